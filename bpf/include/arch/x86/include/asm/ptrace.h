@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The registers as the kernel saves them at an entry, in the order of
+// arch/x86/entry/calling.h.
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx;
+	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax; // the system call's number
+	unsigned long ip, cs, flags, sp, ss;
+};

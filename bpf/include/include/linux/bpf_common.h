@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Empty: the BPF instruction set is in libbcc's own bpf.h.

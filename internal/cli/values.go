@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"opensnoop/internal/probe"
+)
+
+// The values of flags, as pflag.Value. Each Set's error says what was expected.
+
+// maxPID is the most that the kernel numbers a process (PID_MAX_LIMIT in
+// include/linux/threads.h, on 64-bit machines).
+const maxPID = 1 << 22
+
+// pids are process ids, in several flags or one with commas.
+type pids []uint32
+
+func (p *pids) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		pid, err := strconv.ParseUint(part, 10, 32)
+		if err != nil || pid == 0 || pid > maxPID {
+			return fmt.Errorf("%q is no process id: expected a number from 1 to %d, or several by commas", part, maxPID)
+		}
+		*p = append(*p, uint32(pid))
+	}
+	return nil
+}
+
+func (p *pids) String() string {
+	parts := make([]string, len(*p))
+	for i, pid := range *p {
+		parts[i] = strconv.FormatUint(uint64(pid), 10)
+	}
+	return strings.Join(parts, ",")
+}
+
+func (*pids) Type() string { return "PID" }
+
+// seconds is a time: a number of seconds, or a duration as Go writes it.
+type seconds time.Duration
+
+func (s *seconds) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = time.ParseDuration(text + "s")
+	}
+	if err != nil || d <= 0 {
+		return errors.New("expected a time above 0: seconds such as 10, or 1m30s")
+	}
+	*s = seconds(d)
+	return nil
+}
+
+func (s *seconds) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return time.Duration(*s).String()
+}
+
+func (*seconds) Type() string { return "TIME" }
+
+// count is a number of rows; 0 is no limit.
+type count uint64
+
+func (c *count) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || n == 0 {
+		return errors.New("expected a whole number above 0")
+	}
+	*c = count(n)
+	return nil
+}
+
+func (c *count) String() string {
+	if *c == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*c), 10)
+}
+
+func (*count) Type() string { return "ROWS" }
+
+// maxPages is the largest buffer taken, per CPU: 2 GiB with pages of 4 KiB.
+const maxPages = 1 << 19
+
+// pages is the size of a perf buffer, which must be a power of two.
+type pages int
+
+func (p *pages) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n > maxPages || bits.OnesCount64(n) != 1 {
+		return fmt.Errorf("expected a power of two from 1 to %d", maxPages)
+	}
+	*p = pages(n)
+	return nil
+}
+
+func (p *pages) String() string {
+	if *p == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*p))
+}
+
+func (*pages) Type() string { return "PAGES" }
+
+// probeKind is one of probe.Kinds.
+type probeKind probe.Kind
+
+func (k *probeKind) Set(text string) error {
+	if !slices.Contains(probe.Kinds, probe.Kind(text)) {
+		return fmt.Errorf("expected one of %v", probe.Kinds)
+	}
+	*k = probeKind(text)
+	return nil
+}
+
+func (k *probeKind) String() string { return string(*k) }
+
+func (*probeKind) Type() string { return "PROBE" }

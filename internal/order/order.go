@@ -1,0 +1,69 @@
+// Package order puts records of several CPUs' buffers into the order of time.
+package order
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Queue holds records until all that came before them are known. The zero value
+// is ready to use. It allocates only while it grows.
+//
+// Each CPU's buffer is in order by itself. After all of them have been read
+// once, what was submitted before that reading began is complete: the time at
+// which it began is the horizon, and Release gives out what is older.
+type Queue struct {
+	items []item
+	bytes []byte // of all items
+	spare []byte
+	last  uint64
+}
+
+type item struct {
+	time       uint64
+	start, end int // in bytes
+}
+
+// Push adds a copy of a record of the given time.
+func (q *Queue) Push(time uint64, record []byte) {
+	start := len(q.bytes)
+	q.bytes = append(q.bytes, record...)
+	q.items = append(q.items, item{time, start, len(q.bytes)})
+}
+
+// Len is the number of records held.
+func (q *Queue) Len() int { return len(q.items) }
+
+// Release gives out, in order of time, the records older than horizon. A record
+// is valid during the call only. Times never decrease: a record that comes too
+// late to be put in its place, because its CPU was held up between taking the
+// time and submitting it, is given out with the time of the one before it.
+//
+// An error of give ends it and is returned; the rest of the records is dropped.
+func (q *Queue) Release(horizon uint64, give func(time uint64, record []byte) error) error {
+	slices.SortFunc(q.items, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.start, b.start))
+	})
+	n, _ := slices.BinarySearchFunc(q.items, horizon, func(i item, t uint64) int { return cmp.Compare(i.time, t) })
+	for _, i := range q.items[:n] {
+		q.last = max(q.last, i.time)
+		if err := give(q.last, q.bytes[i.start:i.end]); err != nil {
+			q.items, q.bytes = q.items[:0], q.bytes[:0]
+			return err
+		}
+	}
+	q.keep(q.items[n:])
+	return nil
+}
+
+// keep makes the given items the only ones.
+func (q *Queue) keep(rest []item) {
+	kept := q.spare[:0]
+	for i := range rest {
+		start := len(kept)
+		kept = append(kept, q.bytes[rest[i].start:rest[i].end]...)
+		q.items[i] = item{rest[i].time, start, len(kept)}
+	}
+	q.items = q.items[:len(rest)]
+	q.bytes, q.spare = kept, q.bytes
+}

@@ -1,0 +1,217 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/perf"
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/event"
+)
+
+const (
+	// DefaultBufferPages is the default size of each CPU's buffer, in pages.
+	DefaultBufferPages = 256
+
+	// The reader is woken when a watermarkPart-th of a buffer is full: waking it
+	// for every record costs several times as much as the record.
+	watermarkPart = 8
+
+	// roundTime is how long records below the watermark wait. A record is handed
+	// out in the second round after it at the latest, so it is seen within 50 ms.
+	roundTime = 25 * time.Millisecond
+
+	// checkTime is how often losses and forgotten calls are looked for.
+	checkTime = time.Second
+)
+
+// Handler is what [Session.Run] calls. An error of Event or Flush ends the run.
+type Handler struct {
+	// Event gets each open, in order of time. The event is valid during the call.
+	Event func(*event.Event) error
+
+	// Flush is called when, for the moment, there is no more to hand out.
+	Flush func() error
+
+	// Lost is called when opens were lost, at most once a second, with their
+	// number since the session began.
+	Lost func(total uint64)
+}
+
+// Run hands out the opens until ctx ends or the handler fails. It then detaches
+// the probes, hands out what was recorded until then, unless the handler failed,
+// and returns how many opens were lost in all. Each open since [Open] is either
+// handed out or counted as lost.
+func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
+	check := time.Now().Add(checkTime)
+	for err == nil && ctx.Err() == nil {
+		horizon := now()
+		if err = s.collect(roundTime); err != nil {
+			break
+		}
+		if time.Now().After(check) {
+			check = time.Now().Add(checkTime)
+			lost = s.checkLost(lost, h)
+			err = s.reclaim(checkTime)
+		}
+		err = errors.Join(err, s.release(horizon, h))
+	}
+	err = errors.Join(err, s.detach())
+	if err == nil {
+		err = s.collect(0)
+	}
+	if err == nil {
+		err = s.reclaim(0)
+	}
+	if err == nil {
+		err = s.release(math.MaxUint64, h)
+	}
+	total, countErr := s.count(counterLost)
+	return total, errors.Join(err, countErr)
+}
+
+// collect does one round: it waits for records, at the most for the given time,
+// then moves all that the buffers hold into the queue. Whatever was submitted
+// before the round began is in the queue after it.
+func (s *Session) collect(wait time.Duration) error {
+	s.reader.SetDeadline(time.Now().Add(wait))
+	flushing := false
+	for {
+		err := s.reader.ReadInto(&s.sample)
+		switch {
+		case err == nil:
+			if len(s.sample.RawSample) > 0 { // else the ring's own count of losses
+				s.queue.Push(event.Time(s.sample.RawSample), s.sample.RawSample)
+			}
+			if !flushing {
+				// The reader may have been woken at the watermark and would go on
+				// for as long as records come. Now it tells when it has been
+				// through all buffers.
+				if err := s.reader.Flush(); err != nil {
+					return fmt.Errorf("reading the perf buffers: %w", err)
+				}
+				flushing = true
+			}
+		case errors.Is(err, perf.ErrFlushed):
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if !flushing {
+				return nil
+			}
+		default:
+			return fmt.Errorf("reading the perf buffers: %w", err)
+		}
+	}
+}
+
+// release hands out what is older than horizon.
+func (s *Session) release(horizon uint64, h Handler) error {
+	var e event.Event
+	err := s.queue.Release(horizon, func(time uint64, record []byte) error {
+		if err := e.Decode(record); err != nil {
+			return fmt.Errorf("decoding a record: %w", err)
+		}
+		e.Time = time
+		return h.Event(&e)
+	})
+	if err != nil {
+		return err
+	}
+	return h.Flush()
+}
+
+func (s *Session) checkLost(before uint64, h Handler) uint64 {
+	total, err := s.count(counterLost)
+	if err != nil || total == before {
+		return before
+	}
+	h.Lost(total)
+	return total
+}
+
+func (s *Session) count(counter uint32) (uint64, error) {
+	var n uint64
+	if err := s.counters.Lookup(counter, &n); err != nil {
+		return 0, fmt.Errorf("reading the BPF program's counters: %w", err)
+	}
+	return n, nil
+}
+
+// call is struct call of the BPF program.
+type call struct {
+	Name uint64 // address
+	Time uint64 // ns
+	Comm [event.CommSize]byte
+}
+
+// reclaim gives out the calls that have waited for their name at least for the
+// given time and will not get it, because their return was missed: their thread
+// is no longer in the call. With 0, all that wait.
+func (s *Session) reclaim(age time.Duration) error {
+	waiting, err := s.count(counterWaiting)
+	if err != nil || waiting == s.reclaimed {
+		return err
+	}
+	var id uint64
+	var c call
+	old := make(map[uint64]call)
+	for calls := s.calls.Iterate(); calls.Next(&id, &c); {
+		if age == 0 || (now()-c.Time >= uint64(age) && !inCall(id, c.Name)) {
+			old[id] = c
+		}
+	}
+	for id, c := range old {
+		// Who deletes it has it: the kernel may have come to it meanwhile.
+		if err := s.calls.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("taking back calls that were forgotten: %w", err)
+		}
+		e := event.Event{
+			Time:     now(),
+			TGID:     uint32(id >> 32),
+			TID:      uint32(id),
+			Comm:     c.Comm[:],
+			NameKind: event.NameUnseen,
+			Address:  c.Name,
+		}
+		s.queue.Push(e.Time, e.Append(nil))
+		s.reclaimed++
+	}
+	if err := s.counters.Put(counterReclaimed, s.reclaimed); err != nil {
+		return fmt.Errorf("taking back calls that were forgotten: %w", err)
+	}
+	return nil
+}
+
+// inCall tells whether a thread is in a system call with the given argument, by
+// /proc/PID/task/TID/syscall: "257 0xffffff9c 0x7f… …".
+func inCall(id, argument uint64) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", id>>32, uint32(id)))
+	if err != nil {
+		return false
+	}
+	return hasArgument(string(text), argument)
+}
+
+// now is the clock of the BPF program's times, in ns.
+func now() uint64 {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		panic(err) // the clock always exists
+	}
+	return uint64(t.Nano())
+}
+
+func hasArgument(syscall string, argument uint64) bool {
+	fields := strings.Fields(syscall)
+	return len(fields) > 1 && slices.Contains(fields[1:], fmt.Sprintf("%#x", argument))
+}
