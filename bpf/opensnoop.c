@@ -12,7 +12,6 @@
 //	SELF=n            the tracer's own tgid, whose opens make no records
 //	PIDS="case 1: …"  trace these tgids only; a switch, so that many pids cost
 //	                  a binary search and one costs a comparison
-//	IO_URING          also hook the submission of io_uring requests
 //	PIDNS_DEV, PIDNS_INO
 //	                  the tracer's pid namespace, if it is not the first: SELF and
 //	                  PIDS are numbers of it, and so are those in records of its
@@ -116,12 +115,12 @@ static __always_inline void submit(void *ctx, struct record *r, u64 id, u32 len)
 		add(LOST, 1);
 }
 
-// submit_name sends a record whose name was read; n is the helper's result,
-// which counts the NUL.
+// submit_name sends a record whose name was read; n is the helper's result, which
+// counts the NUL. For an empty name of a program, it is 0 before Linux 6.10.
 static __always_inline void submit_name(void *ctx, struct record *r, u64 id, long n)
 {
 	r->name_kind = NAME_READ;
-	submit(ctx, r, id, (n - 1) & (PATH_MAX - 1));
+	submit(ctx, r, id, n ? n - 1 : 0);
 }
 
 // submit_address sends a record that has an address in place of the name.
@@ -184,7 +183,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, const char *name)
 	}
 
 	n = bpf_probe_read_user_str(r->name, sizeof(r->name), name);
-	if (n > 0) {
+	if (n >= 0) {
 		bpf_get_current_comm(r->comm, sizeof(r->comm));
 		submit_name(ctx, r, id, n);
 		return;
@@ -213,11 +212,17 @@ static __always_inline void trace_return(void *ctx)
 		return;
 	__builtin_memcpy(r->comm, c.comm, sizeof(c.comm));
 	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)c.name);
-	if (n > 0)
+	if (n >= 0)
 		submit_name(ctx, r, id, n);
 	else
 		submit_address(ctx, r, id, NAME_BAD, c.name);
 }
+
+// The start of struct filename, the kernel's copy of a name (include/linux/fs.h).
+struct filename_start {
+	const char *name;
+	u64 uptr; // the address in the process
+};
 
 #ifdef PROBE_KPROBE
 
@@ -246,10 +251,7 @@ int open_return(struct pt_regs *ctx)
 int open_named(struct pt_regs *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	struct {
-		const char *name;
-		u64 uptr; // the address in the process
-	} filename = {};
+	struct filename_start filename = {};
 	struct record *r;
 	struct call c = {}, *waiting;
 	int zero = 0;
@@ -260,8 +262,8 @@ int open_named(struct pt_regs *ctx)
 	waiting = calls.lookup(&id);
 	if (!waiting)
 		return 0;
-	// The start of struct filename, from include/linux/fs.h. Where it looks
-	// different the address does not match, and the return probe serves.
+	// Where struct filename is another, the address does not match, and the
+	// return probe serves.
 	bpf_probe_read_kernel(&filename, sizeof(filename), (void *)PT_REGS_PARM2(ctx));
 	if (filename.uptr != waiting->name)
 		return 0;
@@ -401,3 +403,47 @@ int syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 }
 
 #endif
+
+// io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
+//
+// Opens through io_uring are no system calls, and the functions behind them run
+// twice for a request that is put off. A request is submitted once, when the
+// kernel already has its own copy of the name.
+int uring_submit(struct bpf_raw_tracepoint_args *ctx)
+{
+	// The start of struct io_kiocb, with the struct io_open that it holds
+	// (include/linux/io_uring_types.h, io_uring/openclose.c).
+	struct {
+		u64 file;
+		u32 dfd, file_slot;
+		struct filename_start *filename;
+		u64 other[5];
+		u8 opcode;
+	} req;
+	struct record *r;
+	const char *name = NULL;
+	u64 id;
+	int zero = 0;
+	long n;
+
+	if (bpf_probe_read_kernel(&req.opcode, 1, (void *)ctx->args[0] + offsetof(typeof(req), opcode)))
+		return 0;
+	if (req.opcode != 18 && req.opcode != 28) // IORING_OP_OPENAT, IORING_OP_OPENAT2
+		return 0;
+	id = bpf_get_current_pid_tgid();
+	if (!traced(id))
+		return 0;
+	r = scratch.lookup(&zero);
+	if (!r)
+		return 0;
+	bpf_probe_read_kernel(&req.filename, sizeof(req.filename),
+			      (void *)ctx->args[0] + offsetof(typeof(req), filename));
+	bpf_probe_read_kernel(&name, sizeof(name), &req.filename->name);
+	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
+	bpf_get_current_comm(r->comm, sizeof(r->comm));
+	if (n > 0)
+		submit_name(ctx, r, id, n);
+	else
+		submit_address(ctx, r, id, NAME_BAD, (u64)name);
+	return 0;
+}

@@ -107,6 +107,12 @@ func tell(m *messages, f flags, session *trace.Session, missing []uint32) {
 			m.printf("not used: %s", why)
 		}
 		m.printf("using the %s", session.Hook())
+		for _, hook := range session.Also() {
+			m.printf("also using the %s", hook)
+		}
+		for _, what := range session.Unseen() {
+			m.printf("not shown: %s", what)
+		}
 		m.printf("using buffers of %d pages per CPU", session.BufferPages())
 	case len(passed) > 0:
 		m.printf("using the %s; not used: %s", session.Hook(), strings.Join(passed, "; "))

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/perf"
 	"golang.org/x/sys/unix"
 
@@ -29,8 +26,8 @@ const (
 	// out in the second round after it at the latest, so it is seen within 50 ms.
 	roundTime = 25 * time.Millisecond
 
-	// checkTime is how often losses and forgotten calls are looked for.
-	checkTime = time.Second
+	// lossTime is how often losses are looked for and told.
+	lossTime = time.Second
 )
 
 // Handler is what [Session.Run] calls. An error of Event or Flush ends the run.
@@ -51,16 +48,19 @@ type Handler struct {
 // and returns how many opens were lost in all. Each open since [Open] is either
 // handed out or counted as lost.
 func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
-	check := time.Now().Add(checkTime)
+	checkLoss, checkCalls := time.Now().Add(lossTime), time.Now().Add(waitTime)
 	for err == nil && ctx.Err() == nil {
 		horizon := now()
 		if err = s.collect(roundTime); err != nil {
 			break
 		}
-		if time.Now().After(check) {
-			check = time.Now().Add(checkTime)
-			lost = s.checkLost(lost, h)
-			err = s.reclaim(checkTime)
+		if t := time.Now(); t.After(checkCalls) {
+			checkCalls = t.Add(waitTime)
+			err = s.reclaim()
+			if t.After(checkLoss) {
+				checkLoss = t.Add(lossTime)
+				lost = s.checkLost(lost, h)
+			}
 		}
 		err = errors.Join(err, s.release(horizon, h))
 	}
@@ -69,7 +69,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
 		err = s.collect(0)
 	}
 	if err == nil {
-		err = s.reclaim(0)
+		err = s.reclaimAll()
 	}
 	if err == nil {
 		err = s.release(math.MaxUint64, h)
@@ -145,63 +145,6 @@ func (s *Session) count(counter uint32) (uint64, error) {
 	return n, nil
 }
 
-// call is struct call of the BPF program.
-type call struct {
-	Name uint64 // address
-	Time uint64 // ns
-	Comm [event.CommSize]byte
-}
-
-// reclaim gives out the calls that have waited for their name at least for the
-// given time and will not get it, because their return was missed: their thread
-// is no longer in the call. With 0, all that wait.
-func (s *Session) reclaim(age time.Duration) error {
-	waiting, err := s.count(counterWaiting)
-	if err != nil || waiting == s.reclaimed {
-		return err
-	}
-	var id uint64
-	var c call
-	old := make(map[uint64]call)
-	for calls := s.calls.Iterate(); calls.Next(&id, &c); {
-		if age == 0 || (now()-c.Time >= uint64(age) && !inCall(id, c.Name)) {
-			old[id] = c
-		}
-	}
-	for id, c := range old {
-		// Who deletes it has it: the kernel may have come to it meanwhile.
-		if err := s.calls.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("taking back calls that were forgotten: %w", err)
-		}
-		e := event.Event{
-			Time:     now(),
-			TGID:     uint32(id >> 32),
-			TID:      uint32(id),
-			Comm:     c.Comm[:],
-			NameKind: event.NameUnseen,
-			Address:  c.Name,
-		}
-		s.queue.Push(e.Time, e.Append(nil))
-		s.reclaimed++
-	}
-	if err := s.counters.Put(counterReclaimed, s.reclaimed); err != nil {
-		return fmt.Errorf("taking back calls that were forgotten: %w", err)
-	}
-	return nil
-}
-
-// inCall tells whether a thread is in a system call with the given argument, by
-// /proc/PID/task/TID/syscall: "257 0xffffff9c 0x7f… …".
-func inCall(id, argument uint64) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", id>>32, uint32(id)))
-	if err != nil {
-		return false
-	}
-	return hasArgument(string(text), argument)
-}
-
 // now is the clock of the BPF program's times, in ns.
 func now() uint64 {
 	var t unix.Timespec
@@ -209,9 +152,4 @@ func now() uint64 {
 		panic(err) // the clock always exists
 	}
 	return uint64(t.Nano())
-}
-
-func hasArgument(syscall string, argument uint64) bool {
-	fields := strings.Fields(syscall)
-	return len(fields) > 1 && slices.Contains(fields[1:], fmt.Sprintf("%#x", argument))
 }

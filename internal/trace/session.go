@@ -49,11 +49,16 @@ type Session struct {
 	pages    int
 
 	hook   string
+	also   []string
 	passed []string
+	unseen []string
 
 	sample    perf.Record
 	queue     order.Queue
 	reclaimed uint64 // calls taken out of the map here
+
+	// The kernel's ids of calls are not those of our pid namespace.
+	foreignIDs bool
 }
 
 // Indices into the BPF program's array of counters: enum counter.
@@ -98,8 +103,14 @@ func (u *unavailable) Unwrap() error { return u.error }
 // Hook says what the session is attached to.
 func (s *Session) Hook() string { return s.hook }
 
+// Also says what it is attached to besides, for opens that need it.
+func (s *Session) Also() []string { return s.also }
+
 // Passed tells of each probe that was tried in vain before, with its reason.
 func (s *Session) Passed() []string { return s.passed }
+
+// Unseen tells which opens do not show on this kernel, with the reason.
+func (s *Session) Unseen() []string { return s.unseen }
 
 // BufferPages is the size of each CPU's buffer in pages.
 func (s *Session) BufferPages() int { return s.pages }
@@ -177,7 +188,8 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 			return nil, &unavailable{err}
 		}
 	}
-	s := &Session{}
+	_, _, foreign := pidNamespace()
+	s := &Session{foreignIDs: foreign}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -208,6 +220,7 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	if err != nil {
 		return nil, &unavailable{err}
 	}
+	s.attachIOUring(version)
 	return s, nil
 }
 
@@ -238,6 +251,10 @@ func (s *Session) openMaps(opts Options) (err error) {
 			s.pages /= 2
 		case errorIs(err, unix.EPERM):
 			return fmt.Errorf("opening the perf buffers of %d pages per CPU: %w; this user may lock no more memory: use a smaller -b, or raise ulimit -l or kernel.perf_event_mlock_kb", s.pages, err)
+		case errorIs(err, unix.EACCES):
+			// Debian's and Ubuntu's kernels have a level above the usual 2, at which
+			// CAP_PERFMON does not suffice.
+			return fmt.Errorf("opening the perf buffers: %w; where kernel.perf_event_paranoid is above 2, this kernel asks for CAP_SYS_ADMIN in place of CAP_PERFMON: run it with sudo, or set sysctl kernel.perf_event_paranoid=2", err)
 		case errorIs(err, unix.ENOMEM):
 			return fmt.Errorf("opening the perf buffers of %d pages per CPU: %w; use a smaller -b", s.pages, err)
 		default:
@@ -277,7 +294,7 @@ func (s *Session) attachKprobes(version uint32) error {
 	// Best effort: without it a name that is not in memory at entry is read at the
 	// return, which the kernel may skip when many calls are blocked.
 	if err := s.module.AttachKprobe("do_filp_open", "open_named"); err == nil {
-		s.hook += " and do_filp_open"
+		s.also = append(s.also, "kprobe on do_filp_open")
 	}
 	return s.module.AttachKprobe(symbol, "open_enter")
 }
@@ -297,6 +314,23 @@ func (s *Session) attachTracepoints() error {
 		return err
 	}
 	return s.module.AttachRawTracepoint("sys_enter", "syscall_enter")
+}
+
+// attachIOUring hooks the opens that come through io_uring. It is best effort: a
+// kernel may have none, and before 6.0 its tracepoint has other arguments.
+func (s *Session) attachIOUring(version uint32) {
+	var err error
+	if version < 6<<16 {
+		err = errors.New("the kernel is older than 6.0")
+	} else if err = s.module.Load("uring_submit", ebpf.RawTracepoint); err == nil {
+		for _, tracepoint := range []string{"io_uring_submit_req", "io_uring_submit_sqe"} {
+			if err = s.module.AttachRawTracepoint(tracepoint, "uring_submit"); err == nil {
+				s.also = append(s.also, "raw tracepoint "+tracepoint)
+				return
+			}
+		}
+	}
+	s.unseen = append(s.unseen, fmt.Sprintf("opens through io_uring: %v", err))
 }
 
 // detach takes all probes away; what they recorded can still be read.
