@@ -1,0 +1,74 @@
+#!/bin/busybox sh
+# The first process of a guest: makes the host's file system the guest's, runs
+# /command in it, and tells the host how it went. Lines on ttyS2: "up" once this
+# runs, then "status N" or "fail REASON". The command's output goes to ttyS1.
+
+/bin/busybox mkdir -p /proc /sys /dev /host /rw /new
+/bin/busybox --install -s /bin
+export PATH=/bin
+
+tell() {
+	echo "$*" >/dev/ttyS2
+}
+
+finish() {
+	sync
+	poweroff -f
+}
+
+fail() {
+	tell "fail $*"
+	finish
+}
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+[ -e /dev/ttyS2 ] || mount -t devtmpfs devtmpfs /dev
+stty -F /dev/ttyS1 115200 raw -echo
+stty -F /dev/ttyS2 115200 raw -echo
+tell up
+
+for module in /modules/*; do
+	insmod "$module" || fail "the module ${module##*/} does not load"
+done
+
+# The host's files, read-only, below a layer of memory that takes the writes.
+mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 host /host ||
+	fail "the host's file system does not mount"
+mount -t tmpfs -o mode=755 rw /rw
+mkdir /rw/upper /rw/work
+mount -t overlay -o lowerdir=/host,upperdir=/rw/upper,workdir=/rw/work root /new ||
+	fail "the overlay does not mount"
+
+# What a running system has on top. Not tracefs or debugfs: tests want to see the
+# tool without them. Not /tmp: go test puts the test binary there.
+mount -t proc proc /new/proc
+mount -t sysfs sysfs /new/sys
+mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
+mount -t devtmpfs devtmpfs /new/dev
+mkdir -p /new/dev/pts /new/dev/shm
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /new/dev/pts
+mount -t tmpfs -o mode=1777 shm /new/dev/shm
+ln -sf /proc/self/fd /new/dev/fd
+ln -sf /proc/self/fd/0 /new/dev/stdin
+ln -sf /proc/self/fd/1 /new/dev/stdout
+ln -sf /proc/self/fd/2 /new/dev/stderr
+mount -t tmpfs -o mode=755 run /new/run
+cp /command /new/run/guest-command
+
+hostname guest
+ip link set lo up
+ulimit -Hn 1048576
+ulimit -Sn 65536
+
+# Moved onto /, the new root is not just a chroot to the kernel, which would
+# forbid user namespaces there.
+cd /new
+mount --move . /
+chroot . /bin/sh /run/guest-command </dev/null >/dev/ttyS1 2>&1
+status=$?
+# Setting the speed waits until the port has sent everything, also when something
+# left behind by the command keeps it open.
+stty -F /dev/ttyS1 115200
+tell "status $status"
+finish

@@ -1,0 +1,144 @@
+#!/bin/sh
+# Fetches one of Debian's stock kernels and unpacks it, without root, into a
+# folder that guestrun boots:
+#
+#	kernel.sh VERSION FOLDER        e.g. kernel.sh 6.1 .cache/kernels/6.1
+#
+# It takes the newest linux-image package of that version from the machine's own
+# apt lists. Where they have none, it reads the suite that carries the version
+# from the same mirror, with an apt configuration of its own in a scratch folder;
+# the machine's configuration stays as it is. A FOLDER that is there already is
+# left alone; it is put in place by a rename, so it is there only when complete.
+set -eu
+
+die() {
+	echo "kernel.sh: $*" >&2
+	exit 1
+}
+
+[ $# -eq 2 ] || { echo "usage: kernel.sh VERSION FOLDER" >&2; exit 2; }
+version=$1
+folder=${2%/}
+case $version in
+'' | *[!0-9.]* | .* | *. | *..*) die "bad version \"$version\": expected one like 6.1" ;;
+esac
+
+# complete: is FOLDER this version's, unpacked before?
+complete() {
+	for release in "$folder/lib/modules/$version"[.+~-]*; do
+		[ -d "$release" ] && return 0
+	done
+	return 1
+}
+if [ -e "$folder" ]; then
+	complete || die "$folder is there, but holds no kernel $version; remove it first"
+	exit 0
+fi
+
+for tool in apt-cache apt-get dpkg-deb depmod; do
+	PATH=$PATH:/usr/sbin:/sbin
+	command -v "$tool" >/dev/null || die "$tool is missing (Debian packages apt, dpkg, kmod)"
+done
+arch=$(dpkg --print-architecture)
+case $arch in
+amd64 | arm64) ;;
+*) die "no guest kernels for $arch" ;;
+esac
+
+part=$folder.part
+scratch=
+trap 'rm -rf "$part" ${scratch:+"$scratch"}' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# newest: the newest kernel package of the version that apt knows of. A separator
+# must follow the version: 6.1 is not 6.12, and 6.12-amd64 is a meta-package.
+newest() {
+	apt-cache search --names-only '^linux-image-' | cut -d' ' -f1 |
+		grep -E "^linux-image-$(echo "$version" | sed 's/\./\\./g')[.+~][^ ]*-$arch\$" |
+		grep -vE -e '-(cloud|rt|unsigned|dbg)(-|$)' | sort -V | tail -n 1
+}
+
+# suites: where Debian keeps the version, as "suite label" lines.
+suites() {
+	case $version in
+	5.10 | 5.10.*) echo "bullseye main" && echo "bullseye-security security" ;;
+	6.1 | 6.1.*) echo "bookworm main" && echo "bookworm-security security" ;;
+	6.12 | 6.12.*) echo "trixie main" && echo "trixie-security security" ;;
+	6.1[6-9]* | 6.[2-9][0-9]* | [7-9].* | [1-9][0-9].*) echo "trixie-backports main" ;;
+	esac
+}
+
+# mirror LABEL: the address of the machine's own source with that label.
+mirror() {
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+		sed -n "s/^Debian|$1|//p" | head -n 1
+}
+
+# own_lists points apt at a configuration in a scratch folder, and fills it.
+own_lists() {
+	main=$(mirror Debian)
+	[ -n "$main" ] || die "apt's lists name no Debian archive; run apt-get update first"
+	security=$(mirror Debian-Security)
+	[ -n "$security" ] || security=${main%/}-security
+	[ -n "$(suites)" ] || die "no kernel $version in apt's lists, and no Debian suite known to carry it"
+	keys=
+	for keys in /usr/share/keyrings/debian-archive-keyring.pgp /usr/share/keyrings/debian-archive-keyring.gpg; do
+		[ -e "$keys" ] && break
+	done
+
+	scratch=$(mktemp -d)
+	mkdir -p "$scratch/lists/partial" "$scratch/cache/archives/partial" "$scratch/parts"
+	suites | while read -r suite label; do
+		address=$main
+		[ "$label" = main ] || address=$security
+		echo "deb [signed-by=$keys check-valid-until=no target=Packages] $address $suite main"
+	done >"$scratch/sources.list"
+	cat >"$scratch/apt.conf" <<-END
+		Dir::Etc::SourceList "$scratch/sources.list";
+		Dir::Etc::SourceParts "$scratch/parts";
+		Dir::State::Lists "$scratch/lists";
+		Dir::Cache "$scratch/cache";
+	END
+	APT_CONFIG=$scratch/apt.conf
+	export APT_CONFIG
+	# One of the suites may have moved away; what counts is whether a kernel is found.
+	apt-get -qq -o APT::Sandbox::User=root update >"$scratch/log" 2>&1 || true
+}
+
+package=$(newest) || true
+if [ -z "$package" ]; then
+	own_lists
+	package=$(newest) || true
+	if [ -z "$package" ]; then
+		cat "$scratch/log" >&2
+		die "found no kernel $version in $(suites | cut -d' ' -f1 | paste -sd' ' -); run apt-get update and try again"
+	fi
+fi
+
+# Newer kernels are split: the image package only names those that hold the files.
+release=${package#linux-image-}
+parts=$(apt-cache depends --important "$package" |
+	grep -E "^ *Depends: linux-(base|binary|modules)-$(echo "$release" | sed 's/[.+]/\\&/g')\$" | sed 's/.*: //') || true
+
+rm -rf "$part"
+mkdir -p "$part"
+part=$(cd "$part" && pwd)
+(
+	cd "$part"
+	# shellcheck disable=SC2086 # one word a package
+	apt-get -qq -o APT::Sandbox::User=root download "$package" $parts >&2
+	for deb in *.deb; do
+		dpkg-deb -x "$deb" .
+		rm "$deb"
+	done
+	# Tools look for modules in one of two places; make it both.
+	if [ ! -e lib/modules ]; then
+		mkdir -p lib && ln -s ../usr/lib/modules lib/modules
+	elif [ ! -e usr/lib/modules ]; then
+		mkdir -p usr/lib && ln -s ../../lib/modules usr/lib/modules
+	fi
+	depmod -b "$part" "$release"
+) || die "could not fetch and unpack $package"
+mv "$part" "$folder"
+echo "kernel.sh: unpacked $release into $folder"
