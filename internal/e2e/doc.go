@@ -1,0 +1,7 @@
+// Package e2e tests the real opensnoop against real opens, on the machine itself
+// and, through internal/guest, on other kernels.
+//
+// It needs bin/opensnoop, bin/opener and bin/open32, which make builds, and root.
+// Where the kernel does not permit BPF it says so and tests nothing; with
+// OPENSNOOP_E2E=require in the environment, as in CI, that is a failure.
+package e2e

@@ -1,0 +1,225 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+const interrupt = unix.SIGINT
+
+// ours are the names of our BPF programs and maps, cut as the kernel cuts them.
+var ours = []string{"open_enter", "open_return", "open_named", "syscall_enter", "syscall_exit", "uring_submit", "events", "scratch", "calls", "counters"}
+
+// leftovers lists the BPF programs and maps in the kernel that bear our names.
+func leftovers(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	for id := ebpf.ProgramID(0); ; {
+		next, err := ebpf.ProgramGetNextID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = next
+		if p, err := ebpf.NewProgramFromID(id); err == nil {
+			if info, err := p.Info(); err == nil && slices.Contains(ours, info.Name) {
+				found = append(found, fmt.Sprintf("program %d %s", id, info.Name))
+			}
+			p.Close()
+		}
+	}
+	for id := ebpf.MapID(0); ; {
+		next, err := ebpf.MapGetNextID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = next
+		if m, err := ebpf.NewMapFromID(id); err == nil {
+			if info, err := m.Info(); err == nil && slices.Contains(ours, info.Name) {
+				found = append(found, fmt.Sprintf("map %d %s", id, info.Name))
+			}
+			m.Close()
+		}
+	}
+	return append(found, kernelProbes(t)...)
+}
+
+// kernelProbes lists the kprobes in the kernel that are on an open function.
+func kernelProbes(t *testing.T) []string {
+	t.Helper()
+	if !kprobes() {
+		return nil
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("debugfs", dir, "debugfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir, 0)
+	list, err := os.ReadFile(filepath.Join(dir, "kprobes/list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for line := range strings.Lines(string(list)) {
+		if strings.Contains(line, "do_sys_open") || strings.Contains(line, "do_filp_open") {
+			found = append(found, "kprobe "+strings.TrimSpace(line))
+		}
+	}
+	return found
+}
+
+// wantNothingLeft waits until the kernel has freed all that opensnoop made: it
+// does so a moment after the end of a process.
+func wantNothingLeft(t *testing.T, before []string) {
+	t.Helper()
+	var after []string
+	eventually(t, "the end of all probes", func() bool {
+		after = slices.DeleteFunc(leftovers(t), func(s string) bool { return slices.Contains(before, s) })
+		return len(after) == 0
+	})
+}
+
+func wantEmpty(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		t.Errorf("%s is left in the folder for temporary files", entry.Name())
+	}
+}
+
+func TestSignalsEndIt(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGKILL} {
+		t.Run(sig.String(), func(t *testing.T) {
+			before := leftovers(t)
+			temporary := t.TempDir()
+			cmd := exec.Command(opensnoop)
+			cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+			tr := startCommand(t, cmd)
+			if len(leftovers(t)) <= len(before) {
+				t.Fatal("no programs of ours are seen in the kernel while it runs")
+			}
+			if sig == unix.SIGKILL {
+				tr.cmd.Process.Kill()
+				tr.wantStatus(-1)
+			} else {
+				tr.stop(sig)
+			}
+			wantNothingLeft(t, before)
+			wantEmpty(t, temporary)
+		})
+	}
+}
+
+func TestKilledWhileCompiling(t *testing.T) {
+	before := leftovers(t)
+	temporary := t.TempDir()
+	cmd := exec.Command(opensnoop)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Its stderr goes to memory as long as libbcc is at work.
+	eventually(t, "the compilation", func() bool {
+		to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", cmd.Process.Pid))
+		return err == nil && strings.Contains(to, "memfd:messages")
+	})
+	cmd.Process.Kill()
+	if status := wait(t, cmd); status != -1 {
+		t.Fatalf("it ended with status %d before it was killed", status)
+	}
+	wantNothingLeft(t, before)
+	wantEmpty(t, temporary)
+}
+
+func TestInterruptedWhileCompiling(t *testing.T) {
+	cmd := exec.Command(opensnoop)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the compilation", func() bool {
+		to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", cmd.Process.Pid))
+		return err == nil && strings.Contains(to, "memfd:messages")
+	})
+	cmd.Process.Signal(interrupt)
+	if status := wait(t, cmd); status != 0 {
+		t.Errorf("status %d, want 0", status)
+	}
+}
+
+func TestReaderThatLeaves(t *testing.T) {
+	before := leftovers(t)
+	for _, script := range []string{
+		`"$0" | head -1`, // with no open after the header
+		`"$0" | head -3`,
+		`"$0" | true`,
+	} {
+		cmd := exec.Command("bash", "-c", script+`; exit ${PIPESTATUS[0]}`, opensnoop)
+		opening := make(chan struct{})
+		if strings.Contains(script, "3") {
+			go func() {
+				for {
+					select {
+					case <-opening:
+						return
+					default:
+						os.ReadFile(floodFile)
+					}
+				}
+			}()
+		}
+		r := runToEnd(t, cmd)
+		close(opening)
+		if r.status != 0 || strings.Contains(r.stderr, "pipe") {
+			t.Errorf("%s: status %d, stderr %q", script, r.status, r.stderr)
+		}
+	}
+	wantNothingLeft(t, before)
+}
+
+func TestCount(t *testing.T) {
+	flood := prepare(t, "flood", "10000", floodFile)
+	tr := start(t, "-p", flood.arg(), "-c", "10")
+	flood.begin()
+	rows := 0
+	for range tr.lines {
+		rows++
+	}
+	tr.wantStatus(0)
+	if rows != 10 {
+		t.Errorf("%d rows for -c 10", rows)
+	}
+}
+
+func TestDurationEndsIt(t *testing.T) {
+	for _, duration := range []string{"1", "0.2s"} {
+		tr := start(t, "-d", duration)
+		pid := open(t, "names", "/tmp/in-time")
+		wantFiles(t, tr.rowsOf(pid), "/tmp/in-time")
+		tr.wantStatus(0)
+	}
+}
+
+func TestHangupIsIgnoredUnderNohup(t *testing.T) {
+	tr := startCommand(t, exec.Command("sh", "-c", `trap "" HUP; exec "$0"`, opensnoop))
+	tr.cmd.Process.Signal(unix.SIGHUP)
+	pid := open(t, "names", "/tmp/after-hangup")
+	wantFiles(t, tr.rowsOf(pid), "/tmp/after-hangup")
+	tr.stop(interrupt)
+}

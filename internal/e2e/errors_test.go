@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const nobody = 65534
+
+// asNobody returns opensnoop as an ordinary user with some capabilities. The
+// user's own copy of it stands where everyone may read.
+func asNobody(t *testing.T, caps []uintptr, args ...string) *exec.Cmd {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	binary, err := os.ReadFile(opensnoop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "opensnoop")
+	if err := os.WriteFile(copied, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	temporary := filepath.Join(dir, "tmp")
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(temporary, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { wantEmpty(t, temporary) })
+	cmd := exec.Command(copied, args...)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+		AmbientCaps: caps,
+	}
+	return cmd
+}
+
+// wantError checks for an exit status and a single line on stderr.
+func wantError(t *testing.T, r result, status int, words ...string) {
+	t.Helper()
+	if r.status != status || r.stdout != "" || strings.Count(r.stderr, "\n") != 1 || !strings.HasPrefix(r.stderr, "opensnoop: ") {
+		t.Errorf("status %d, want %d; stdout %q, stderr %q", r.status, status, r.stdout, r.stderr)
+	}
+	for _, word := range words {
+		if !strings.Contains(r.stderr, word) {
+			t.Errorf("the message has no %q: %q", word, r.stderr)
+		}
+	}
+}
+
+func TestMissingCapabilitiesAreNamed(t *testing.T) {
+	wantError(t, runToEnd(t, asNobody(t, nil)), 1, "CAP_BPF", "CAP_PERFMON", "sudo")
+	r := runToEnd(t, asNobody(t, []uintptr{unix.CAP_BPF}))
+	wantError(t, r, 1, "CAP_PERFMON")
+	if strings.Contains(r.stderr, "CAP_BPF") {
+		t.Errorf("CAP_BPF is named, which is there: %q", r.stderr)
+	}
+}
+
+func TestCapabilitiesSuffice(t *testing.T) {
+	const setting = "/proc/sys/kernel/perf_event_paranoid"
+	before, err := os.ReadFile(setting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if level, _ := strconv.Atoi(strings.TrimSpace(string(before))); level > 2 {
+		// Debian's own level: not for CAP_PERFMON, and the message must say so.
+		r := runToEnd(t, asNobody(t, []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, "-d", "0.1"))
+		if r.status != 0 {
+			wantError(t, r, 1, "perf_event_paranoid", "CAP_SYS_ADMIN")
+		}
+		t.Cleanup(func() {
+			if err := os.WriteFile(setting, before, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := os.WriteFile(setting, []byte("2"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr := startCommand(t, asNobody(t, []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}))
+	pid := open(t, "names", "/tmp/seen-by-nobody")
+	wantFiles(t, tr.rowsOf(pid), "/tmp/seen-by-nobody")
+	tr.stop(interrupt)
+}
+
+func TestBPFRefused(t *testing.T) {
+	// Root of a user namespace has all capabilities, but not over the kernel.
+	cmd := exec.Command(opensnoop)
+	root := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: root, GidMappings: root}
+	wantError(t, runToEnd(t, cmd), 1, "refuses BPF", "namespace")
+}
+
+func TestNamedProbeDoesNotFallBack(t *testing.T) {
+	r := runToEnd(t, exec.Command(opensnoop, "--probe", "kprobe", "-d", "0.1"))
+	if kprobes() {
+		if r.status != 0 || r.stderr != "" {
+			t.Errorf("status %d, stderr %q", r.status, r.stderr)
+		}
+		return
+	}
+	wantError(t, r, 1, "kprobe", "no kprobes")
+}
+
+func TestBadProcesses(t *testing.T) {
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "abc")), 2, `"abc"`)
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "4194303")), 1, "no process 4194303")
+}
+
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	cmd := exec.Command(opensnoop, "-d", "1")
+	cmd.Stdout = full
+	wantError(t, runToEnd(t, cmd), 1, "no space left")
+}
+
+func TestOddSurroundings(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "gone")
+	deep := t.TempDir()
+	for len(deep) < 1000 {
+		deep = filepath.Join(deep, strings.Repeat("d", 100))
+	}
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, cmd := range map[string]*exec.Cmd{
+		"folder that was removed": exec.Command("sh", "-c", `mkdir "$1" && cd "$1" && rmdir "$1" && exec "$0" -d 0.1`, opensnoop, gone),
+		"folder with a long path": exec.Command("sh", "-c", `cd "$1" && exec "$0" -d 0.1`, opensnoop, deep),
+		"foreign environment":     exec.Command("env", "ARCH=arm64", "BCC_KERNEL_SOURCE=/nowhere", "CPATH=/nowhere", "BCC_LINUX_VERSION_CODE=1", opensnoop, "-d", "0.1"),
+		"empty environment":       exec.Command("env", "-i", opensnoop, "-d", "0.1"),
+		"closed stdin":            exec.Command("sh", "-c", `exec "$0" -d 0.1 <&-`, opensnoop),
+		"few files":               exec.Command("sh", "-c", `ulimit -n 64; exec "$0" -d 0.1`, opensnoop),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runToEnd(t, cmd)
+			if r.status != 0 || !strings.HasPrefix(r.stdout, header+"\n") || strings.Contains(r.stderr, "WARNING") {
+				t.Errorf("status %d, stdout %.80q, stderr %q", r.status, r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
+// In a pid namespace, as in a container, -p and PID are its numbers.
+func TestPIDNamespace(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `mount -t proc proc /proc && exec "$0"`, opensnoop)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
+	tr := startCommand(t, cmd)
+	inside := exec.Command("nsenter", "-t", strconv.Itoa(cmd.Process.Pid), "-p", "-m", "sh", "-c", `echo $$; exec "$0" names /tmp/inside`, opener)
+	r := runToEnd(t, inside)
+	if r.status != 0 {
+		t.Fatalf("status %d, stderr %q", r.status, r.stderr)
+	}
+	pid := strings.TrimSpace(r.stdout)
+	for _, row := range tr.until(func(r row) bool { return r.file == end }) {
+		if row.file == "/tmp/inside" && strconv.Itoa(row.pid) != pid {
+			t.Errorf("the process %s of the namespace shows as %d", pid, row.pid)
+		}
+		if row.comm == "opensnoop" {
+			t.Errorf("opensnoop's own open shows: %+v", row)
+		}
+	}
+	tr.stop(unix.SIGTERM)
+}

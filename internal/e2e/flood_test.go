@@ -1,0 +1,226 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+var lostPattern = regexp.MustCompile(`opensnoop: lost (\d+) opens in all\n`)
+
+// floodFile is cheap to open, in a guest too, where the host's files are not.
+const floodFile = "/dev/null"
+
+// lost returns the losses that a run's stderr tells.
+func lost(t *testing.T, stderr string) int {
+	t.Helper()
+	m := lostPattern.FindStringSubmatch(stderr)
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// fileRows checks the table in a file and calls f for each row.
+func fileRows(t *testing.T, path string, f func(line []byte)) {
+	t.Helper()
+	in, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	lines := bufio.NewScanner(in)
+	if !lines.Scan() || lines.Text() != header {
+		t.Fatalf("the first line is %q", lines.Text())
+	}
+	for lines.Scan() {
+		f(lines.Bytes())
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// toFile starts opensnoop with stdout in a file, and waits for its header there.
+func toFile(t *testing.T, path string, args ...string) (*exec.Cmd, *lockedBuffer) {
+	t.Helper()
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	stderr := &lockedBuffer{}
+	cmd := exec.Command(opensnoop, args...)
+	cmd.Stdout, cmd.Stderr = out, stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	eventually(t, "the header", func() bool {
+		st, err := os.Stat(path)
+		return err == nil && st.Size() > 0
+	})
+	return cmd, stderr
+}
+
+func TestFloodIsCountedExactly(t *testing.T) {
+	const each = 300_000
+	path := filepath.Join(t.TempDir(), "rows")
+	one := prepare(t, "flood", strconv.Itoa(each), floodFile)
+	two := prepare(t, "flood", strconv.Itoa(each), floodFile)
+	cmd, stderr := toFile(t, path, "-p", one.arg(), "-p", two.arg())
+	one.begin()
+	two.begin()
+	for _, flood := range []*waiting{one, two} {
+		if status := wait(t, flood.cmd); status != 0 {
+			t.Fatalf("opener ended with status %d", status)
+		}
+	}
+	if err := cmd.Process.Signal(interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if status := wait(t, cmd); status != 0 {
+		t.Fatalf("opensnoop ended with status %d, stderr %q", status, stderr)
+	}
+
+	rows, last := 0, []byte{}
+	fileRows(t, path, func(line []byte) {
+		rows++
+		time := bytes.TrimRight(line[:18], " ")
+		if len(time) < len(last) || (len(time) == len(last) && bytes.Compare(time, last) < 0) {
+			t.Fatalf("the time goes back from %s to %s", last, time)
+		}
+		last = append(last[:0], time...)
+	})
+	lost := lost(t, stderr.String())
+	if want := 2 * (each + 1); rows+lost != want {
+		t.Errorf("%d rows and %d lost are %d opens, want %d", rows, lost, rows+lost, want)
+	}
+	if lost > 0 {
+		t.Errorf("%d opens were lost; stderr %q", lost, stderr)
+	}
+}
+
+func TestLossIsCountedExactly(t *testing.T) {
+	const opens = 200_000
+	flood := prepare(t, "flood", strconv.Itoa(opens), floodFile)
+	tr := start(t, "-p", flood.arg(), "-b", "1")
+	// Stopped, it cannot empty its buffer.
+	if err := tr.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	flood.begin()
+	if status := wait(t, flood.cmd); status != 0 {
+		t.Fatalf("opener ended with status %d", status)
+	}
+	if err := tr.cmd.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the message about the loss", func() bool { return strings.Contains(tr.stderr.String(), "opens so far") })
+	if err := tr.cmd.Process.Signal(interrupt); err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for range tr.lines {
+		rows++
+	}
+	tr.wantStatus(0)
+	lost := lost(t, tr.stderr.String())
+	if rows+lost != opens+1 || lost == 0 {
+		t.Errorf("%d rows and %d lost, want %d in all", rows, lost, opens+1)
+	}
+}
+
+func TestReaderThatStopsReading(t *testing.T) {
+	const opens = 20_000
+	flood := prepare(t, "flood", strconv.Itoa(opens), floodFile)
+	cmd := exec.Command(opensnoop, "-p", flood.arg())
+	stderr := &lockedBuffer{}
+	cmd.Stderr = stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	if _, err := io.ReadFull(stdout, make([]byte, len(header)+1)); err != nil {
+		t.Fatal(err)
+	}
+	flood.begin()
+	if status := wait(t, flood.cmd); status != 0 {
+		t.Fatalf("opener ended with status %d", status)
+	}
+	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// Not cmd.Wait yet: it closes the pipe. The end shows by its last message.
+	eventually(t, "the end", func() bool { return lostPattern.MatchString(stderr.String()) })
+	rest, err := io.ReadAll(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := wait(t, cmd); status != 0 {
+		t.Fatalf("opensnoop ended with status %d, stderr %q", status, stderr)
+	}
+	rows, lost := bytes.Count(rest, []byte("\n")), lost(t, stderr.String())
+	if rows+lost != opens+1 || lost == 0 {
+		t.Errorf("%d rows and %d lost, want %d in all", rows, lost, opens+1)
+	}
+}
+
+// Calls that block hold the instances of the kernel's return probe.
+func TestBlockedCalls(t *testing.T) {
+	const blocked, opens = 300, 500
+	for _, how := range []string{"blocked", "blocked-unfaulted"} {
+		t.Run(how, func(t *testing.T) {
+			fifo := filepath.Join(t.TempDir(), "fifo")
+			if err := unix.Mkfifo(fifo, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			tr := start(t)
+			herd := prepare(t, how, strconv.Itoa(blocked), fifo)
+			herd.begin()
+			seen := make(map[int]bool)
+			tr.until(func(r row) bool {
+				if r.file == fifo {
+					if seen[r.pid] {
+						t.Errorf("the blocked open of process %d shows twice", r.pid)
+					}
+					seen[r.pid] = true
+				}
+				return len(seen) == blocked
+			})
+
+			pid := open(t, "flood", strconv.Itoa(opens), floodFile)
+			if rows := tr.rowsOf(pid); len(rows) != opens {
+				t.Errorf("%d rows of %d opens", len(rows), opens)
+			}
+			pid = open(t, "unfaulted", strconv.Itoa(opens), "/tmp/unfaulted")
+			var want []string
+			for i := range opens {
+				want = append(want, fmt.Sprintf("/tmp/unfaulted-%d", i))
+			}
+			wantFiles(t, tr.rowsOf(pid), want...)
+			if rows := tr.rowsOf(open(t, "bad")); len(rows) != 4 {
+				t.Errorf("%d rows of 4 bad pointers: %q", len(rows), files(rows))
+			}
+			tr.stop(interrupt)
+		})
+	}
+}

@@ -1,0 +1,218 @@
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func wantFiles(t *testing.T, got []row, want ...string) {
+	t.Helper()
+	if names := files(got); !slices.Equal(names, want) {
+		t.Errorf("the files shown are\n%q, want\n%q", names, want)
+	}
+}
+
+func TestVerboseNamesTheProbe(t *testing.T) {
+	want := "opensnoop: using the raw tracepoints sys_enter and sys_exit\n"
+	if kprobes() {
+		want = "opensnoop: using the kprobe on do_sys_openat2\n"
+	}
+	r := runToEnd(t, exec.Command(opensnoop, "-v", "-d", "0.1"))
+	if r.status != 0 || !strings.Contains(r.stderr, want) {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
+	}
+	if told := strings.Contains(r.stderr, "this kernel has no kprobes"); told == kprobes() {
+		t.Errorf("the reason is not right: %q", r.stderr)
+	}
+}
+
+func TestFallbackIsToldInOneLine(t *testing.T) {
+	r := runToEnd(t, exec.Command(opensnoop, "-d", "0.1"))
+	want := 1
+	if kprobes() {
+		want = 0
+	}
+	if got := strings.Count(r.stderr, "\n"); got != want {
+		t.Errorf("%d lines on stderr, want %d: %q", got, want, r.stderr)
+	}
+}
+
+// Each probe sees the same, on kernels that have both.
+func forEachProbe(t *testing.T, test func(t *testing.T, flag string)) {
+	t.Run("auto", func(t *testing.T) { test(t, "--probe=auto") })
+	if kprobes() {
+		t.Run("tracepoint", func(t *testing.T) { test(t, "--probe=tracepoint") })
+	}
+}
+
+func TestEveryDoorShows(t *testing.T) {
+	forEachProbe(t, func(t *testing.T, flag string) {
+		tr := start(t, flag)
+		dir := t.TempDir()
+		pid := open(t, "doors", dir)
+		var want []string
+		for _, door := range []string{"openat", "openat2", "open", "creat", "int80-open", "int80-creat", "int80-openat", "int80-openat2"} {
+			want = append(want, filepath.Join(dir, door))
+		}
+		wantFiles(t, tr.rowsOf(pid), want...)
+
+		cmd := exec.Command(open32, filepath.Join(dir, "32"))
+		if r := runToEnd(t, cmd); r.status != 0 {
+			t.Fatalf("the 32-bit program ended with status %d", r.status)
+		}
+		name := filepath.Join(dir, "32")
+		wantFiles(t, tr.rowsOf(cmd.Process.Pid), name, name, name)
+	})
+}
+
+func TestIOUringShows(t *testing.T) {
+	forEachProbe(t, func(t *testing.T, flag string) {
+		tr := start(t, flag)
+		dir := t.TempDir()
+		rows := tr.rowsOf(open(t, "uring", dir))
+		wantFiles(t, rows, dir+"/uring-0", dir+"/uring-1", dir+"/uring-2")
+	})
+}
+
+func TestNamesNotInMemory(t *testing.T) {
+	forEachProbe(t, func(t *testing.T, flag string) {
+		tr := start(t, flag)
+		pid := open(t, "unfaulted", "100", "/tmp/unfaulted")
+		var want []string
+		for i := range 100 {
+			want = append(want, fmt.Sprintf("/tmp/unfaulted-%d", i))
+		}
+		wantFiles(t, tr.rowsOf(pid), want...)
+	})
+}
+
+func TestOddNames(t *testing.T) {
+	forEachProbe(t, func(t *testing.T, flag string) {
+		tr := start(t, flag)
+
+		wantFiles(t, tr.rowsOf(open(t, "edge", "/tmp/at-the-edge")), "/tmp/at-the-edge", "/tmp/at-the-edge")
+
+		long := "/" + strings.Repeat("./", 4090/2) // opener makes the same
+		long = long[:4090] + "/last"
+		wantFiles(t, tr.rowsOf(open(t, "length", "4095")), long)
+		// The kernel reads no further than this either.
+		got := files(tr.rowsOf(open(t, "length", "5000")))
+		if len(got) != 1 || len(got[0]) != 4095 {
+			t.Errorf("a name that is too long comes as %d rows", len(got))
+		}
+
+		bad := tr.rowsOf(open(t, "bad"))
+		if len(bad) != 4 {
+			t.Fatalf("%d rows for 4 bad pointers: %q", len(bad), files(bad))
+		}
+		for i, want := range []string{`\(bad address 0x0)`, `\(bad address 0x1)`, `\(bad address 0xffff888000001000)`, `\(bad address 0x7`} {
+			if !strings.HasPrefix(bad[i].file, want) {
+				t.Errorf("a bad pointer comes as %q, want %q", bad[i].file, want)
+			}
+		}
+	})
+}
+
+func TestHostileNames(t *testing.T) {
+	tr := start(t)
+	tests := []struct{ name, want string }{
+		{"", ""},
+		{"a\nb", `a\nb`},
+		{"\x1b[2J\x1b]0;owned\a", `\x1b[2J\x1b]0;owned\x07`},
+		{"tab\there", `tab\there`},
+		{"\xff\xfe", `\xff\xfe`},
+		{`back\slash`, `back\\slash`},
+		{"two words  and more", "two words  and more"},
+		{" before and after ", ` before and after\x20`},
+		{"größe/文件", "größe/文件"},
+		{"gpj.\u202eexe", `gpj.\xe2\x80\xaeexe`},
+		{"\u009b31m", `\xc2\x9b31m`},
+		{"\r0.000000000        init             1      /etc/shadow", `\x0d0.000000000        init             1      /etc/shadow`},
+	}
+	args := []string{"names"}
+	var want []string
+	for _, test := range tests {
+		args = append(args, test.name)
+		want = append(want, test.want)
+	}
+	wantFiles(t, tr.rowsOf(open(t, args...)), want...)
+}
+
+func TestComms(t *testing.T) {
+	tr := start(t)
+	for comm, want := range map[string]string{
+		"two words":            "two words",
+		"new\nline":            `new\nline`,
+		"a comm that is long":  `a comm that is\x20`, // 15 bytes
+		"\x1b[31m\xff":         `\x1b[31m\xff`,
+		"größe":                "größe",
+		"exactly fifteen":      "exactly fifteen",
+		"\\\\\\\\\\\\\\\\\\\\": strings.Repeat(`\\`, 10),
+	} {
+		pid := open(t, "comm", comm, "/tmp/comm")
+		rows := tr.rowsOf(pid)
+		if len(rows) != 1 || rows[0].comm != want || rows[0].file != "/tmp/comm" {
+			t.Errorf("the comm %q comes as %+v, want %q", comm, rows, want)
+		}
+	}
+}
+
+func TestThreadsShowTheirProcess(t *testing.T) {
+	tr := start(t)
+	dir := t.TempDir()
+	rows := tr.rowsOf(open(t, "threads", "20", dir))
+	seen := make(map[string]string)
+	for _, r := range rows {
+		seen[r.file] = r.comm
+	}
+	for i := range 20 {
+		if got := seen[fmt.Sprintf("%s/thread-%d", dir, i)]; got != fmt.Sprintf("thread %d", i) {
+			t.Errorf("thread %d's comm is %q", i, got)
+		}
+	}
+	if len(rows) != 20 {
+		t.Errorf("%d rows, want 20", len(rows))
+	}
+}
+
+func TestTwoAtATime(t *testing.T) {
+	first := start(t)
+	second := start(t)
+	pid := open(t, "names", "/tmp/both")
+	wantFiles(t, first.rowsOf(pid), "/tmp/both")
+	wantFiles(t, second.rowsOf(pid), "/tmp/both")
+	first.stop(interrupt)
+	pid = open(t, "names", "/tmp/one")
+	wantFiles(t, second.rowsOf(pid), "/tmp/one")
+}
+
+func TestPIDFilter(t *testing.T) {
+	one := prepare(t, "names", "/tmp/one")
+	two := prepare(t, "threads", "3", "/tmp")
+	other := prepare(t, "names", "/tmp/other")
+	tr := start(t, "-p", one.arg()+","+two.arg(), "-p", one.arg())
+	other.begin()
+	if status := wait(t, other.cmd); status != 0 {
+		t.Fatalf("opener ended with status %d", status)
+	}
+	one.begin()
+	wantFiles(t, tr.until(func(r row) bool { return r.file == end }), "/tmp/one", end)
+	two.begin()
+	if rows := tr.until(func(r row) bool { return r.file == end }); len(rows) != 4 {
+		t.Errorf("%d rows of 3 threads and the end: %q", len(rows), files(rows))
+	}
+}
+
+func TestOwnOpensDoNotShow(t *testing.T) {
+	tr := start(t)
+	open(t, "flood", "1000", "/tmp/flood")
+	for _, r := range tr.until(func(r row) bool { return r.file == end }) {
+		if r.pid == tr.cmd.Process.Pid {
+			t.Errorf("opensnoop's own open shows: %+v", r)
+		}
+	}
+}

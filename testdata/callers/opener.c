@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build ignore
+
+// Opens files in odd ways, for the end-to-end tests:
+//
+//	opener [-wait] HOW [ARGUMENT…]
+//
+// With -wait it first reads a byte of stdin. Its last open is always END, so that
+// who watches it knows when all has been seen. It exits with 1 where the machine
+// did not let it do what was asked; that an open fails is no failure.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define END "/end-of-opener"
+
+static long page;
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void try_open(const char *name)
+{
+	long fd = syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_NONBLOCK);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static void *map(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	void *p = mmap(at, size, protection, flags, fd, offset);
+
+	if (p == MAP_FAILED)
+		fail("mmap");
+	return p;
+}
+
+// in_dir returns DIR/NAME in memory below 4 GB, where 32-bit calls reach it.
+static char *in_dir(const char *dir, const char *name)
+{
+	char *p = map(NULL, 2 * page, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	snprintf(p, 2 * page, "%s/%s", dir, name);
+	return p;
+}
+
+#ifdef __x86_64__
+// int80 makes a system call through the 32-bit tables, from a 64-bit program.
+static void int80(long nr, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d)
+{
+	long result;
+
+	asm volatile("int $0x80"
+		     : "=a"(result)
+		     : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
+		     : "memory", "r8", "r9", "r10", "r11");
+	if (result == -ENOSYS) {
+		errno = ENOSYS;
+		fail("int80");
+	}
+	if (result >= 0)
+		close(result);
+}
+#endif
+
+static void doors(const char *dir)
+{
+	struct open_how how = { .flags = O_RDONLY };
+
+	syscall(SYS_openat, AT_FDCWD, in_dir(dir, "openat"), O_RDONLY);
+	syscall(SYS_openat2, AT_FDCWD, in_dir(dir, "openat2"), &how, sizeof(how));
+#ifdef __x86_64__
+	syscall(SYS_open, in_dir(dir, "open"), O_RDONLY);
+	syscall(SYS_creat, in_dir(dir, "creat"), 0600);
+	int80(5, (uintptr_t)in_dir(dir, "int80-open"), O_RDONLY, 0, 0);
+	int80(8, (uintptr_t)in_dir(dir, "int80-creat"), 0600, 0, 0);
+	int80(295, AT_FDCWD, (uintptr_t)in_dir(dir, "int80-openat"), O_RDONLY, 0);
+	struct open_how *low = (struct open_how *)in_dir("", "");
+	*low = how;
+	int80(437, AT_FDCWD, (uintptr_t)in_dir(dir, "int80-openat2"), (uintptr_t)low, sizeof(*low));
+	// Calls whose numbers mean an open in the other table must not show.
+	char *name = in_dir(dir, "not-opened");
+	syscall(5, (uintptr_t)name, name + page); // fstat
+	syscall(8, (uintptr_t)name, 0, 0);        // lseek
+	syscall(295, -1, name, 0, 0);             // preadv
+	int80(85, (uintptr_t)name, (uintptr_t)name + page, 1, 0);  // readlink
+	int80(257, (uintptr_t)name, (uintptr_t)name, 0, 0);        // remap_file_pages
+#endif
+}
+
+// names_fd returns a file of n pages, each with a name at its given offset.
+static int names_fd(int n, const char *prefix)
+{
+	int fd = memfd_create("names", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, n * page))
+		fail("memfd_create");
+	for (int i = 0; i < n; i++) {
+		char name[256];
+		int size = snprintf(name, sizeof(name), "%s-%d", prefix, i) + 1;
+
+		if (pwrite(fd, name, size, i * page) != size)
+			fail("pwrite");
+	}
+	return fd;
+}
+
+// unfaulted opens n names out of pages that are mapped, but not in memory.
+static void unfaulted(int n, const char *prefix)
+{
+	int fd = names_fd(n, prefix);
+
+	for (int i = 0; i < n; i++) {
+		char *p = map(NULL, page, PROT_READ, MAP_PRIVATE, fd, i * page);
+
+		try_open(p);
+		munmap(p, page);
+	}
+}
+
+// edge opens a name that ends on the last byte before memory that is not there,
+// and one that goes from a page in memory into one that is mapped but is not.
+static void edge(const char *name)
+{
+	size_t size = strlen(name) + 1;
+	char *p = map(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(p + page, page);
+	memcpy(p + page - size, name, size);
+	try_open(p + page - size);
+
+	int fd = memfd_create("edge", MFD_CLOEXEC);
+	char *q = map(NULL, 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (fd < 0 || ftruncate(fd, 2 * page) || pwrite(fd, name, size, page - 3) != (ssize_t)size)
+		fail("memfd_create");
+	map(q, page, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	map(q + page, page, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, page);
+	*(volatile char *)q;
+	try_open(q + page - 3);
+}
+
+static void bad(void)
+{
+	try_open(NULL);
+	try_open((char *)1);
+	try_open((char *)0xffff888000001000);
+	try_open(map(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
+// length opens a name of that many bytes.
+static void length(size_t size)
+{
+	char *name = malloc(size + 1);
+
+	for (size_t i = 0; i < size; i++)
+		name[i] = i % 2 ? '.' : '/';
+	memcpy(name + size - 5, "/last", 5);
+	name[size] = 0;
+	try_open(name);
+}
+
+// uring opens DIR/uring-N through io_uring: by openat, by openat2, and by openat
+// with the order to put it off to a kernel worker, and waits for each.
+static void uring(const char *dir)
+{
+	struct io_uring_params p = {};
+	struct open_how how = { .flags = O_RDONLY };
+	int fd = syscall(SYS_io_uring_setup, 4, &p);
+
+	if (fd < 0)
+		fail("io_uring_setup");
+	char *sq = map(NULL, p.sq_off.array + p.sq_entries * sizeof(unsigned), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQ_RING);
+	struct io_uring_sqe *sqes = map(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQES);
+	unsigned *tail = (unsigned *)(sq + p.sq_off.tail);
+	unsigned *array = (unsigned *)(sq + p.sq_off.array);
+	unsigned mask = *(unsigned *)(sq + p.sq_off.ring_mask);
+
+	for (int i = 0; i < 3; i++) {
+		char name[4096];
+		struct io_uring_sqe *sqe = &sqes[*tail & mask];
+
+		snprintf(name, sizeof(name), "%s/uring-%d", dir, i);
+		memset(sqe, 0, sizeof(*sqe));
+		sqe->opcode = i == 1 ? IORING_OP_OPENAT2 : IORING_OP_OPENAT;
+		sqe->flags = i == 2 ? IOSQE_ASYNC : 0;
+		sqe->fd = AT_FDCWD;
+		sqe->addr = (uintptr_t)name;
+		if (i == 1) {
+			sqe->len = sizeof(how);
+			sqe->off = (uintptr_t)&how;
+		}
+		array[*tail & mask] = *tail & mask;
+		__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+		if (syscall(SYS_io_uring_enter, fd, 1, i + 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
+			fail("io_uring_enter");
+	}
+}
+
+static const char *thread_dir;
+
+static void *thread(void *number)
+{
+	char comm[16], name[4096];
+
+	snprintf(comm, sizeof(comm), "thread %ld", (long)number);
+	prctl(PR_SET_NAME, comm);
+	snprintf(name, sizeof(name), "%s/thread-%ld", thread_dir, (long)number);
+	try_open(name);
+	return NULL;
+}
+
+static void threads(long n, const char *dir)
+{
+	pthread_t *t = calloc(n, sizeof(*t));
+
+	thread_dir = dir;
+	for (long i = 0; i < n; i++)
+		if (pthread_create(&t[i], NULL, thread, (void *)i))
+			fail("pthread_create");
+	for (long i = 0; i < n; i++)
+		pthread_join(t[i], NULL);
+}
+
+static void flood(long n, const char *name)
+{
+	for (long i = 0; i < n; i++)
+		try_open(name);
+}
+
+// blocked starts n processes that block in the open of a FIFO, and holds them
+// until stdin ends. With a prefix, their names come from pages not in memory.
+static void blocked(int n, const char *fifo, int unfaulted)
+{
+	int fd = memfd_create("fifo", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, fifo, strlen(fifo) + 1) < 0 || ftruncate(fd, page))
+		fail("memfd_create");
+	for (int i = 0; i < n; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			fail("fork");
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			const char *name = fifo;
+
+			if (unfaulted)
+				name = map(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+			syscall(SYS_openat, AT_FDCWD, name, O_RDONLY);
+			_exit(0);
+		}
+	}
+	char c;
+
+	while (read(0, &c, 1) > 0)
+		;
+	kill(0, SIGKILL); // the runner has put us into a group of our own
+}
+
+int main(int argc, char **argv)
+{
+	char c;
+
+	page = sysconf(_SC_PAGESIZE);
+	if (argc > 1 && !strcmp(argv[1], "-wait")) {
+		if (read(0, &c, 1) != 1)
+			return 1;
+		argv++, argc--;
+	}
+	const char *how = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(how, "doors") && argc == 3)
+		doors(argv[2]);
+	else if (!strcmp(how, "unfaulted") && argc == 4)
+		unfaulted(atoi(argv[2]), argv[3]);
+	else if (!strcmp(how, "edge") && argc == 3)
+		edge(argv[2]);
+	else if (!strcmp(how, "bad") && argc == 2)
+		bad();
+	else if (!strcmp(how, "length") && argc == 3)
+		length(atol(argv[2]));
+	else if (!strcmp(how, "names"))
+		for (int i = 2; i < argc; i++)
+			try_open(argv[i]);
+	else if (!strcmp(how, "comm") && argc == 4) {
+		prctl(PR_SET_NAME, argv[2]);
+		try_open(argv[3]);
+	} else if (!strcmp(how, "threads") && argc == 4)
+		threads(atol(argv[2]), argv[3]);
+	else if (!strcmp(how, "uring") && argc == 3)
+		uring(argv[2]);
+	else if (!strcmp(how, "flood") && argc == 4)
+		flood(atol(argv[2]), argv[3]);
+	else if (!strcmp(how, "blocked") && argc == 4)
+		blocked(atoi(argv[2]), argv[3], 0);
+	else if (!strcmp(how, "blocked-unfaulted") && argc == 4)
+		blocked(atoi(argv[2]), argv[3], 1);
+	else {
+		fprintf(stderr, "opener: unknown: %s\n", how);
+		return 1;
+	}
+	try_open(END);
+	return 0;
+}
