@@ -31,15 +31,37 @@ enum name_kind {
 	NAME_UNSEEN = 2, // unreadable at entry, return not seen; `name` holds it
 };
 
+// What is in a record beyond what is in all; event.Fields in Go.
+enum field {
+	FIELD_UID = 1,
+	FIELD_PPID = 2,
+	FIELD_FLAGS = 4, // and mode
+	FIELD_RESULT = 8,
+};
+
+#ifndef FIELDS
+#define FIELDS 0
+#endif
+#define DETAILS (FIELDS & (FIELD_PPID | FIELD_FLAGS | FIELD_RESULT))
+
 // What goes to user space: this header, then name_len bytes and no more.
 // internal/event decodes it, and a test holds the two to the same layout.
 struct record {
-	u64 time;     // ns, CLOCK_MONOTONIC, when the record was submitted
+	u64 time; // ns, CLOCK_MONOTONIC, when the record was submitted
 	u32 tgid;
 	u32 tid;
-	u32 name_kind;
-	u32 name_len; // bytes, without the NUL
+	u32 uid;
+	u16 name_len;  // bytes, without the NUL
+	u8 name_kind;  // enum name_kind
+	u8 fields;     // enum field
 	char comm[TASK_COMM_LEN];
+#if DETAILS
+	u64 flags;
+	u32 mode;
+	u32 ppid;
+	s32 result;
+	u32 unused;
+#endif
 	char name[PATH_MAX];
 };
 #define HEADER_SIZE offsetof(struct record, name)
@@ -108,6 +130,7 @@ static __always_inline void submit(void *ctx, struct record *r, u64 id, u32 len)
 	r->tgid = id >> 32;
 	r->tid = id;
 	r->name_len = len;
+	r->fields = FIELDS;
 	r->time = bpf_ktime_get_ns();
 	// The ring's own count of lost records reaches the reader only with the
 	// next record that fits; this one is right at any time.
