@@ -20,13 +20,9 @@ import (
 // takes less.
 const waitTime = 100 * time.Millisecond
 
-// call is struct call of the BPF program: a call whose name was not in memory at
-// its entry.
-type call struct {
-	Name uint64 // its address
-	Time uint64 // of the entry, in ns
-	Comm [event.CommSize]byte
-}
+// resultTime is how long a call whose result is wanted may block before it is
+// given out without.
+const resultTime = 3 * time.Second
 
 // callState is where a thread is that made a call.
 type callState int
@@ -41,58 +37,77 @@ const (
 // blocked in its call, the name can be read now. If it has left it, the return
 // was missed, and the call is given out without its name.
 func (s *Session) reclaim() error {
-	return s.takeCalls(func(id uint64, c call) (event.Event, bool) {
-		if now()-c.Time < uint64(waitTime) {
-			return event.Event{}, false
+	patience := waitTime
+	if s.fields.Has(event.Result) {
+		patience = resultTime
+	}
+	return s.takeCalls(func(e *event.Event, id uint64) bool {
+		if age := now() - e.Time; age < uint64(waitTime) {
+			return false
+		} else if s.stateOf(id, e.Address) == stateGone {
+			return true
+		} else if age < uint64(patience) {
+			return false
 		}
-		switch s.stateOf(id, c.Name) {
-		case stateInCall:
-			name, ok := readName(int(id>>32), uintptr(c.Name))
-			if !ok || s.stateOf(id, c.Name) != stateInCall {
-				return event.Event{}, false
-			}
-			return event.Event{NameKind: event.NameRead, Name: name}, true
-		case stateGone:
-			return event.Event{NameKind: event.NameUnseen}, true
-		}
-		return event.Event{}, false
+		return s.readLate(e, id)
 	})
 }
 
 // reclaimAll gives out all calls that wait, at the end.
 func (s *Session) reclaimAll() error {
-	return s.takeCalls(func(uint64, call) (event.Event, bool) {
-		return event.Event{NameKind: event.NameUnseen}, true
+	return s.takeCalls(func(e *event.Event, id uint64) bool {
+		s.readLate(e, id)
+		return true
 	})
 }
 
-// takeCalls puts those of the waiting calls into the queue that resolve gives a
-// name, or the lack of one, for.
-func (s *Session) takeCalls(resolve func(id uint64, c call) (event.Event, bool)) error {
-	waiting, err := s.count(counterWaiting)
-	if err != nil || waiting == s.reclaimed {
-		return err
+// readLate sets the name of a call that a thread is blocked in; false if it is in
+// no such call.
+func (s *Session) readLate(e *event.Event, id uint64) bool {
+	address := e.Address
+	if s.stateOf(id, address) != stateInCall {
+		return false
 	}
-	var id uint64
-	var c call
-	taken := make(map[uint64]event.Event)
-	for calls := s.calls.Iterate(); calls.Next(&id, &c); {
-		if e, ok := resolve(id, c); ok {
-			e.TGID, e.TID = uint32(id>>32), uint32(id)
-			e.Comm = bytes.Clone(c.Comm[:])
-			e.Address = c.Name
-			taken[id] = e
+	name, ok := readName(int(id>>32), uintptr(address))
+	// The name is that call's only if the thread did not leave it meanwhile.
+	if !ok || s.stateOf(id, address) != stateInCall {
+		return false
+	}
+	e.NameKind, e.Name, e.Address = event.NameRead, name, 0
+	return true
+}
+
+// takeCalls puts those of the waiting calls into the queue for which settle is
+// true. Settle gets the call as an event, with the address in place of its name,
+// and the kernel's id of the thread; it may change the event.
+func (s *Session) takeCalls(settle func(e *event.Event, id uint64) bool) error {
+	if !s.fields.Has(event.Result) { // else they are not counted
+		waiting, err := s.count(counterWaiting)
+		if err != nil || waiting == s.reclaimed {
+			return err
 		}
 	}
-	for id, e := range taken {
+	var id uint64
+	var call []byte
+	taken := make(map[uint64][]byte)
+	for calls := s.calls.Iterate(); calls.Next(&id, &call); {
+		var e event.Event
+		if err := e.Decode(call); err != nil {
+			return fmt.Errorf("decoding a call that waits: %w", err)
+		}
+		if settle(&e, id) {
+			e.Time = now()
+			taken[id] = e.Append(nil)
+		}
+	}
+	for id, record := range taken {
 		// Who deletes it has it: the kernel may have come to it meanwhile.
 		if err := s.calls.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
 			continue
 		} else if err != nil {
 			return fmt.Errorf("taking back calls that wait: %w", err)
 		}
-		e.Time = now()
-		s.queue.Push(e.Time, e.Append(nil))
+		s.queue.Push(event.Time(record), record)
 		s.reclaimed++
 	}
 	if err := s.counters.Put(counterReclaimed, s.reclaimed); err != nil {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -20,25 +19,52 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
+	"opensnoop/internal/event"
 	"opensnoop/internal/order"
 	"opensnoop/internal/probe"
 )
 
 // Options choose what a session traces. The zero value traces everything by the
-// best probe that the kernel has.
+// best probe that the kernel has. Of several values of a filter an open has to
+// match one, of several filters all; the kernel applies them, so that other opens
+// cost next to nothing.
 type Options struct {
 	// Probe is the way to hook the kernel; "" is [probe.Auto]. A named one is not
 	// replaced by another when it fails.
 	Probe probe.Kind
 
-	// PIDs are the processes (tgids) to trace; none means all. The kernel
-	// compares them, so that the others' opens cost next to nothing.
-	PIDs []uint32
+	// Fields are what events hold beyond what all do. Each costs a little on every
+	// open. With event.Result, an open is reported at its return and not at its
+	// entry, and every system call of the machine gets slower by some 60 ns.
+	Fields event.Fields
+
+	PIDs  []uint32 // processes (tgids)
+	TIDs  []uint32 // threads
+	UIDs  []uint32 // users
+	Comms []string // parts of comms, of 1 to 15 bytes
+
+	// Cgroups and MountNamespaces are paths of pinned BPF maps, hashes whose keys
+	// of 8 bytes are the ids of cgroups (bpf_get_current_cgroup_id) or the inodes
+	// of mount namespaces; the values, of 8 and 4 bytes, do not matter. They may
+	// be changed while the session runs.
+	Cgroups         string
+	MountNamespaces string
+
+	Failed bool         // only opens that fail
+	Flags  []FlagFilter // any of them
+
+	// Paths are the names to show, ExcludedPaths those not to. Of both the kernel
+	// compares only how they start.
+	Paths         Globs
+	ExcludedPaths Globs
 
 	// BufferPages is the size of each CPU's buffer in pages, a power of two;
 	// 0 is DefaultBufferPages, or as much of it as this process may lock.
 	BufferPages int
 }
+
+// FlagFilter matches opens whose flags have the value in the bits of the mask.
+type FlagFilter struct{ Mask, Value uint64 }
 
 // Session is a running trace. It is not safe for concurrent use.
 type Session struct {
@@ -53,6 +79,10 @@ type Session struct {
 	passed []string
 	unseen []string
 
+	fields    event.Fields
+	failed    bool // only opens that fail are wanted
+	paths     Globs
+	excluded  Globs
 	sample    perf.Record
 	queue     order.Queue
 	reclaimed uint64 // calls taken out of the map here
@@ -115,73 +145,6 @@ func (s *Session) Unseen() []string { return s.unseen }
 // BufferPages is the size of each CPU's buffer in pages.
 func (s *Session) BufferPages() int { return s.pages }
 
-// Source returns the C source that a session of these options compiles, and the
-// flags it is compiled with. It needs no privilege.
-func Source(opts Options) (code string, flags []string, err error) {
-	version, err := features.LinuxVersionCode()
-	if err != nil {
-		return "", nil, fmt.Errorf("reading the kernel's version: %w", err)
-	}
-	kind := opts.Probe.Order()[0]
-	if len(opts.Probe.Order()) > 1 && probe.Kprobes(os.DirFS("/")) != nil {
-		kind = probe.Tracepoint
-	}
-	return bpf.Source, flagsOf(kind, version, opts), nil
-}
-
-// flagsOf specializes the BPF program; its head explains the macros.
-func flagsOf(kind probe.Kind, version uint32, opts Options) []string {
-	flags := []string{fmt.Sprintf("-DSELF=%d", os.Getpid())}
-	switch kind {
-	case probe.Kprobe:
-		flags = append(flags, "-DPROBE_KPROBE")
-	case probe.Tracepoint:
-		flags = append(flags, "-DPROBE_TRACEPOINT")
-		if runtime.GOARCH == "amd64" {
-			// thread_info had no syscall_work before 5.11 (commit 3136b93c3fb2).
-			offset := 16
-			if version < 5<<16|11<<8 {
-				offset = 8
-			}
-			flags = append(flags, fmt.Sprintf("-DTHREAD_STATUS=%d", offset))
-		}
-	}
-	if dev, ino, ok := pidNamespace(); ok {
-		flags = append(flags, fmt.Sprintf("-DPIDNS_DEV=%d", dev), fmt.Sprintf("-DPIDNS_INO=%d", ino))
-	}
-	if len(opts.PIDs) > 0 {
-		pids := slices.Clone(opts.PIDs)
-		slices.Sort(pids)
-		var cases strings.Builder
-		for _, pid := range slices.Compact(pids) {
-			fmt.Fprintf(&cases, "case %d: ", pid)
-		}
-		flags = append(flags, "-DPIDS="+strings.TrimSpace(cases.String()))
-	}
-	return flags
-}
-
-// pidNamespace returns the device and inode of our pid namespace as the kernel
-// numbers them, if it is not the first one, whose inode is fixed
-// (PROC_PID_INIT_INO in include/linux/proc_ns.h).
-func pidNamespace() (dev uint32, ino uint64, ok bool) {
-	const first = 0xeffffffc
-	var st unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil || st.Ino == first {
-		return 0, 0, false
-	}
-	return unix.Major(st.Dev)<<20 | unix.Minor(st.Dev), st.Ino, true
-}
-
-// programs are what to load for each kind of probe.
-var programs = map[probe.Kind]struct {
-	kind  ebpf.ProgramType
-	names []string
-}{
-	probe.Kprobe:     {ebpf.Kprobe, []string{"open_enter", "open_named", "open_return"}},
-	probe.Tracepoint: {ebpf.RawTracepoint, []string{"syscall_enter", "syscall_exit"}},
-}
-
 func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error) {
 	if kind == probe.Kprobe {
 		if err := probe.Kprobes(os.DirFS("/")); err != nil {
@@ -189,22 +152,29 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 		}
 	}
 	_, _, foreign := pidNamespace()
-	s := &Session{foreignIDs: foreign}
+	s := &Session{
+		fields:     opts.fields(),
+		failed:     opts.Failed,
+		paths:      opts.Paths,
+		excluded:   opts.ExcludedPaths,
+		foreignIDs: foreign,
+	}
 	defer func() {
 		if err != nil {
 			s.Close()
 		}
 	}()
-	s.module, err = bcc.Compile(bcc.Source{
-		Code:    bpf.Source,
-		Headers: bpf.Headers(),
-		Flags:   flagsOf(kind, version, opts),
-	})
+	flags, err := flagsOf(kind, version, opts)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range programs[kind].names {
-		if err := s.module.Load(name, programs[kind].kind); err != nil {
+	s.module, err = bcc.Compile(bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags})
+	if err != nil {
+		return nil, err
+	}
+	atReturn := s.fields.Has(event.Result)
+	for _, p := range programs[kind][atReturn] {
+		if err := s.module.Load(p.name, p.kind); err != nil {
 			return nil, err
 		}
 	}
@@ -213,7 +183,7 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	}
 	switch kind {
 	case probe.Kprobe:
-		err = s.attachKprobes(version)
+		err = s.attachKprobes(version, atReturn)
 	case probe.Tracepoint:
 		err = s.attachTracepoints()
 	}
@@ -273,22 +243,21 @@ func errorIs(err error, errnos ...unix.Errno) bool {
 
 // attachKprobes attaches the return first, so that no call that enters waits for
 // a return that nothing sees.
-func (s *Session) attachKprobes(version uint32) error {
+func (s *Session) attachKprobes(version uint32, atReturn bool) error {
 	symbol := probe.OpenSymbol(version)
-	if err := s.module.AttachKretprobe(symbol, "open_return"); err != nil {
-		// Most kernels have the plain name: their large table of symbols, slow to
-		// read, is looked at only where that is not so.
-		renamed, findErr := findSymbol(symbol)
-		if findErr != nil {
-			return errors.Join(err, findErr)
-		}
-		if renamed == symbol {
+	if atReturn {
+		if err := s.module.AttachRawTracepoint("sys_exit", "syscall_exit"); err != nil {
 			return err
 		}
-		symbol = renamed
-		if err := s.module.AttachKretprobe(symbol, "open_return"); err != nil {
+		s.also = append(s.also, "raw tracepoint sys_exit")
+		if err := s.attachRenamed(&symbol, "open_enter", s.module.AttachKprobe); err != nil {
 			return err
 		}
+		s.hook = "kprobe on " + symbol
+		return nil
+	}
+	if err := s.attachRenamed(&symbol, "open_return", s.module.AttachKretprobe); err != nil {
+		return err
 	}
 	s.hook = "kprobe on " + symbol
 	// Best effort: without it a name that is not in memory at entry is read at the
@@ -297,6 +266,25 @@ func (s *Session) attachKprobes(version uint32) error {
 		s.also = append(s.also, "kprobe on do_filp_open")
 	}
 	return s.module.AttachKprobe(symbol, "open_enter")
+}
+
+// attachRenamed attaches a program to a function that a compiler may have renamed,
+// and changes symbol to what it is called. Most kernels have the plain name: their
+// large table of symbols, slow to read, is looked at only where that is not so.
+func (s *Session) attachRenamed(symbol *string, program string, attach func(symbol, program string) error) error {
+	err := attach(*symbol, program)
+	if err == nil {
+		return nil
+	}
+	renamed, findErr := findSymbol(*symbol)
+	if findErr != nil {
+		return errors.Join(err, findErr)
+	}
+	if renamed == *symbol {
+		return err
+	}
+	*symbol = renamed
+	return attach(renamed, program)
 }
 
 func findSymbol(name string) (string, error) {
@@ -320,7 +308,9 @@ func (s *Session) attachTracepoints() error {
 // kernel may have none, and before 6.0 its tracepoint has other arguments.
 func (s *Session) attachIOUring(version uint32) {
 	var err error
-	if version < 6<<16 {
+	if s.failed {
+		err = errors.New("their results are not seen, and only failed opens are asked for")
+	} else if version < 6<<16 {
 		err = errors.New("the kernel is older than 6.0")
 	} else if err = s.module.Load("uring_submit", ebpf.RawTracepoint); err == nil {
 		for _, tracepoint := range []string{"io_uring_submit_req", "io_uring_submit_sqe"} {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The system calls that open, on arm64: its own and those of 32-bit programs.
+
+#define O_LARGEFILE 0400000
+
+// is_compat tells whether the current thread is of a 32-bit program.
+static __always_inline bool is_compat(void)
+{
+	u64 flags = 0;
+
+	// thread_info.flags leads task_struct; TIF_32BIT is bit 22.
+	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)bpf_get_current_task());
+	return flags & (1 << 22);
+}
+
+// is_open tells cheaply which numbers may be opens.
+static __always_inline bool is_open(u64 nr)
+{
+	switch (nr) {
+	case 56:  // openat; compat: lchown32
+	case 437: // openat2 in both
+	case 5:   // compat open; getxattr
+	case 8:   // compat creat; listxattr
+	case 322: // compat openat
+		return true;
+	}
+	return false;
+}
+
+static __always_inline enum door door_of(u64 nr, bool compat)
+{
+	if (compat) {
+		switch (nr) {
+		case 5: return OPEN;
+		case 8: return CREAT;
+		case 322: return OPENAT;
+		case 437: return OPENAT2;
+		}
+		return NO_DOOR;
+	}
+	switch (nr) {
+	case 56: return OPENAT;
+	case 437: return OPENAT2;
+	}
+	return NO_DOOR;
+}
+
+// argument returns where the n-th argument is saved, from 0. The first one's
+// register takes the result.
+static __always_inline u64 *argument(struct pt_regs *regs, bool compat, int n)
+{
+	return n ? &regs->regs[n] : &regs->orig_x0;
+}
+
+static __always_inline u64 syscall_nr(struct pt_regs *regs)
+{
+	s32 nr = -1;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), &regs->syscallno);
+	return nr;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The system calls that open, on x86-64: its own, i386's and x32's.
+
+#define O_LARGEFILE 0100000
+#define X32 0x40000000 // __X32_SYSCALL_BIT
+
+// is_compat tells whether the current thread is in a system call of i386.
+static __always_inline bool is_compat(void)
+{
+	u32 status = 0;
+
+	// thread_info.status, at the start of task_struct; TS_COMPAT is bit 1.
+	bpf_probe_read_kernel(&status, sizeof(status),
+			      (void *)bpf_get_current_task() + THREAD_STATUS);
+	return status & 2;
+}
+
+// is_open tells cheaply which numbers may be opens.
+static __always_inline bool is_open(u64 nr)
+{
+	switch (nr) {
+	case 2: case X32 | 2:     // open; i386: fork
+	case 85: case X32 | 85:   // creat; i386: readlink
+	case 257: case X32 | 257: // openat; i386: remap_file_pages
+	case 437: case X32 | 437: // openat2 in both
+	case 5:                   // i386 open; fstat
+	case 8:                   // i386 creat; lseek
+	case 295:                 // i386 openat; preadv
+		return true;
+	}
+	return false;
+}
+
+static __always_inline enum door door_of(u64 nr, bool compat)
+{
+	if (compat) {
+		switch (nr) {
+		case 5: return OPEN;
+		case 8: return CREAT;
+		case 295: return OPENAT;
+		case 437: return OPENAT2;
+		}
+		return NO_DOOR;
+	}
+	switch (nr & ~(u64)X32) {
+	case 2: return OPEN;
+	case 85: return CREAT;
+	case 257: return OPENAT;
+	case 437: return OPENAT2;
+	}
+	return NO_DOOR;
+}
+
+// argument returns where the n-th argument is saved, from 0; i386 passes them in
+// bx, cx, dx, si.
+static __always_inline unsigned long *argument(struct pt_regs *regs, bool compat, int n)
+{
+	switch (n) {
+	case 0: return compat ? &regs->bx : &regs->di;
+	case 1: return compat ? &regs->cx : &regs->si;
+	case 2: return &regs->dx;
+	}
+	return compat ? &regs->si : &regs->r10;
+}
+
+static __always_inline u64 syscall_nr(struct pt_regs *regs)
+{
+	u64 nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), &regs->orig_ax);
+	return nr;
+}

@@ -1,0 +1,67 @@
+// Package layout finds where the members of the running kernel's structures are.
+package layout
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// Kernel knows the running kernel's structures.
+type Kernel struct{ spec *btf.Spec }
+
+// Load reads the kernel's own description of its types, in /sys/kernel/btf. It is
+// there where the kernel was built with CONFIG_DEBUG_INFO_BTF.
+func Load() (*Kernel, error) {
+	spec, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kernel's types (CONFIG_DEBUG_INFO_BTF): %w", err)
+	}
+	return &Kernel{spec}, nil
+}
+
+// Offset returns where a member is in a structure, in bytes. Each name after the
+// first is one of a member of the structure that the member before it is.
+func (k *Kernel) Offset(structure string, path ...string) (uint32, error) {
+	var typ *btf.Struct
+	if err := k.spec.TypeByName(structure, &typ); err != nil {
+		return 0, fmt.Errorf("looking for the kernel's struct %s: %w", structure, err)
+	}
+	var within btf.Type = typ
+	var offset uint32
+	for _, name := range path {
+		at, member, err := find(within, name)
+		if err != nil {
+			return 0, fmt.Errorf("looking for %s in the kernel's struct %s: %w", name, structure, err)
+		}
+		offset += at
+		within = member
+	}
+	return offset, nil
+}
+
+var errNoMember = errors.New("there is no such member")
+
+// find looks for a member, also in structures and unions without a name.
+func find(within btf.Type, name string) (uint32, btf.Type, error) {
+	var members []btf.Member
+	switch t := btf.UnderlyingType(within).(type) {
+	case *btf.Struct:
+		members = t.Members
+	case *btf.Union:
+		members = t.Members
+	}
+	for _, m := range members {
+		if m.Name == name {
+			return m.Offset.Bytes(), m.Type, nil
+		}
+		if m.Name != "" {
+			continue
+		}
+		if offset, typ, err := find(m.Type, name); err == nil {
+			return m.Offset.Bytes() + offset, typ, nil
+		}
+	}
+	return 0, nil, errNoMember
+}

@@ -1,0 +1,135 @@
+package trace
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// prefixMax is how much of a pattern the kernel compares, in bytes; what comes
+// behind is compared here.
+const prefixMax = 64
+
+// Glob is a pattern of names. A * is any part of a name without a slash, ? one
+// character, [a-z] one of several, {a,b} either; ** is any number of whole folders,
+// so that /etc/** is /etc and all below. A backslash takes the meaning away.
+// Names are compared as the program passed them, often not absolute.
+type Glob struct {
+	text    string // as it was given
+	pattern string // as doublestar takes it
+	literal string // what all names start with that it matches
+	whole   bool   // and there is nothing else in it
+	below   bool   // it is the literal, and all below
+}
+
+// Globs are patterns, any of which may match.
+type Globs []Glob
+
+// ParseGlob returns the pattern of a text.
+func ParseGlob(text string) (Glob, error) {
+	pattern := splitStars(text)
+	meta := strings.IndexAny(text, `*?[{\`)
+	switch {
+	case text == "" || !doublestar.ValidatePattern(pattern):
+		return Glob{}, fmt.Errorf("%q is no pattern of names: expected one such as /etc/** or *.conf, with every [ and { closed", text)
+	case strings.ContainsRune(text, 0):
+		return Glob{}, fmt.Errorf("%q holds a zero byte, which no name does", text)
+	case meta >= 0 && !utf8.ValidString(text):
+		return Glob{}, fmt.Errorf("%q is not UTF-8: only a whole name can be that, put ? in place of the odd bytes", text)
+	}
+	g := Glob{text: text, pattern: pattern}
+	if meta < 0 {
+		g.literal, g.whole = text, true
+		return g, nil
+	}
+	g.literal = text[:meta]
+	if strings.HasPrefix(text[meta:], "**") {
+		// dir/** matches dir too.
+		g.below = text[meta:] == "**" && strings.HasSuffix(g.literal, "/") && g.literal != "/"
+		g.literal = strings.TrimSuffix(g.literal, "/")
+	}
+	return g, nil
+}
+
+// String returns the pattern as it was given.
+func (g Glob) String() string { return g.text }
+
+// splitStars makes each ** that is only a part of a folder's name, such as in
+// **.conf, cross slashes too, which it does not in doublestar.
+func splitStars(text string) string {
+	if strings.ContainsAny(text, `\[{`) {
+		return text
+	}
+	parts := strings.Split(text, "/")
+	for i, part := range parts {
+		before, after, found := strings.Cut(part, "**")
+		if found && part != "**" {
+			after = strings.TrimLeft(after, "*")
+			if !strings.Contains(after, "**") {
+				parts[i] = fmt.Sprintf("{%s*%s,%s*/**/*%s}", before, after, before, after)
+			}
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// Match tells whether the pattern matches a name.
+func (g Glob) Match(name []byte) bool {
+	return g.match(unsafe.String(unsafe.SliceData(name), len(name)))
+}
+
+func (g Glob) match(name string) bool {
+	if g.whole || !strings.HasPrefix(name, g.literal) {
+		return name == g.literal
+	}
+	return doublestar.MatchUnvalidated(g.pattern, name)
+}
+
+// Match tells whether any of the patterns matches a name.
+func (globs Globs) Match(name []byte) bool {
+	for _, g := range globs {
+		if g.Match(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// kernelAllows is an expression of C that holds for all names that any of the
+// patterns matches; "" if that are all names.
+func (globs Globs) kernelAllows() string {
+	var terms []string
+	for _, g := range globs {
+		prefix := g.literal
+		if g.whole {
+			prefix += "\x00"
+		}
+		if prefix == "" {
+			return ""
+		}
+		terms = append(terms, startsWith(prefix[:min(len(prefix), prefixMax)]))
+	}
+	return strings.Join(terms, " || ")
+}
+
+// kernelExcludes is an expression of C that holds only for names that some of the
+// patterns matches; "" if there is none so simple.
+func (globs Globs) kernelExcludes() string {
+	var terms []string
+	for _, g := range globs {
+		switch {
+		case g.whole && len(g.literal) < prefixMax:
+			terms = append(terms, startsWith(g.literal+"\x00"))
+		case g.below && len(g.literal) < prefixMax:
+			terms = append(terms, startsWith(g.literal+"/"), startsWith(g.literal+"\x00"))
+		}
+	}
+	return strings.Join(terms, " || ")
+}
+
+func startsWith(prefix string) string {
+	return fmt.Sprintf("STARTS(name, %s, %d)", literal(prefix), len(prefix))
+}

@@ -1,0 +1,70 @@
+package trace
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"opensnoop/internal/bcc"
+	"opensnoop/internal/event"
+	"opensnoop/internal/probe"
+)
+
+func glob(t *testing.T, text string) Glob {
+	t.Helper()
+	g, err := ParseGlob(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// The verifier of the running kernel takes the program in every shape.
+func TestEveryShapeLoads(t *testing.T) {
+	if err := bcc.KernelRefuses(); err != nil {
+		if os.Getenv("OPENSNOOP_E2E") == "require" {
+			t.Fatalf("BPF is not permitted here: %v", err)
+		}
+		t.Skipf("NOT TESTED: BPF is not permitted here: %v", err)
+	}
+	all := event.UID | event.PPID | event.Flags | event.Result
+	many := make([]uint32, 1000)
+	for i := range many {
+		many[i] = uint32(i + 1)
+	}
+	long := "/" + strings.Repeat("long/", 100)
+	for name, opts := range map[string]Options{
+		"default":         {},
+		"uid":             {Fields: event.UID},
+		"parent":          {Fields: event.PPID},
+		"flags":           {Fields: event.Flags},
+		"result":          {Fields: event.Result},
+		"all fields":      {Fields: all},
+		"failed":          {Failed: true},
+		"flag filter":     {Flags: []FlagFilter{{3, 1}, {0o100, 0o100}}},
+		"processes":       {PIDs: many, TIDs: many, UIDs: many},
+		"comms":           {Comms: []string{"a", "fifteen bytes!!", `"\`, "??/", "\xff"}},
+		"paths":           {Paths: Globs{glob(t, "/etc/**"), glob(t, `/a"b\\c*`), glob(t, long+"*")}},
+		"excluded":        {ExcludedPaths: Globs{glob(t, "/proc/**"), glob(t, "/etc/passwd"), glob(t, "*.so")}},
+		"paths at return": {Fields: event.Result, Paths: Globs{glob(t, "/etc/**")}, ExcludedPaths: Globs{glob(t, "/etc/x/**")}},
+		"everything": {
+			Fields: all, Failed: true, Flags: []FlagFilter{{3, 1}}, PIDs: many, TIDs: many, UIDs: many,
+			Comms: []string{"a", "bcd"}, Paths: Globs{glob(t, "/etc/**")}, ExcludedPaths: Globs{glob(t, "/etc/x/**")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts.Probe = probe.Tracepoint
+			s, err := Open(opts)
+			if failed := (*bcc.Error)(nil); errors.As(err, &failed) {
+				t.Fatalf("%v\n%s", err, failed.Messages)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
