@@ -48,7 +48,7 @@ func run(f flags, stdout *os.File, m *messages) error {
 		return err
 	}
 	defer out.Close()
-	table := format.NewTable(out)
+	table := format.NewTable(out, format.Options{})
 	err = table.Header()
 	if err == nil {
 		tell(m, f, session, missing)

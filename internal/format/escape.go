@@ -2,53 +2,111 @@ package format
 
 import (
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 const hex = "0123456789abcdef"
 
-// appendEscaped appends text such that it stays on one line and cannot steer a
+// AppendEscaped appends text such that it stays on one line and cannot steer a
 // terminal: bytes that are not UTF-8 or not printable come as \n, \t or \xHH, a
 // backslash as \\, and so does a space at the end, which a row could not show.
 // What it yields can be turned back without doubt. Printable is what
 // [unicode.IsPrint] says: not the marks that change the direction of text.
-func appendEscaped(b, text []byte) []byte {
-	for i := 0; i < len(text); {
-		c := text[i]
+func AppendEscaped(b, text []byte) []byte {
+	for len(text) > 0 {
+		size, printable := character(text)
 		switch {
-		case c == '\\':
+		case text[0] == '\\':
 			b = append(b, '\\', '\\')
-			i++
-		case c == '\n':
-			b = append(b, '\\', 'n')
-			i++
-		case c == '\t':
-			b = append(b, '\\', 't')
-			i++
-		case c == ' ' && i == len(text)-1:
-			b = appendHex(b, c)
-			i++
-		case c >= ' ' && c < 0x7f:
-			b = append(b, c)
-			i++
-		case c < utf8.RuneSelf:
-			b = appendHex(b, c)
-			i++
+		case text[0] == ' ' && len(text) == 1:
+			b = appendEscape(b, text)
+		case printable:
+			b = append(b, text[:size]...)
 		default:
-			r, size := utf8.DecodeRune(text[i:])
-			if (r == utf8.RuneError && size == 1) || !unicode.IsPrint(r) {
-				for _, c := range text[i : i+size] {
-					b = appendHex(b, c)
-				}
-			} else {
-				b = append(b, text[i:i+size]...)
-			}
-			i += size
+			b = appendEscape(b, text[:size])
+		}
+		text = text[size:]
+	}
+	return b
+}
+
+// appendPrintable is AppendEscaped less the escapes that only turning back needs.
+func appendPrintable(b, text []byte) []byte {
+	for len(text) > 0 {
+		size, printable := character(text)
+		if printable {
+			b = append(b, text[:size]...)
+		} else {
+			b = appendEscape(b, text[:size])
+		}
+		text = text[size:]
+	}
+	return b
+}
+
+// character returns the size in bytes of the first character, and whether it is
+// printable. A byte that is not UTF-8 is one that is not.
+func character(text []byte) (size int, printable bool) {
+	if c := text[0]; c < utf8.RuneSelf {
+		return 1, c >= ' ' && c < 0x7f
+	}
+	r, size := utf8.DecodeRune(text)
+	return size, unicode.IsPrint(r) && (r != utf8.RuneError || size > 1)
+}
+
+func appendEscape(b, text []byte) []byte {
+	for _, c := range text {
+		switch c {
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'x', hex[c>>4], hex[c&15])
 		}
 	}
 	return b
 }
 
-func appendHex(b []byte, c byte) []byte {
-	return append(b, '\\', 'x', hex[c>>4], hex[c&15])
+// AppendJSON appends text as a JSON string, in printable characters only. U+FFFD
+// stands for each byte that is not UTF-8.
+func AppendJSON(b, text []byte) []byte {
+	b = append(b, '"')
+	for len(text) > 0 {
+		size, printable := character(text)
+		switch c := text[0]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case printable:
+			b = append(b, text[:size]...)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		default:
+			r, _ := utf8.DecodeRune(text)
+			if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
+				b = appendUnicode(b, high)
+				r = low
+			}
+			b = appendUnicode(b, r)
+		}
+		text = text[size:]
+	}
+	return append(b, '"')
+}
+
+func appendUnicode(b []byte, r rune) []byte {
+	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+}
+
+// appendValid appends text with U+FFFD in place of each byte that is not UTF-8.
+func appendValid(b, text []byte) []byte {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		b = utf8.AppendRune(b, r)
+		text = text[size:]
+	}
+	return b
 }

@@ -1,127 +1,194 @@
-// Package format writes events as rows.
 package format
 
 import (
+	"bytes"
 	"io"
-	"strconv"
 	"unicode/utf8"
 
 	"opensnoop/internal/event"
 )
 
-// Widths of the table's columns, in characters. A value that is wider pushes the
-// rest of its row to the right.
-const (
-	timeWidth = 18
-	commWidth = 16
-	pidWidth  = 6
-)
+// layout is how a table shows a column.
+type layout struct {
+	header string
+	width  int  // in characters; a wider value pushes the rest of its row right
+	right  bool // aligned at its right
+	value  func(r *rows, b []byte, e *event.Event) []byte
+}
 
-// bufferSize is how many bytes of rows a Table gathers before it writes.
-const bufferSize = 64 << 10
+// layouts are aligned as in bcc's tools. What was not recorded shows as ?.
+var layouts = map[Column]layout{
+	Time: {header: "TIME(s)", width: 18, value: func(r *rows, b []byte, e *event.Event) []byte {
+		return appendSeconds(b, e.Time-r.first)
+	}},
+	Wall: {header: "TIME", width: 15, value: func(r *rows, b []byte, e *event.Event) []byte {
+		return r.at(e).AppendFormat(b, "15:04:05.000000")
+	}},
+	PID: {header: "PID", width: 6, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		return appendUint(b, e.TGID)
+	}},
+	TID: {header: "TID", width: 6, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		return appendUint(b, e.TID)
+	}},
+	PPID: {header: "PPID", width: 6, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		if !e.Fields.Has(event.PPID) {
+			return append(b, '?')
+		}
+		return appendUint(b, e.PPID)
+	}},
+	UID: {header: "UID", width: 6, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		if !e.Fields.Has(event.UID) {
+			return append(b, '?')
+		}
+		return appendUint(b, e.UID)
+	}},
+	User: {header: "USER", width: 8, value: func(r *rows, b []byte, e *event.Event) []byte {
+		if !e.Fields.Has(event.UID) {
+			return append(b, '?')
+		}
+		if name := r.users.name(e.UID); name != "" {
+			r.scratch = append(r.scratch[:0], name...)
+			return AppendEscaped(b, r.scratch)
+		}
+		return appendUint(b, e.UID)
+	}},
+	FD: {header: "FD", width: 4, right: true, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		if !resultKnown(e) {
+			return append(b, '?')
+		}
+		return appendInt(b, descriptor(e.Result))
+	}},
+	Err: {header: "ERR", width: 7, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		if !resultKnown(e) {
+			return append(b, '?')
+		}
+		return appendError(b, errno(e.Result))
+	}},
+	Flags: {header: "FLAGS", width: 18, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		if !e.Fields.Has(event.Flags) {
+			return append(b, '?')
+		}
+		return appendFlags(b, e.Flags)
+	}},
+	Mode: {header: "MODE", width: 4, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		switch {
+		case !e.Fields.Has(event.Flags):
+			return append(b, '?')
+		case !modeUsed(e):
+			return append(b, '-')
+		}
+		return appendMode(b, e.Mode)
+	}},
+	Comm: {header: "COMM", width: 16, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		return AppendEscaped(b, e.Comm)
+	}},
+	File: {header: "FILE", value: func(_ *rows, b []byte, e *event.Event) []byte {
+		return appendFile(b, e)
+	}},
+}
 
-// Table writes the default output: a header, then a row for each event with the
-// seconds since the first, the comm, the process id and the name. It gathers rows
-// and writes them when its buffer is full or on Flush. After the first rows it
-// allocates nothing.
+// fileWidth is the file column's where others follow it. The names' lengths differ
+// too much for one that suits all.
+const fileWidth = 40
+
+// Table is the Writer of the default output: a header, then a row for each event
+// with the columns asked for, and no blanks at its end.
 type Table struct {
-	w     io.Writer
-	buf   []byte
-	first uint64 // time of the first row
-	rows  bool   // there was one
+	rows
+	layouts []layout
+	color   bool
 }
 
 // NewTable returns a table that writes to w.
-func NewTable(w io.Writer) *Table {
-	return &Table{w: w, buf: make([]byte, 0, 2*bufferSize)}
+func NewTable(w io.Writer, o Options) *Table {
+	t := &Table{rows: newRows(w, o.Boot), color: o.Color}
+	columns := o.columns()
+	for i, c := range columns {
+		l := layouts[c]
+		switch {
+		case i == len(columns)-1 && !l.right:
+			l.width = 0
+		case c == File:
+			l.width = fileWidth
+		}
+		t.layouts = append(t.layouts, l)
+	}
+	return t
 }
 
 // Header writes the header at once.
 func (t *Table) Header() error {
-	t.buf = appendPadded(t.buf, "TIME(s)", timeWidth)
-	t.buf = append(t.buf, ' ')
-	t.buf = appendPadded(t.buf, "COMM", commWidth)
-	t.buf = append(t.buf, ' ')
-	t.buf = appendPadded(t.buf, "PID", pidWidth)
-	t.buf = append(t.buf, " FILE\n"...)
+	b := t.buf
+	if t.color {
+		b = append(b, dim...)
+	}
+	for i := range t.layouts {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		start := len(b)
+		b = append(b, t.layouts[i].header...)
+		b = pad(b, start, t.layouts[i].width, t.layouts[i].right)
+	}
+	if t.color {
+		b = append(b, reset...)
+	}
+	t.buf = append(b, '\n')
 	return t.Flush()
 }
 
 // Event adds a row.
 func (t *Table) Event(e *event.Event) error {
-	if !t.rows {
-		t.first, t.rows = e.Time, true
-	}
+	t.start(e)
 	b := t.buf
+	color := t.color && failed(e)
+	if color {
+		b = append(b, red...)
+	}
 	start := len(b)
-	b = appendSeconds(b, e.Time-t.first)
-	b = pad(b, len(b)-start, timeWidth)
-	b = append(b, ' ')
+	for i := range t.layouts {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		value := len(b)
+		b = t.layouts[i].value(&t.rows, b, e)
+		b = pad(b, value, t.layouts[i].width, t.layouts[i].right)
+	}
+	// Only padding: no value ends in a blank.
+	b = b[:start+len(bytes.TrimRight(b[start:], " "))]
+	if color {
+		b = append(b, reset...)
+	}
+	return t.end(append(b, '\n'))
+}
 
-	start = len(b)
-	b = appendEscaped(b, e.Comm)
-	b = pad(b, utf8.RuneCount(b[start:]), commWidth)
-	b = append(b, ' ')
-
-	start = len(b)
-	b = strconv.AppendUint(b, uint64(e.TGID), 10)
-	if e.NameKind != event.NameRead || len(e.Name) > 0 { // no trailing blanks
-		b = pad(b, len(b)-start, pidWidth)
+// pad puts blanks behind the value that starts at start, or before it if it is to
+// be aligned at its right, up to a width in characters.
+func pad(b []byte, start, width int, right bool) []byte {
+	end := len(b)
+	n := width - utf8.RuneCount(b[start:])
+	for i := 0; i < n; i++ {
 		b = append(b, ' ')
 	}
-	b = appendName(b, e)
-	b = append(b, '\n')
-	t.buf = b
-	if len(b) >= bufferSize {
-		return t.Flush()
+	if right && n > 0 {
+		copy(b[start+n:], b[start:end])
+		for i := range n {
+			b[start+i] = ' '
+		}
 	}
-	return nil
+	return b
 }
 
-// Flush writes what was gathered. What an error leaves unwritten is dropped.
-func (t *Table) Flush() error {
-	if len(t.buf) == 0 {
-		return nil
-	}
-	_, err := t.w.Write(t.buf)
-	t.buf = t.buf[:0]
-	return err
-}
-
-// appendName appends the name, or a mark in its place. A mark begins with a
+// appendFile appends the name, or a mark in its place. A mark begins with a
 // backslash and a parenthesis, which no escaped name does.
-func appendName(b []byte, e *event.Event) []byte {
+func appendFile(b []byte, e *event.Event) []byte {
 	switch e.NameKind {
 	case event.NameRead:
-		return appendEscaped(b, e.Name)
+		return AppendEscaped(b, e.Name)
 	case event.NameBad:
-		b = append(b, `\(bad address 0x`...)
+		b = append(b, `\(bad address `...)
 	default:
-		b = append(b, `\(unread name at 0x`...)
+		b = append(b, `\(unread name at `...)
 	}
-	b = strconv.AppendUint(b, e.Address, 16)
-	return append(b, ')')
-}
-
-// appendSeconds appends a time in ns as seconds with nine digits behind the dot.
-func appendSeconds(b []byte, ns uint64) []byte {
-	b = strconv.AppendUint(b, ns/1e9, 10)
-	b = append(b, '.')
-	fraction := ns % 1e9
-	for unit := uint64(1e8); unit > 0; unit /= 10 {
-		b = append(b, '0'+byte(fraction/unit%10))
-	}
-	return b
-}
-
-func appendPadded(b []byte, text string, width int) []byte {
-	return pad(append(b, text...), utf8.RuneCountInString(text), width)
-}
-
-// pad appends blanks after a text of n characters up to width.
-func pad(b []byte, n, width int) []byte {
-	for ; n < width; n++ {
-		b = append(b, ' ')
-	}
-	return b
+	return append(appendAddress(b, e.Address), ')')
 }

@@ -1,0 +1,81 @@
+package format
+
+import (
+	"bytes"
+	"io"
+
+	"opensnoop/internal/event"
+)
+
+// CSV is the Writer of comma-separated values by RFC 4180: a header, then a row
+// for each event, all ended by CR LF. In the order of the columns asked for, it
+// has the fields of each by JSON's names and with JSON's values: time is seconds,
+// wall is time, err is errno and error, flags is flags and flag_names, comm and
+// file have their …_base64 beside them. What is null in JSON, or left out, is an
+// empty field.
+type CSV struct {
+	rows
+	fields []field
+}
+
+// NewCSV returns a CSV that writes to w.
+func NewCSV(w io.Writer, o Options) *CSV {
+	c := &CSV{rows: newRows(w, o.Boot)}
+	for _, column := range o.columns() {
+		for _, f := range fields {
+			if f.column == column {
+				c.fields = append(c.fields, f)
+			}
+		}
+	}
+	return c
+}
+
+// Header writes the header at once.
+func (c *CSV) Header() error {
+	for i, f := range c.fields {
+		if i > 0 {
+			c.buf = append(c.buf, ',')
+		}
+		c.buf = append(c.buf, f.name...)
+	}
+	c.buf = append(c.buf, "\r\n"...)
+	return c.Flush()
+}
+
+// Event adds a row.
+func (c *CSV) Event(e *event.Event) error {
+	c.start(e)
+	b := c.buf
+	start := len(b)
+	for i := range c.fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if value, ok := c.fields[i].value(&c.rows, e); ok {
+			b = appendCSV(b, value)
+		}
+	}
+	if len(b) == start { // readers skip an empty line
+		b = append(b, `""`...)
+	}
+	return c.end(append(b, "\r\n"...))
+}
+
+// appendCSV appends a field, in quotes if it has what ends one, or blanks at an end,
+// which some readers trim. U+FFFD stands for each byte that is not UTF-8.
+func appendCSV(b, value []byte) []byte {
+	if !bytes.ContainsAny(value, ",\"\r\n") && len(bytes.Trim(value, " \t")) == len(value) {
+		return appendValid(b, value)
+	}
+	b = append(b, '"')
+	for {
+		part, rest, more := bytes.Cut(value, []byte(`"`))
+		b = appendValid(b, part)
+		if !more {
+			return append(b, '"')
+		}
+		b = append(b, `""`...)
+		value = rest
+	}
+}

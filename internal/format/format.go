@@ -1,0 +1,137 @@
+// Package format writes events as rows: [Table] and [BCC] for people, [JSON] and
+// [CSV] for programs.
+//
+// A file's name is any bytes but NUL. The table shows it in printable characters
+// and escapes, such that a row is one line, a terminal is safe, and the bytes can
+// be had back. JSON and CSV hold the same fields with the same values: the name
+// itself where it is UTF-8; where it is not, U+FFFD stands for each bad byte, and a
+// second field beside it, …_base64, has the exact bytes. JSON escapes everything
+// that is not printable. CSV cannot, by RFC 4180: there a name with a line break
+// is a quoted field with a line break in it, and [SplitCSV] finds the rows' ends.
+package format
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"opensnoop/internal/event"
+)
+
+// Writer writes events as rows. It gathers them, and writes to what is behind it
+// when its buffer is full or on Flush: whole rows with each Write. Once every
+// user's name is known, it allocates nothing.
+type Writer interface {
+	// Header writes what comes before the first row, at once. It comes first.
+	Header() error
+	// Event adds a row. The event is not kept.
+	Event(e *event.Event) error
+	// Flush writes what was gathered. What an error leaves unwritten is dropped.
+	Flush() error
+}
+
+// Options say what is in a row. The zero value is the default table's.
+type Options struct {
+	// Columns, in this order. None is DefaultColumns. JSON has the fields of all
+	// that records with these columns hold, in an order of its own.
+	Columns []Column
+	// Color dims a table's header and makes rows of failed opens red.
+	Color bool
+	// Boot is the time at which CLOCK_MONOTONIC was 0. Times of day are shown in
+	// its location.
+	Boot time.Time
+}
+
+func (o Options) columns() []Column {
+	if len(o.Columns) == 0 {
+		return DefaultColumns
+	}
+	return o.Columns
+}
+
+// Fields are what a record must hold for all columns.
+func (o Options) Fields() event.Fields {
+	var fields event.Fields
+	for _, c := range o.columns() {
+		fields |= c.Fields()
+	}
+	return fields
+}
+
+// bufferSize is how many bytes of rows are gathered before they are written. The
+// longest row, a name of PATH_MAX bytes all escaped, fits into half of it.
+const bufferSize = 64 << 10
+
+// rows is what all writers share: the rows not written yet, and what the values
+// of a row depend on besides its event.
+type rows struct {
+	w       io.Writer
+	buf     []byte
+	boot    time.Time
+	first   uint64 // time of the first row
+	started bool   // there was one
+	users   users
+	scratch []byte // of one value
+}
+
+func newRows(w io.Writer, boot time.Time) rows {
+	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: newUsers(), scratch: make([]byte, 0, bufferSize/8)}
+}
+
+// start notes the time of the first row.
+func (r *rows) start(e *event.Event) {
+	if !r.started {
+		r.first, r.started = e.Time, true
+	}
+}
+
+// end takes the buffer back with a row added to it.
+func (r *rows) end(b []byte) error {
+	r.buf = b
+	if len(b) >= bufferSize {
+		return r.Flush()
+	}
+	return nil
+}
+
+// Flush writes what was gathered. What an error leaves unwritten is dropped.
+func (r *rows) Flush() error {
+	if len(r.buf) == 0 {
+		return nil
+	}
+	_, err := r.w.Write(r.buf)
+	r.buf = r.buf[:0]
+	return err
+}
+
+// SplitLines returns the length of the first row in what a Table, a BCC or a JSON
+// writes, with its line break.
+func SplitLines(rows []byte) int {
+	return bytes.IndexByte(rows, '\n') + 1
+}
+
+// SplitCSV is SplitLines for a CSV, where line breaks in quotes end no row.
+func SplitCSV(rows []byte) int {
+	quoted := false
+	for i, c := range rows {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '\n' && !quoted:
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// SGR sequences of a terminal (ECMA-48).
+const (
+	dim   = "\x1b[2m"
+	red   = "\x1b[31m"
+	reset = "\x1b[0m"
+)
+
+// failed tells whether the call is known to have failed.
+func failed(e *event.Event) bool {
+	return e.Fields.Has(event.Result) && e.Result < 0 && e.Result != event.ResultUnknown
+}
