@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/format"
 )
 
 // errReaderLeft means that nobody reads stdout any more.
@@ -33,13 +34,16 @@ type output struct {
 	stop     int // an eventfd, readable once ctx has ended
 	release  func() bool
 
+	// rowEnd returns the length of the first of some rows.
+	rowEnd func(rows []byte) int
+
 	dropped uint64 // rows not written, because the reader took nothing
 }
 
 // newOutput returns an output for file. Once ctx has ended, a reader that takes
 // nothing no longer holds the writer up. left is called when the reader leaves.
 func newOutput(ctx context.Context, file *os.File, left func()) (*output, error) {
-	o := &output{file: file, ctx: ctx, stop: -1}
+	o := &output{file: file, ctx: ctx, stop: -1, rowEnd: format.SplitLines}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
 		return nil, fmt.Errorf("looking at stdout: %w", err)
@@ -102,18 +106,22 @@ func (o *output) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		writable, err := o.writable()
 		if err != nil {
-			return 0, fmt.Errorf("writing to stdout: %w", err)
+			return 0, fmt.Errorf("writing to %s: %w", o.name(), err)
 		}
 		if !writable {
-			o.dropped += uint64(bytes.Count(rest, []byte("\n")))
+			for ; len(rest) > 0; rest = rest[o.rowEnd(rest):] {
+				o.dropped++
+			}
 			break
 		}
 		// Whole rows, so that what is dropped can be counted in rows.
-		n := len(rest)
-		if n > chunk {
-			if n = bytes.LastIndexByte(rest[:chunk], '\n') + 1; n == 0 {
-				n = bytes.IndexByte(rest, '\n') + 1
+		n := o.rowEnd(rest)
+		for n < len(rest) {
+			next := n + o.rowEnd(rest[n:])
+			if next > chunk {
+				break
 			}
+			n = next
 		}
 		if err := o.write(rest[:n]); err != nil {
 			return 0, err
@@ -144,9 +152,17 @@ func (o *output) write(p []byte) error {
 		return errReaderLeft
 	}
 	if err != nil {
-		return fmt.Errorf("writing to stdout: %w", errors.Unwrap(err))
+		return fmt.Errorf("writing to %s: %w", o.name(), errors.Unwrap(err))
 	}
 	return nil
+}
+
+// name is what the user calls the file.
+func (o *output) name() string {
+	if o.file.Name() == os.Stdout.Name() {
+		return "stdout"
+	}
+	return o.file.Name()
 }
 
 // Close ends the watching. The file stays open.

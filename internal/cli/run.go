@@ -19,61 +19,131 @@ import (
 // errEnough ends a run after the rows that -c asked for.
 var errEnough = errors.New("enough rows")
 
-// run traces until a signal, the end of -d or -c, or until the reader of stdout
-// has left; none of these is an error.
-func run(f flags, stdout *os.File, m *messages) error {
-	missing, err := checkPIDs(f.trace.PIDs)
+// run traces until a signal, the end of -d or -c or of the command argv, or until
+// the reader of stdout has left; none of these is an error. It returns the exit
+// status: the command's, if there is one.
+func run(f flags, argv []string, stdout *os.File, m *messages) (status int, err error) {
+	missing, err := checkProcesses(f.trace.PIDs, f.trace.TIDs)
 	if err != nil {
-		return err
+		return exitFailure, err
 	}
-	// A write to a pipe without a reader has to return its error.
-	signal.Ignore(unix.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
-	defer stop()
+	// A write to a pipe without a reader has to return its error. Ignored, the
+	// signal would be ignored by the command too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, endingSignals()...)
 
+	var command *child
+	if len(argv) > 0 {
+		to := os.Stderr
+		if f.shape.file != "" {
+			to = stdout
+		}
+		if command, err = startChild(argv, to, f.asRoot); err != nil {
+			return exitFailure, err
+		}
+		f.trace.PIDs = append(f.trace.PIDs, uint32(command.pid()))
+	}
+	go heed(signals, command, cancel)
+
+	err = traceRows(ctx, cancel, f, command, missing, stdout, m)
+	if errors.Is(err, errReaderLeft) || errors.Is(err, errEnough) {
+		err = nil
+	}
+	if command != nil {
+		// Also when the rows ended before it.
+		status = command.wait()
+	}
+	if err != nil {
+		return exitFailure, err
+	}
+	return status, nil
+}
+
+// heed ends the tracing at the first signal. A command gets that signal, and the
+// tracing goes on until its end; at a second one it is killed.
+func heed(signals <-chan os.Signal, command *child, cancel func()) {
+	for passed := false; ; passed = true {
+		sig := <-signals
+		switch {
+		case command == nil:
+			cancel()
+		case !passed:
+			command.signal(sig)
+		default:
+			cancel()
+			command.kill()
+		}
+	}
+}
+
+// traceRows traces and writes rows until ctx ends. Cancel ends ctx. The command,
+// if there is one, is let go once tracing is on, and killed if it never is.
+func traceRows(ctx context.Context, cancel func(), f flags, command *child, missing []uint32, stdout *os.File, m *messages) (err error) {
+	released := false
+	defer func() {
+		if command != nil && !released {
+			command.kill()
+		}
+	}()
 	session, err := trace.Open(f.trace)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if f.duration > 0 {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(f.duration))
-		defer cancel()
-	}
 
-	out, err := newOutput(ctx, stdout, cancel)
+	file, err := f.shape.open(stdout)
+	if err != nil {
+		return err
+	}
+	if file != stdout {
+		defer func() {
+			if closeErr := file.Close(); err == nil && closeErr != nil {
+				err = fmt.Errorf("writing the file: %w", closeErr)
+			}
+		}()
+	}
+	out, err := newOutput(ctx, file, cancel)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	table := format.NewTable(out, format.Options{})
-	err = table.Header()
-	if err == nil {
-		tell(m, f, session, missing)
-		err = hand(ctx, f, session, table, out, m)
+	if f.shape.format == formatCSV {
+		out.rowEnd = format.SplitCSV
 	}
-	if errors.Is(err, errReaderLeft) || errors.Is(err, errEnough) {
-		return nil
+	rows := f.shape.rows(out, &f.trace, f.shape.colored(file))
+	if err := rows.Header(); err != nil {
+		return err
 	}
-	return err
+	tell(m, f, session, missing)
+	if command != nil {
+		released = true
+		if err := command.release(cancel); err != nil {
+			return err
+		}
+	}
+	if f.duration > 0 {
+		time.AfterFunc(time.Duration(f.duration), cancel)
+	}
+	return hand(ctx, f, session, rows, out, m)
 }
 
 // hand writes the session's events as rows until ctx ends.
-func hand(ctx context.Context, f flags, session *trace.Session, table *format.Table, out *output, m *messages) error {
-	rows := count(0)
+func hand(ctx context.Context, f flags, session *trace.Session, rows format.Writer, out *output, m *messages) error {
+	written := count(0)
 	lost, err := session.Run(ctx, trace.Handler{
 		Event: func(e *event.Event) error {
-			if err := table.Event(e); err != nil {
+			if err := rows.Event(e); err != nil {
 				return err
 			}
-			if rows++; rows == f.count {
-				return errors.Join(table.Flush(), errEnough)
+			if written++; written == f.count {
+				return errors.Join(rows.Flush(), errEnough)
 			}
 			return nil
 		},
-		Flush: table.Flush,
+		Flush: rows.Flush,
 		Lost: func(total uint64) {
 			m.printf("lost %d opens so far: the perf buffer was full; a larger one (-b) or a filter (-p) helps", total)
 		},
@@ -98,7 +168,7 @@ func endingSignals() []os.Signal {
 // or was asked for by -v.
 func tell(m *messages, f flags, session *trace.Session, missing []uint32) {
 	for _, pid := range missing {
-		m.printf("there is no process %d", pid)
+		m.printf("there is no process or thread %d", pid)
 	}
 	passed := session.Passed()
 	switch {
@@ -119,9 +189,10 @@ func tell(m *messages, f flags, session *trace.Session, missing []uint32) {
 	}
 }
 
-// checkPIDs returns those of the processes that do not exist. It fails if none
-// exists, or if one is a thread: nothing would ever be shown.
-func checkPIDs(wanted []uint32) (missing []uint32, err error) {
+// checkProcesses returns those of the processes and threads that do not exist. It
+// fails if none of either exists, or if a process is a thread: nothing would ever
+// be shown.
+func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
 	for _, pid := range wanted {
 		tgid, err := threadGroup(pid)
 		switch {
@@ -130,13 +201,24 @@ func checkPIDs(wanted []uint32) (missing []uint32, err error) {
 		case err != nil:
 			return nil, fmt.Errorf("looking for the process %d: %w", pid, err)
 		case tgid != pid:
-			return nil, fmt.Errorf("%d is a thread of the process %d: use -p %d", pid, tgid, tgid)
+			return nil, fmt.Errorf("%d is a thread of the process %d: use -p %d, or -t %d", pid, tgid, tgid, pid)
 		}
 	}
 	if len(missing) > 0 && len(missing) == len(wanted) {
 		return nil, fmt.Errorf("there is no process %s", (*pids)(&missing))
 	}
-	return missing, nil
+	var gone []uint32
+	for _, tid := range threads {
+		if _, err := threadGroup(tid); errors.Is(err, os.ErrNotExist) {
+			gone = append(gone, tid)
+		} else if err != nil {
+			return nil, fmt.Errorf("looking for the thread %d: %w", tid, err)
+		}
+	}
+	if len(gone) > 0 && len(gone) == len(threads) {
+		return nil, fmt.Errorf("there is no thread %s", (*pids)(&gone))
+	}
+	return append(missing, gone...), nil
 }
 
 // threadGroup returns the process that a thread belongs to, by /proc.

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"opensnoop/internal/format"
+	"opensnoop/internal/probe"
+)
+
+// addCompletions tells the shell what may stand behind a flag.
+func addCompletions(cmd *cobra.Command) {
+	for flag, complete := range map[string]func(typed string) []string{
+		"pid":         processes,
+		"uid":         userNames,
+		"columns":     columnLists,
+		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
+		"probe":       func(string) []string { return words(probe.Kinds) },
+		"layout":      func(string) []string { return []string{layoutDefault, layoutBCC} },
+		"output":      func(string) []string { return []string{formatTable, formatJSON, formatCSV} },
+		"color":       func(string) []string { return []string{colorAuto, colorNever} },
+	} {
+		err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			directive := cobra.ShellCompDirectiveNoFileComp
+			if flag == "columns" {
+				directive |= cobra.ShellCompDirectiveNoSpace
+			}
+			var fitting []string
+			for _, word := range complete(typed) {
+				if strings.HasPrefix(word, typed) {
+					fitting = append(fitting, word)
+				}
+			}
+			return fitting, directive
+		})
+		if err != nil {
+			panic(err) // only for a flag that does not exist
+		}
+	}
+}
+
+func words[T ~string](values []T) []string {
+	var texts []string
+	for _, v := range values {
+		texts = append(texts, string(v))
+	}
+	return texts
+}
+
+// columnLists are the columns that may follow those typed already.
+func columnLists(typed string) []string {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var lists []string
+	for _, c := range format.Columns {
+		if !strings.Contains(","+before, ","+string(c)+",") {
+			lists = append(lists, before+string(c))
+		}
+	}
+	return lists
+}
+
+// processes are the ids of all processes, with their comms as descriptions.
+func processes(string) []string {
+	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for _, name := range names {
+		if comm, err := os.ReadFile(name); err == nil {
+			lines = append(lines, fmt.Sprintf("%s\t%q", filepath.Base(filepath.Dir(name)), bytes.TrimSpace(comm)))
+		}
+	}
+	return lines
+}
+
+// userNames are the local users. Those of a directory service are not listed: there
+// can be very many.
+func userNames(string) []string {
+	file, err := os.Open("/etc/passwd")
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	var names []string
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if name, _, found := strings.Cut(lines.Text(), ":"); found && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

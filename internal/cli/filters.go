@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/format"
+	"opensnoop/internal/trace"
+)
+
+// The values of flags that filter, as pflag.Value. Each may be given several times.
+
+// users are user ids, given by number or by name.
+type users []uint32
+
+func (u *users) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		id := part
+		if _, err := strconv.ParseUint(part, 10, 32); err != nil {
+			found, err := user.Lookup(part)
+			if err != nil {
+				return fmt.Errorf("there is no user %q: expected a name or a number, or several by commas", part)
+			}
+			id = found.Uid
+		}
+		n, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return fmt.Errorf("the user %q has the odd id %q", part, id)
+		}
+		*u = append(*u, uint32(n))
+	}
+	return nil
+}
+
+func (u *users) String() string { return (*pids)(u).String() }
+func (*users) Type() string     { return "USER" }
+
+// comms are parts of comms. They may hold commas.
+type comms []string
+
+func (c *comms) Set(text string) error {
+	if text == "" || len(text) >= event.CommSize || strings.ContainsRune(text, 0) {
+		return fmt.Errorf("expected a part of a comm, of 1 to %d bytes", event.CommSize-1)
+	}
+	*c = append(*c, text)
+	return nil
+}
+
+func (c *comms) String() string { return strings.Join(*c, ",") }
+func (*comms) Type() string     { return "COMM" }
+
+// openFlags are flags of open(2), any of which an open must have.
+type openFlags []trace.FlagFilter
+
+func (f *openFlags) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		filter, known := flagFilters()[part]
+		if !known {
+			if near := nearest(part, slices.Sorted(maps.Keys(flagFilters()))); near != "" {
+				return fmt.Errorf("%q is no flag of open(2): did you mean %s?", part, near)
+			}
+			return fmt.Errorf("%q is no flag of open(2): expected one such as O_WRONLY or O_CREAT", part)
+		}
+		*f = append(*f, filter)
+	}
+	return nil
+}
+
+// flagFilters are the filters for each flag of open(2). An access mode is a value
+// of two bits, and not a bit: O_RDONLY is 0.
+func flagFilters() map[string]trace.FlagFilter {
+	filters := make(map[string]trace.FlagFilter)
+	for _, mode := range format.AccessModes {
+		filters[mode.Name] = trace.FlagFilter{Mask: unix.O_ACCMODE, Value: mode.Bits}
+	}
+	for _, flag := range format.OpenFlags {
+		filters[flag.Name] = trace.FlagFilter{Mask: flag.Bits, Value: flag.Bits}
+	}
+	return filters
+}
+
+func (f *openFlags) String() string {
+	parts := make([]string, len(*f))
+	for i, flag := range *f {
+		parts[i] = fmt.Sprintf("%#x", flag.Value)
+	}
+	return strings.Join(parts, ",")
+}
+
+func (*openFlags) Type() string { return "O_X" }
+
+// globs are patterns of names. They may hold commas.
+type globs trace.Globs
+
+func (g *globs) Set(text string) error {
+	glob, err := trace.ParseGlob(text)
+	if err != nil {
+		return err
+	}
+	*g = append(*g, glob)
+	return nil
+}
+
+func (g *globs) String() string {
+	parts := make([]string, len(*g))
+	for i, glob := range *g {
+		parts[i] = glob.String()
+	}
+	return strings.Join(parts, " ")
+}
+
+func (*globs) Type() string { return "GLOB" }
+
+// pinned is the path of a pinned BPF map.
+type pinned string
+
+func (p *pinned) Set(text string) error {
+	if text == "" || strings.ContainsRune(text, 0) {
+		return errors.New("expected the path of a pinned BPF map")
+	}
+	*p = pinned(text)
+	return nil
+}
+
+func (p *pinned) String() string { return string(*p) }
+func (*pinned) Type() string     { return "PATH" }

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// group is some flags that have one purpose.
+type group struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+// printHelp prints the help of the main command, or of one of the others.
+func printHelp(cmd *cobra.Command, groups []group) {
+	var b strings.Builder
+	text := cmd.Long
+	if text == "" {
+		text = cmd.Short
+	}
+	fmt.Fprintf(&b, "%s\n\nUsage:\n  %s\n", text, cmd.UseLine())
+	if cmd.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasParent() {
+		groups = []group{{"Flags", cmd.LocalFlags()}}
+	}
+	for _, g := range groups {
+		if usages := g.flags.FlagUsagesWrapped(helpWidth); usages != "" {
+			fmt.Fprintf(&b, "\n%s:\n%s", g.title, usages)
+		}
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nOther commands:\n")
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-*s  %s\n", cmd.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+	}
+	cmd.Print(b.String())
+}
+
+const helpWidth = 100 // characters
+
+var unknownFlag = regexp.MustCompile(`^unknown flag: --([^=]+)`)
+
+// suggest adds to the error about an unknown flag the one that was likely meant.
+func suggest(fs *pflag.FlagSet, err error) error {
+	m := unknownFlag.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	var names []string
+	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if name := nearest(m[1], names); name != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, name)
+	}
+	return err
+}
+
+// nearest returns the word that is most like the given one; "" if none is much.
+func nearest(word string, words []string) string {
+	best, least := "", max(2, len(word)/3)+1
+	for _, w := range words {
+		d := distance(word, w)
+		if len(word) > 2 && strings.HasPrefix(w, word) {
+			d = 1
+		}
+		if d < least {
+			best, least = w, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be added, taken away or changed to make b out
+// of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
