@@ -63,6 +63,8 @@ type tracer struct {
 	cmd    *exec.Cmd
 	lines  chan string // of stdout, if that is read
 	stderr *lockedBuffer
+
+	lastPID int // of the opener of endOf
 }
 
 // lockedBuffer can be written and read at a time.
@@ -92,6 +94,33 @@ func start(t *testing.T, args ...string) *tracer {
 // startCommand is start for a command that ends in opensnoop.
 func startCommand(t *testing.T, cmd *exec.Cmd) *tracer {
 	t.Helper()
+	tr := launch(t, cmd)
+	if line := tr.line(); line != header {
+		t.Fatalf("the first line is %q, stderr %q", line, tr.stderr)
+	}
+	return tr
+}
+
+// startBare starts opensnoop with output that has no header, and returns once its
+// last words before the rows tell that it traces.
+func startBare(t *testing.T, args ...string) *tracer {
+	t.Helper()
+	tr := launch(t, exec.Command(opensnoop, append([]string{"-v"}, args...)...))
+	tr.ready()
+	return tr
+}
+
+// ready waits for the words that -v makes opensnoop say once it traces.
+func (tr *tracer) ready() {
+	tr.t.Helper()
+	eventually(tr.t, "the sign that it traces", func() bool {
+		return strings.Contains(tr.stderr.String(), "using buffers of")
+	})
+}
+
+// launch starts a command that ends in opensnoop.
+func launch(t *testing.T, cmd *exec.Cmd) *tracer {
+	t.Helper()
 	tr := &tracer{t: t, cmd: cmd, lines: make(chan string, 1<<20), stderr: &lockedBuffer{}}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -116,10 +145,21 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *tracer {
 			tr.lines <- strings.TrimSuffix(line, "\n")
 		}
 	}()
-	if line := tr.line(); line != header {
-		t.Fatalf("the first line is %q, stderr %q", line, tr.stderr)
-	}
 	return tr
+}
+
+// rest ends opensnoop and returns all lines that it had not handed out yet.
+func (tr *tracer) rest() []string {
+	tr.t.Helper()
+	if err := tr.cmd.Process.Signal(interrupt); err != nil {
+		tr.t.Fatal(err)
+	}
+	var lines []string
+	for line := range tr.lines {
+		lines = append(lines, line)
+	}
+	tr.wantStatus(0)
+	return lines
 }
 
 // line returns the next line.

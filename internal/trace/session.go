@@ -63,6 +63,29 @@ type Options struct {
 	BufferPages int
 }
 
+// checkMaps returns an error if a pinned map is not what the BPF program would use
+// it as. Libbcc would pin one of its own where there is none.
+func (o *Options) checkMaps() error {
+	for _, pinned := range []struct {
+		path      string
+		valueSize uint32
+	}{{o.Cgroups, 8}, {o.MountNamespaces, 4}} {
+		if pinned.path == "" {
+			continue
+		}
+		m, err := ebpf.LoadPinnedMap(pinned.path, nil)
+		if err != nil {
+			return fmt.Errorf("opening the pinned BPF map %s: %w", pinned.path, err)
+		}
+		m.Close()
+		if m.Type() != ebpf.Hash || m.KeySize() != 8 || m.ValueSize() != pinned.valueSize {
+			return fmt.Errorf("the pinned BPF map %s is a %v with keys of %d and values of %d bytes; expected a Hash with keys of 8 bytes and values of %d",
+				pinned.path, m.Type(), m.KeySize(), m.ValueSize(), pinned.valueSize)
+		}
+	}
+	return nil
+}
+
 // FlagFilter matches opens whose flags have the value in the bits of the mask.
 type FlagFilter struct{ Mask, Value uint64 }
 
@@ -164,6 +187,9 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 			s.Close()
 		}
 	}()
+	if err := opts.checkMaps(); err != nil {
+		return nil, err
+	}
 	flags, err := flagsOf(kind, version, opts)
 	if err != nil {
 		return nil, err

@@ -219,6 +219,13 @@ static void uring(const char *dir)
 	}
 }
 
+// with_flags opens names with flags: FLAGS NAME FLAGS NAME…, and leaves them open.
+static void with_flags(int n, char **args)
+{
+	for (int i = 0; i + 1 < n; i += 2)
+		syscall(SYS_openat, AT_FDCWD, args[i + 1], (int)strtol(args[i], NULL, 0), 0640);
+}
+
 static const char *thread_dir;
 
 static void *thread(void *number)
@@ -305,6 +312,8 @@ int main(int argc, char **argv)
 	else if (!strcmp(how, "names"))
 		for (int i = 2; i < argc; i++)
 			try_open(argv[i]);
+	else if (!strcmp(how, "flags"))
+		with_flags(argc - 2, argv + 2);
 	else if (!strcmp(how, "comm") && argc == 4) {
 		prctl(PR_SET_NAME, argv[2]);
 		try_open(argv[3]);
