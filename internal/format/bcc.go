@@ -49,7 +49,7 @@ func NewBCC(w io.Writer, o BCCOptions) *BCC {
 func (c *BCC) Header() error {
 	b := c.buf
 	if c.o.Color {
-		b = append(b, dim...)
+		b = append(b, Dim...)
 	}
 	if c.o.Time {
 		b = append(b, "TIME(s)       "...)
@@ -68,7 +68,7 @@ func (c *BCC) Header() error {
 	}
 	b = append(b, "PATH"...)
 	if c.o.Color {
-		b = append(b, reset...)
+		b = append(b, Reset...)
 	}
 	c.buf = append(b, '\n')
 	return c.Flush()
@@ -80,7 +80,7 @@ func (c *BCC) Event(e *event.Event) error {
 	b := c.buf
 	color := c.o.Color && failed(e)
 	if color {
-		b = append(b, red...)
+		b = append(b, Red...)
 	}
 	if c.o.Time {
 		start := len(b)
@@ -124,7 +124,7 @@ func (c *BCC) Event(e *event.Event) error {
 		b = appendFile(b, e)
 	}
 	if color {
-		b = append(b, reset...)
+		b = append(b, Reset...)
 	}
 	return c.end(append(b, '\n'))
 }

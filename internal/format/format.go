@@ -126,9 +126,9 @@ func SplitCSV(rows []byte) int {
 
 // SGR sequences of a terminal (ECMA-48).
 const (
-	dim   = "\x1b[2m"
-	red   = "\x1b[31m"
-	reset = "\x1b[0m"
+	Dim   = "\x1b[2m"
+	Red   = "\x1b[31m"
+	Reset = "\x1b[0m"
 )
 
 // failed tells whether the call is known to have failed.

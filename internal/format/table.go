@@ -120,7 +120,7 @@ func NewTable(w io.Writer, o Options) *Table {
 func (t *Table) Header() error {
 	b := t.buf
 	if t.color {
-		b = append(b, dim...)
+		b = append(b, Dim...)
 	}
 	for i := range t.layouts {
 		if i > 0 {
@@ -131,7 +131,7 @@ func (t *Table) Header() error {
 		b = pad(b, start, t.layouts[i].width, t.layouts[i].right)
 	}
 	if t.color {
-		b = append(b, reset...)
+		b = append(b, Reset...)
 	}
 	t.buf = append(b, '\n')
 	return t.Flush()
@@ -143,7 +143,7 @@ func (t *Table) Event(e *event.Event) error {
 	b := t.buf
 	color := t.color && failed(e)
 	if color {
-		b = append(b, red...)
+		b = append(b, Red...)
 	}
 	start := len(b)
 	for i := range t.layouts {
@@ -157,7 +157,7 @@ func (t *Table) Event(e *event.Event) error {
 	// Only padding: no value ends in a blank.
 	b = b[:start+len(bytes.TrimRight(b[start:], " "))]
 	if color {
-		b = append(b, reset...)
+		b = append(b, Reset...)
 	}
 	return t.end(append(b, '\n'))
 }

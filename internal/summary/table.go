@@ -1,0 +1,107 @@
+package summary
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/format"
+)
+
+// barWidth is the width of the bar of all opens, in characters.
+const barWidth = 10
+
+// WriteTable writes a line of totals, then a table of the most opened files and
+// one of the most active processes, with one Write. A count that is followed by +
+// is the least that it can be. The row \(others) counts all that is in no other
+// row. Bytes of names come escaped as in format's table, so that no name looks
+// like it.
+func (s *Summary) WriteTable(w io.Writer) error {
+	b := fmt.Appendf(nil, "%d opens", s.total.opens)
+	if s.o.Results {
+		b = fmt.Appendf(b, ", %d failed", s.total.failed)
+		if s.unknown > 0 {
+			b = fmt.Appendf(b, ", %d with an unknown result", s.unknown)
+		}
+	}
+	b = append(b, '\n')
+	if s.total.opens > 0 {
+		b = s.appendTable(b, "FILE", &s.files, func(b []byte, e *entry) []byte {
+			switch kind, name := e.file(); kind {
+			case event.NameRead:
+				return format.AppendEscaped(b, name)
+			case event.NameBad:
+				return append(b, `\(bad address)`...)
+			default:
+				return append(b, `\(unread name)`...)
+			}
+		})
+		b = s.appendTable(b, "PID    COMM", &s.processes, func(b []byte, e *entry) []byte {
+			b = fmt.Appendf(b, "%-6d ", e.pid())
+			return format.AppendEscaped(b, e.comm)
+		})
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+// appendTable appends a table; what shows what an entry counts.
+func (s *Summary) appendTable(b []byte, header string, t *tally, what func([]byte, *entry) []byte) []byte {
+	failed := ""
+	if s.o.Results {
+		failed = "  FAILED"
+	}
+	header = fmt.Sprintf("%9s%s  %-17s %s", "OPENS ", failed, "SHARE", header)
+	if s.o.Color {
+		header = format.Dim + header + format.Reset
+	}
+	b = fmt.Appendf(b, "\n%s\n", header)
+	shown, others := s.top(t)
+	for _, e := range shown {
+		b = s.appendCounts(b, e.counts, e.atLeast)
+		b = trimmed(what(b, e))
+	}
+	if others.opens > 0 {
+		b = s.appendCounts(b, others, false)
+		b = append(b, "\\(others)\n"...)
+	}
+	return b
+}
+
+// appendCounts appends what comes first in each row.
+func (s *Summary) appendCounts(b []byte, c counts, atLeast bool) []byte {
+	mark := ' '
+	if atLeast {
+		mark = '+'
+	}
+	b = fmt.Appendf(b, "%8d%c", c.opens, mark)
+	if s.o.Results {
+		failed := fmt.Sprintf("%8d", c.failed)
+		if s.o.Color && c.failed > 0 {
+			failed = format.Red + failed + format.Reset
+		}
+		b = append(b, failed...)
+	}
+	share := s.share(c)
+	return fmt.Appendf(b, "  %5.1f%% %-*s ", 100*share, barWidth, bar(share))
+}
+
+// trimmed ends a row without blanks before its end.
+func trimmed(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == ' ' {
+		b = b[:len(b)-1]
+	}
+	return append(b, '\n')
+}
+
+// bar draws a share in eighths of a character (Unicode's block elements).
+func bar(share float64) string {
+	eighths := int(math.Round(share * barWidth * 8))
+	whole := strings.Repeat("█", eighths/8)
+	if rest := eighths % 8; rest > 0 {
+		whole += string(rune('█' + 8 - rest))
+	}
+	return whole
+}

@@ -1,0 +1,88 @@
+package summary
+
+import (
+	"cmp"
+	"slices"
+)
+
+// counts are opens, and those among them that are known to have failed.
+type counts struct{ opens, failed uint64 }
+
+func (c *counts) add(other counts) {
+	c.opens += other.opens
+	c.failed += other.failed
+}
+
+func (c counts) less(other counts) counts {
+	return counts{c.opens - other.opens, c.failed - other.failed}
+}
+
+// entry is what is counted for one key.
+type entry struct {
+	key string
+	counts
+	atLeast bool   // the key may have been dropped before
+	comm    []byte // of a process: the last one seen
+}
+
+// keyMean is how long keys may be on average, in bytes, where there are as many as
+// may be.
+const keyMean = 512
+
+// tally counts by key. It holds no more than a fixed number of keys: when one more
+// comes, those of the fewest opens are dropped until half are left. What all
+// counts together are stays exact; that of a key is exact unless it was dropped
+// and came again.
+type tally struct {
+	keys    int // most keys
+	entries map[string]*entry
+	size    int // of all keys, in bytes
+	dropped bool
+}
+
+func newTally(keys int) tally {
+	return tally{keys: keys, entries: map[string]*entry{}}
+}
+
+// get returns the entry of a key.
+func (t *tally) get(key []byte) *entry {
+	if e := t.entries[string(key)]; e != nil {
+		return e
+	}
+	if len(t.entries) >= t.keys || t.size+len(key) > t.keys*keyMean {
+		t.drop()
+	}
+	e := &entry{key: string(key), atLeast: t.dropped}
+	t.entries[e.key] = e
+	t.size += len(key)
+	return e
+}
+
+// drop takes out the entries of the fewest opens until half are left, in number
+// and in bytes.
+func (t *tally) drop() {
+	size, full := 0, false
+	for i, e := range t.sorted() {
+		full = full || i >= t.keys/2 || size+len(e.key) > t.keys*keyMean/2
+		if full {
+			delete(t.entries, e.key)
+			t.dropped = true
+		} else {
+			size += len(e.key)
+		}
+	}
+	t.size = size
+}
+
+// sorted returns the entries by opens, the most first, and by key where these are
+// equal.
+func (t *tally) sorted() []*entry {
+	all := make([]*entry, 0, len(t.entries))
+	for _, e := range t.entries {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
+	})
+	return all
+}
