@@ -66,35 +66,37 @@ func OpenSymbol(version uint32) string {
 	return "do_sys_openat2"
 }
 
+// wholeCopy matches what a compiler adds to the name of a function for a copy that
+// is all of it, or nothing.
+var wholeCopy = regexp.MustCompile(`^(\.(isra|constprop|llvm)\.[0-9]+)*$`)
+
 // FindSymbol looks in a kernel's symbol table, in the form of /proc/kallsyms, for
 // the function name. It is static, and so a compiler may have given it a suffix
 // (.isra.N, .constprop.N, .llvm.N). A copy that is only a part of it (.part.N,
-// .cold) does not count, and where the compiler made several whole copies, no
-// single one sees every open: both are errors.
+// .cold) does not count, and where there is more than one whole copy, no single one
+// sees every open: both are errors.
 func FindSymbol(kallsyms io.Reader, name string) (string, error) {
-	whole := regexp.MustCompile(`^` + regexp.QuoteMeta(name) + `(\.(isra|constprop|llvm)\.[0-9]+)*$`)
 	var found []string
 	lines := bufio.NewScanner(kallsyms)
 	for lines.Scan() {
 		// "ffffffff816b7430 t do_sys_openat2", and " [module]" behind a module's.
 		fields := strings.Fields(lines.Text())
-		if len(fields) != 3 || !strings.EqualFold(fields[1], "t") || !whole.MatchString(fields[2]) {
+		if len(fields) != 3 || !strings.EqualFold(fields[1], "t") {
 			continue
 		}
-		if !slices.Contains(found, fields[2]) {
+		suffix, ok := strings.CutPrefix(fields[2], name)
+		if ok && wholeCopy.MatchString(suffix) && !slices.Contains(found, fields[2]) {
 			found = append(found, fields[2])
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return "", fmt.Errorf("reading the kernel's symbols: %w", err)
 	}
-	switch {
-	case len(found) == 0:
+	switch len(found) {
+	case 0:
 		return "", fmt.Errorf("this kernel has no function %s", name)
-	case slices.Contains(found, name):
-		return name, nil
-	case len(found) > 1:
-		return "", fmt.Errorf("this kernel has several copies of %s (%s), and no single one sees every open", name, strings.Join(found, ", "))
+	case 1:
+		return found[0], nil
 	}
-	return found[0], nil
+	return "", fmt.Errorf("this kernel has several copies of %s (%s), and no single one sees every open", name, strings.Join(found, ", "))
 }

@@ -1,0 +1,140 @@
+package bpf_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/cilium/ebpf"
+
+	"opensnoop/bpf"
+	"opensnoop/internal/bcc"
+)
+
+// Architectures, by libbcc's names, with what tells that the registers are laid
+// out as their kernels do. All compile on any machine.
+var architectures = map[string]string{
+	"x86": `
+_Static_assert(offsetof(struct pt_regs, bx) == 40, "");
+_Static_assert(offsetof(struct pt_regs, ax) == 80, "");
+_Static_assert(offsetof(struct pt_regs, cx) == 88, "");
+_Static_assert(offsetof(struct pt_regs, si) == 104, "");
+_Static_assert(offsetof(struct pt_regs, di) == 112, "");
+_Static_assert(offsetof(struct pt_regs, orig_ax) == 120, "");
+_Static_assert(sizeof(struct pt_regs) == 168, "");
+`,
+	"arm64": `
+_Static_assert(offsetof(struct pt_regs, regs[1]) == 8, "");
+_Static_assert(offsetof(struct pt_regs, regs[30]) == 240, "");
+_Static_assert(offsetof(struct pt_regs, user_regs.sp) == 248, "");
+_Static_assert(offsetof(struct pt_regs, pstate) == 264, "");
+_Static_assert(offsetof(struct pt_regs, orig_x0) == 272, "");
+_Static_assert(offsetof(struct pt_regs, syscallno) == 280, "");
+`,
+}
+
+// shapes are two programs that have most of the source between them, for each
+// probe. The offsets are no real ones: nothing runs.
+var shapes = map[string]struct {
+	flags    []string
+	programs map[string]ebpf.ProgramType
+}{
+	"kprobe": {
+		[]string{"-DPROBE_KPROBE"},
+		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe},
+	},
+	"kprobe with everything": {
+		append([]string{"-DPROBE_KPROBE"}, everything...),
+		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "syscall_exit": ebpf.RawTracepoint},
+	},
+	"tracepoint": {
+		[]string{"-DPROBE_TRACEPOINT"},
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
+	},
+	"tracepoint with everything": {
+		append([]string{"-DPROBE_TRACEPOINT"}, everything...),
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
+	},
+}
+
+var everything = []string{
+	"-DFIELDS=15", "-DTASK_REAL_PARENT=8", "-DTASK_TGID=16", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
+	"-DPIDS=case 1: case 2:", "-DTIDS=case 1:", "-DUIDS=case 0:", `-DCOMMS=HAS(comm, "a", 1)`,
+	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DFAILED",
+}
+
+func needBPF(t *testing.T) {
+	t.Helper()
+	if err := bcc.KernelRefuses(); err != nil {
+		if os.Getenv("OPENSNOOP_E2E") == "require" {
+			t.Fatalf("the kernel refuses BPF: %v", err)
+		}
+		t.Skipf("*** DID NOT RUN: the kernel refuses BPF: %v", err)
+	}
+}
+
+// whole is an error with libbcc's messages.
+func whole(err error) string {
+	if failed := (*bcc.Error)(nil); errors.As(err, &failed) {
+		return err.Error() + ":\n" + failed.Messages
+	}
+	return err.Error()
+}
+
+func TestSourceCompilesAndLoads(t *testing.T) {
+	needBPF(t)
+	for arch, layout := range architectures {
+		for name, shape := range shapes {
+			t.Run(arch+" "+name, func(t *testing.T) {
+				m, err := bcc.Compile(bcc.Source{
+					Code:    bpf.Source + layout,
+					Headers: bpf.Headers(),
+					Flags:   append([]string{"-DSELF=1", "-DTHREAD_STATUS=16", "-Wall", "-Wno-unused-function", "-Werror"}, shape.flags...),
+					Arch:    arch,
+				})
+				if err != nil {
+					t.Fatal(whole(err))
+				}
+				defer m.Close()
+				for program, kind := range shape.programs {
+					if err := m.Load(program, kind); err != nil {
+						t.Error(whole(err))
+					}
+				}
+			})
+		}
+	}
+}
+
+// Each architecture's own header is what its source is compiled with, and one
+// that lacks a register is found out.
+func TestBrokenHeaderFails(t *testing.T) {
+	for arch := range architectures {
+		headers := fstest.MapFS{}
+		err := fs.WalkDir(bpf.Headers(), ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := fs.ReadFile(bpf.Headers(), path)
+			headers[path] = &fstest.MapFile{Data: text, Mode: 0o644}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		headers["arch/"+arch+"/include/asm/ptrace.h"].Data = []byte("struct pt_regs { u64 wrong; };\n")
+		_, err = bcc.Compile(bcc.Source{
+			Code:    bpf.Source,
+			Headers: headers,
+			Flags:   []string{"-DPROBE_TRACEPOINT", "-DSELF=1", "-DTHREAD_STATUS=16"},
+			Arch:    arch,
+		})
+		var failed *bcc.Error
+		if !errors.As(err, &failed) || !strings.Contains(failed.Messages, "in 'struct pt_regs'") {
+			t.Errorf("%s: error %v", arch, err)
+		}
+	}
+}
