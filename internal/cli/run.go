@@ -113,7 +113,13 @@ func traceRows(ctx context.Context, cancel func(), f flags, command *child, miss
 	if f.shape.format == formatCSV {
 		out.rowEnd = format.SplitCSV
 	}
-	rows := f.shape.rows(out, &f.trace, f.shape.colored(file))
+	color := f.shape.colored(file)
+	rows := f.shape.rows(out, &f.trace, color)
+	var sum *totals
+	if f.shape.summary.set {
+		sum = newTotals(out, &f.shape, color)
+		rows = sum
+	}
 	if err := rows.Header(); err != nil {
 		return err
 	}
@@ -127,13 +133,24 @@ func traceRows(ctx context.Context, cancel func(), f flags, command *child, miss
 	if f.duration > 0 {
 		time.AfterFunc(time.Duration(f.duration), cancel)
 	}
-	return hand(ctx, f, session, rows, out, m)
+	lost, err := hand(ctx, f, session, rows, m)
+	switch {
+	case sum == nil:
+		lost += out.dropped
+	case err == nil || errors.Is(err, errEnough):
+		err = errors.Join(err, sum.write())
+	}
+	if lost > 0 {
+		m.printf("lost %d opens in all", lost)
+	}
+	return err
 }
 
-// hand writes the session's events as rows until ctx ends.
-func hand(ctx context.Context, f flags, session *trace.Session, rows format.Writer, out *output, m *messages) error {
+// hand writes the session's events as rows until ctx ends, and returns how many
+// the session lost.
+func hand(ctx context.Context, f flags, session *trace.Session, rows format.Writer, m *messages) (lost uint64, err error) {
 	written := count(0)
-	lost, err := session.Run(ctx, trace.Handler{
+	return session.Run(ctx, trace.Handler{
 		Event: func(e *event.Event) error {
 			if err := rows.Event(e); err != nil {
 				return err
@@ -148,10 +165,6 @@ func hand(ctx context.Context, f flags, session *trace.Session, rows format.Writ
 			m.printf("lost %d opens so far: the perf buffer was full; a larger one (-b) or a filter (-p) helps", total)
 		},
 	})
-	if lost += out.dropped; lost > 0 {
-		m.printf("lost %d opens in all", lost)
-	}
-	return err
 }
 
 // endingSignals are those that end the run. A SIGHUP that whoever started us had

@@ -55,7 +55,7 @@ func hasVirtualization(cpuinfo string) bool {
 // and 5: the kernel's console, the command's output, and the init script's lines.
 // It reads the initramfs from 6.
 func (m machine) args() []string {
-	accel, cpu := "tcg,thread=multi", "max"
+	accel, cpu := "tcg,thread=single", "max"
 	if m.kvm {
 		accel, cpu = "kvm", "host"
 	}
