@@ -52,7 +52,12 @@ func (c *CSV) Event(e *event.Event) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if value, ok := c.fields[i].value(&c.rows, e); ok {
+		f := &c.fields[i]
+		switch value, ok := f.value(&c.rows, e); {
+		case !ok:
+		case f.kind == number:
+			b = append(b, value...)
+		default:
 			b = appendCSV(b, value)
 		}
 	}

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -14,19 +15,21 @@ const hex = "0123456789abcdef"
 // What it yields can be turned back without doubt. Printable is what
 // [unicode.IsPrint] says: not the marks that change the direction of text.
 func AppendEscaped(b, text []byte) []byte {
-	for len(text) > 0 {
-		size, printable := character(text)
+	rest, space := bytes.CutSuffix(text, []byte(" "))
+	for len(rest) > 0 {
+		size, printable := characters(rest)
 		switch {
-		case text[0] == '\\':
+		case rest[0] == '\\':
 			b = append(b, '\\', '\\')
-		case text[0] == ' ' && len(text) == 1:
-			b = appendEscape(b, text)
 		case printable:
-			b = append(b, text[:size]...)
+			b = append(b, rest[:size]...)
 		default:
-			b = appendEscape(b, text[:size])
+			b = appendEscape(b, rest[:size])
 		}
-		text = text[size:]
+		rest = rest[size:]
+	}
+	if space {
+		b = appendEscape(b, []byte(" "))
 	}
 	return b
 }
@@ -34,7 +37,7 @@ func AppendEscaped(b, text []byte) []byte {
 // appendPrintable is AppendEscaped less the escapes that only turning back needs.
 func appendPrintable(b, text []byte) []byte {
 	for len(text) > 0 {
-		size, printable := character(text)
+		size, printable := characters(text)
 		if printable {
 			b = append(b, text[:size]...)
 		} else {
@@ -45,11 +48,15 @@ func appendPrintable(b, text []byte) []byte {
 	return b
 }
 
-// character returns the size in bytes of the first character, and whether it is
-// printable. A byte that is not UTF-8 is one that is not.
-func character(text []byte) (size int, printable bool) {
-	if c := text[0]; c < utf8.RuneSelf {
-		return 1, c >= ' ' && c < 0x7f
+// characters returns the size in bytes of what comes first, and whether it is
+// printable: a run of printable ASCII characters, or one character of those that
+// have an escape in some format. A byte that is not UTF-8 is one of these.
+func characters(text []byte) (size int, printable bool) {
+	for size < len(text) && text[size] >= ' ' && text[size] < 0x7f && text[size] != '"' && text[size] != '\\' {
+		size++
+	}
+	if size > 0 {
+		return size, true
 	}
 	r, size := utf8.DecodeRune(text)
 	return size, unicode.IsPrint(r) && (r != utf8.RuneError || size > 1)
@@ -74,7 +81,7 @@ func appendEscape(b, text []byte) []byte {
 func AppendJSON(b, text []byte) []byte {
 	b = append(b, '"')
 	for len(text) > 0 {
-		size, printable := character(text)
+		size, printable := characters(text)
 		switch c := text[0]; {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
@@ -103,6 +110,9 @@ func appendUnicode(b []byte, r rune) []byte {
 
 // appendValid appends text with U+FFFD in place of each byte that is not UTF-8.
 func appendValid(b, text []byte) []byte {
+	if utf8.Valid(text) {
+		return append(b, text...)
+	}
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
 		b = utf8.AppendRune(b, r)

@@ -165,19 +165,21 @@ func (t *Table) Event(e *event.Event) error {
 // pad puts blanks behind the value that starts at start, or before it if it is to
 // be aligned at its right, up to a width in characters.
 func pad(b []byte, start, width int, right bool) []byte {
-	end := len(b)
 	n := width - utf8.RuneCount(b[start:])
-	for i := 0; i < n; i++ {
-		b = append(b, ' ')
+	if n <= 0 {
+		return b
 	}
-	if right && n > 0 {
+	end := len(b)
+	b = append(b, blanks[:n]...)
+	if right {
 		copy(b[start+n:], b[start:end])
-		for i := range n {
-			b[start+i] = ' '
-		}
+		copy(b[start:], blanks[:n])
 	}
 	return b
 }
+
+// blanks are as many as the widest column has.
+var blanks = bytes.Repeat([]byte{' '}, fileWidth)
 
 // appendFile appends the name, or a mark in its place. A mark begins with a
 // backslash and a parenthesis, which no escaped name does.

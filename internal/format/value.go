@@ -14,10 +14,11 @@ import (
 // appendSeconds appends a time in ns as seconds with nine digits behind the dot.
 func appendSeconds(b []byte, ns uint64) []byte {
 	b = strconv.AppendUint(b, ns/1e9, 10)
-	b = append(b, '.')
+	b = append(b, ".000000000"...)
 	fraction := ns % 1e9
-	for unit := uint64(1e8); unit > 0; unit /= 10 {
-		b = append(b, '0'+byte(fraction/unit%10))
+	for i := len(b) - 1; fraction > 0; i-- {
+		b[i] += byte(fraction % 10)
+		fraction /= 10
 	}
 	return b
 }
