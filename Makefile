@@ -10,9 +10,11 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # The kernels whose kprobes the end-to-end suite proves, and where they are put.
 KERNELS := 6.1 6.12
 CACHE   := $(CURDIR)/.cache/kernels
+# Their headers, for bcc's own opensnoop: ours needs none.
+HEADERS := $(CURDIR)/.cache/headers
 
 PACKAGES      := gcc libc6-dev libbpfcc-dev
-PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux
+PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux bpfcc-tools
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -108,7 +110,10 @@ deps:
 
 deps-test: deps
 	$(call need,$(PACKAGES_TEST))
-	@set -e; for kernel in $(KERNELS); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel; done
+	@set -e; for kernel in $(KERNELS); do \
+		internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel; \
+		internal/guest/headers.sh $(CACHE)/$$kernel $(HEADERS)/$$kernel; \
+	done
 
 clean:
 	rm -rf bin
