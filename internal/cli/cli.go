@@ -41,10 +41,14 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 		m.printf("%v (see opensnoop -h)", err)
 		return exitUsage
 	}
+	if errors.Is(err, errUnwell) {
+		return exitFailure
+	}
 	m.printf("%v", err)
 	if failed := (*bcc.Error)(nil); errors.As(err, &failed) && failed.Messages != "" {
 		m.printf("libbcc's messages:\n%s", failed.Messages)
 	}
+	explain(m, err)
 	return exitFailure
 }
 
@@ -117,6 +121,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "tell on stderr which probe is used, and why")
 	fs.BoolP("help", "h", false, "show this help, and end")
 	fs.Bool("version", false, "show the version, and end")
+	cmd.AddCommand(newDoctorCommand(stdout))
 	cmd.SetVersionTemplate("opensnoop {{.Version}}\n")
 	return cmd
 }

@@ -33,7 +33,7 @@ func run(f flags, stdout *os.File, m *messages) error {
 
 	session, err := trace.Open(f.trace)
 	if err != nil {
-		return err
+		return &startError{err}
 	}
 	defer session.Close()
 	ctx, cancel := context.WithCancel(ctx)
