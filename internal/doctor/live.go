@@ -28,7 +28,7 @@ import (
 )
 
 // liveTime is how long a live check waits for its event.
-const liveTime = 10 * time.Second
+const liveTime = 20 * time.Second
 
 // LiveCheck is how a BPF program did that was run for real.
 type LiveCheck struct {
