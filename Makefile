@@ -52,10 +52,10 @@ test-unit:
 	$(GO) vet ./...
 	$(SUDO) env "PATH=$$PATH" $(GO) test $$($(GO) list ./... | grep -v /internal/e2e)
 
-test-host: bin/opensnoop bin/opener bin/open32
+test-host: bin/opensnoop bin/opener bin/open32 deb
 	$(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" $(GO) test -count=1 -v ./internal/e2e
 
-test-guests: bin/opensnoop bin/opener bin/open32 bin/guestrun
+test-guests: bin/opensnoop bin/opener bin/open32 bin/guestrun deb
 	@set -e; for kernel in $(KERNELS); do \
 		echo "end-to-end suite in a guest with Linux $$kernel:"; \
 		OPENSNOOP_E2E=require $(GO) test -count=1 -v -timeout 30m \

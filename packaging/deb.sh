@@ -13,10 +13,10 @@ folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 
 # A Debian version begins with a digit and has no - but before its revision.
-version=$(echo "${VERSION:-unknown}" | sed 's/^v//; s/-/+/g; s/^[^0-9]/0~git&/')
+version=$(echo "${VERSION:-unknown}" | sed 's/^v//; s/-/+/g')
 case $version in
-[0-9]*) ;;
-*) version=0~git$version ;;
+[0-9].* | [0-9][0-9].*) ;;
+*) version=0~git$version ;; # a commit's hash
 esac
 arch=$(dpkg --print-architecture)
 
@@ -51,6 +51,24 @@ Description: show every file that any process opens
  program that is compiled on the machine that it traces. No kernel headers are
  needed.
 END
+# libbpf-tools has a program of that name. Both can be installed: this one steps in
+# front, and the other has its name back when this one is removed.
+cat >"$tree/DEBIAN/preinst" <<'END'
+#!/bin/sh
+set -e
+[ "$1" = abort-upgrade ] ||
+	dpkg-divert --quiet --package opensnoop --add --rename --divert /usr/sbin/opensnoop.libbpf-tools /usr/sbin/opensnoop
+END
+cat >"$tree/DEBIAN/postrm" <<'END'
+#!/bin/sh
+set -e
+case $1 in
+remove | abort-install | disappear)
+	dpkg-divert --quiet --package opensnoop --remove --rename --divert /usr/sbin/opensnoop.libbpf-tools /usr/sbin/opensnoop
+	;;
+esac
+END
+chmod +x "$tree/DEBIAN/preinst" "$tree/DEBIAN/postrm"
 chmod -R u=rwX,go=rX "$tree"
 
 rm -f "$folder"/opensnoop_*.deb
