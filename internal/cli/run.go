@@ -31,7 +31,9 @@ func run(f flags, stdout *os.File, m *messages) error {
 	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
 
+	done := m.compiling()
 	session, err := trace.Open(f.trace)
+	done()
 	if err != nil {
 		return &startError{err}
 	}

@@ -46,6 +46,7 @@ exec chroot "$dir/root" sh -eu -c "$3"
 // removes it.
 const insideScript = `
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+rm -f /var/lib/man-db/auto-update # else all manuals are indexed again, which takes minutes
 program=/usr/sbin/opensnoop
 files="/usr/share/man/man8/opensnoop.8.gz /usr/share/bash-completion/completions/opensnoop
 	/usr/share/zsh/vendor-completions/_opensnoop /usr/share/fish/vendor_completions.d/opensnoop.fish"
