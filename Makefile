@@ -14,11 +14,11 @@ CACHE   := $(CURDIR)/.cache/kernels
 HEADERS := $(CURDIR)/.cache/headers
 
 PACKAGES      := gcc libc6-dev libbpfcc-dev
-PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux bpfcc-tools
+PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux bpfcc-tools mandoc man-db
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test test-unit test-host test-guests fuzz bench lint install uninstall deps deps-test clean
+.PHONY: build run test test-unit test-host test-guests fuzz bench lint install uninstall deb deps deps-test clean
 
 build: bin/opensnoop
 
@@ -56,10 +56,10 @@ test-unit:
 	$(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" $(GO) test -v ./bpf ./internal/bcc ./internal/trace
 	$(SUDO) env "PATH=$$PATH" $(GO) test $$($(GO) list ./... | grep -vE '/(bpf|internal/bcc|internal/trace|internal/e2e)$$')
 
-test-host: bin/opensnoop bin/opener bin/open32
+test-host: bin/opensnoop bin/opener bin/open32 deb
 	$(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" $(GO) test -count=1 -v ./internal/e2e
 
-test-guests: bin/opensnoop bin/opener bin/open32 bin/guestrun
+test-guests: bin/opensnoop bin/opener bin/open32 bin/guestrun deb
 	@set -e; for kernel in $(KERNELS); do \
 		echo "end-to-end suite in a guest with Linux $$kernel:"; \
 		OPENSNOOP_E2E=require $(GO) test -count=1 -v -timeout 30m \
@@ -83,11 +83,37 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-install: build
-	install -D -m 755 bin/opensnoop $(DESTDIR)$(PREFIX)/sbin/opensnoop
+# What install puts in place below PREFIX. The completions and the manual are made
+# by the program's own command tree.
+INSTALLED := sbin/opensnoop share/man/man8/opensnoop.8 \
+	share/bash-completion/completions/opensnoop \
+	share/zsh/site-functions/_opensnoop \
+	share/fish/vendor_completions.d/opensnoop.fish
 
+install: build
+	@mkdir -p bin/share
+	bin/opensnoop completion bash >bin/share/opensnoop
+	bin/opensnoop completion zsh >bin/share/_opensnoop
+	bin/opensnoop completion fish >bin/share/opensnoop.fish
+	$(GO) run ./internal/manual $(VERSION) >bin/share/opensnoop.8
+	install -D -m 755 bin/opensnoop "$(DESTDIR)$(PREFIX)/sbin/opensnoop"
+	set -e; for file in $(filter share/%,$(INSTALLED)); do \
+		install -D -m 644 "bin/share/$${file##*/}" "$(DESTDIR)$(PREFIX)/$$file"; \
+	done
+
+# Below a DESTDIR, folders that are empty now go too.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/opensnoop
+	set -e; for file in $(INSTALLED); do \
+		rm -f "$(DESTDIR)$(PREFIX)/$$file"; \
+		[ -z "$(DESTDIR)" ] || [ ! -d "$(DESTDIR)$(PREFIX)/$${file%/*}" ] || \
+			(cd "$(DESTDIR)" && p="$(PREFIX)/$${file%/*}" && rmdir -p --ignore-fail-on-non-empty "$${p#/}"); \
+	done
+
+# A Debian package, in bin. Its dependencies are those of the libraries that the
+# program is linked with here.
+deb: deps
+	$(call need,dpkg-dev)
+	VERSION=$(VERSION) packaging/deb.sh bin
 
 # need installs those of the packages that are not installed.
 define need

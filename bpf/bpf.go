@@ -1,5 +1,5 @@
-// Package bpf holds the BPF program, in C, and the few headers that libbcc
-// needs in place of the kernel's own to compile it.
+// Package bpf holds the BPF programs, in C, and the few headers that libbcc
+// needs in place of the kernel's own to compile them.
 package bpf
 
 import (
@@ -12,6 +12,14 @@ import (
 //
 //go:embed opensnoop.c
 var Source string
+
+// Hello and Open are two smaller programs, which opensnoop doctor tries.
+//
+//go:embed hello.c
+var Hello string
+
+//go:embed open.c
+var Open string
 
 //go:embed include
 var include embed.FS

@@ -233,11 +233,7 @@ func (m *Module) AttachRawTracepoint(tracepoint, program string) error {
 	if !ok {
 		return fmt.Errorf("attaching to %s: the BPF program %s is not loaded", tracepoint, program)
 	}
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("attaching to %s: %w", tracepoint, err)
-	}
-	prog, err := ebpf.NewProgramFromFD(dup)
+	prog, err := dupProgram(fd)
 	if err != nil {
 		return fmt.Errorf("attaching to %s: %w", tracepoint, err)
 	}
@@ -248,6 +244,15 @@ func (m *Module) AttachRawTracepoint(tracepoint, program string) error {
 	}
 	m.links = append(m.links, l)
 	return nil
+}
+
+// dupProgram makes a program of a descriptor of gobpf's, which stays gobpf's.
+func dupProgram(fd int) (*ebpf.Program, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return ebpf.NewProgramFromFD(dup)
 }
 
 // Close detaches all programs and frees the module. No program runs after it.

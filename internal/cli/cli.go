@@ -45,10 +45,14 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 		m.printf("%v (see opensnoop -h)", err)
 		return exitUsage
 	}
+	if errors.Is(err, errUnwell) {
+		return exitFailure
+	}
 	m.printf("%v", err)
 	if failed := (*bcc.Error)(nil); errors.As(err, &failed) && failed.Messages != "" {
 		m.printf("libbcc's messages:\n%s", failed.Messages)
 	}
+	explain(m, err)
 	return exitFailure
 }
 
@@ -164,6 +168,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
+	cmd.AddCommand(newDoctorCommand(stdout))
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd, groups) })
 	addCompletions(cmd)
 	return cmd

@@ -88,9 +88,11 @@ func traceRows(ctx context.Context, cancel func(), f flags, command *child, miss
 			command.kill()
 		}
 	}()
+	done := m.compiling()
 	session, err := trace.Open(f.trace)
+	done()
 	if err != nil {
-		return err
+		return &startError{err}
 	}
 	defer session.Close()
 

@@ -61,6 +61,26 @@ type Options struct {
 	// BufferPages is the size of each CPU's buffer in pages, a power of two;
 	// 0 is DefaultBufferPages, or as much of it as this process may lock.
 	BufferPages int
+
+	// Reached, if set, is called at each [Step] of opening a session, and again
+	// for the next probe if one cannot be had.
+	Reached func(Step)
+}
+
+// Step is how far a session has come.
+type Step string
+
+// The steps, in order.
+const (
+	Compiled Step = "compiled"
+	Loaded   Step = "loaded"
+	Attached Step = "attached"
+)
+
+func (o *Options) reached(step Step) {
+	if o.Reached != nil {
+		o.Reached(step)
+	}
 }
 
 // checkMaps returns an error if a pinned map is not what the BPF program would use
@@ -198,12 +218,14 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	if err != nil {
 		return nil, err
 	}
+	opts.reached(Compiled)
 	atReturn := s.fields.Has(event.Result)
 	for _, p := range programs[kind][atReturn] {
 		if err := s.module.Load(p.name, p.kind); err != nil {
 			return nil, err
 		}
 	}
+	opts.reached(Loaded)
 	if err := s.openMaps(opts); err != nil {
 		return nil, err
 	}
@@ -217,6 +239,7 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 		return nil, &unavailable{err}
 	}
 	s.attachIOUring(version)
+	opts.reached(Attached)
 	return s, nil
 }
 

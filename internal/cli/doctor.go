@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"opensnoop/internal/doctor"
+)
+
+// errUnwell is the end of a doctor's report that has told all.
+var errUnwell = errors.New("")
+
+// newDoctorCommand checks whether opensnoop can trace here.
+func newDoctorCommand(stdout *os.File) *cobra.Command {
+	var live bool
+	output := "table"
+	cmd := &cobra.Command{
+		Use:   "doctor [flags]",
+		Short: "Check whether opensnoop can trace here, and what stands in its way",
+		Long: `Checks what opensnoop needs of the kernel, its configuration, the libraries and
+the user's rights. Each check is ok, warn (opensnoop traces, but less well) or
+fail (it cannot trace); for all but ok it tells what that means and what to do.
+It works without root, as far as it can.
+
+With --live it also runs three BPF programs, each compiled here, and waits for
+an event that it makes itself: "Hello, World!" on clone and the names of opens,
+both printed into trace_pipe, and opensnoop's own through the perf buffer. It
+tells how long each stage took, and what the compiler or verifier said when one
+failed. Where the kernel has no kprobes, raw tracepoints stand in for them. It
+takes no line of trace_pipe from other readers, and leaves tracefs as it was.
+
+The exit status is 0 if opensnoop can trace, and 1 if not, or if a live check
+failed.`,
+		Example: `  opensnoop doctor                        what can be told without root
+  sudo opensnoop doctor --live            and by trying
+  opensnoop doctor -o json | jq '.checks[] | select(.status != "ok")'`,
+		DisableFlagsInUseLine: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{fmt.Errorf("unexpected argument %q: doctor takes flags only", args[0])}
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			if output != "table" && output != "json" {
+				return &usageError{fmt.Errorf("invalid -o %q: expected table or json", output)}
+			}
+			return runDoctor(stdout, live, output == "json")
+		},
+	}
+	cmd.Flags().BoolVar(&live, "live", false, "also run three BPF programs, stage by stage; needs root")
+	cmd.Flags().StringVarP(&output, "output", "o", output, "table or json")
+	cmd.Flags().BoolP("help", "h", false, "show this help, and end")
+	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func runDoctor(stdout *os.File, live, json bool) error {
+	system, err := doctor.Look()
+	if err != nil {
+		return err
+	}
+	report := doctor.NewReport(doctor.Examine(system))
+	if live {
+		report.AddLive(doctor.Live(system))
+	}
+	write := report.Table
+	if json {
+		write = report.JSON
+	}
+	if err := write(stdout); err != nil {
+		return fmt.Errorf("writing to stdout: %w", err)
+	}
+	if !report.Well() {
+		return errUnwell
+	}
+	return nil
+}
+
+// startError is an error of the tracer's start, which the doctor may explain.
+type startError struct{ error }
+
+func (e *startError) Unwrap() error { return e.error }
+
+// explain tells what explains the error.
+func explain(m *messages, err error) {
+	if start := (*startError)(nil); errors.As(err, &start) {
+		for _, finding := range doctor.Explain(err) {
+			m.printf("%s", finding)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+// Package doctor checks whether opensnoop can trace on this machine, and tells
+// what stands in its way.
+//
+// [Look] gathers what is to be known, [Examine] judges it, check by check, and
+// [Live] tries the way of an event for real. Only Live needs privileges.
+package doctor
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"github.com/cilium/ebpf/features"
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/bcc"
+	"opensnoop/internal/privilege"
+)
+
+// Status is how a check went.
+type Status string
+
+const (
+	// OK is as it should be, or does not matter to opensnoop.
+	OK Status = "ok"
+	// Warn is that opensnoop can trace, but less well.
+	Warn Status = "warn"
+	// Fail is that opensnoop cannot trace.
+	Fail Status = "fail"
+)
+
+// Check is what was found about one thing.
+type Check struct {
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	Found  string `json:"found"`
+
+	// Meaning is what that means for opensnoop, and Remedy what to do; both are
+	// empty if the status is OK.
+	Meaning string `json:"meaning,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
+
+	// told is a part of those of the tracer's own errors that say the same.
+	told string
+}
+
+// System is what the checks judge.
+type System struct {
+	Root         fs.FS  // of the file system: boot, lib, proc and sys are read
+	Release      string // of the kernel, as uname -r says it
+	Version      uint32 // its version code, KERNEL_VERSION of linux/version.h
+	Capabilities privilege.Set
+	BPF          error // of a BPF system call that tracing needs, nil if it is taken
+	CPUs         int
+	PageSize     int
+	LockLimit    uint64 // RLIMIT_MEMLOCK in bytes
+	Program      string // the path of opensnoop
+}
+
+// Look gathers what is to be known about this machine and process.
+func Look() (*System, error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return nil, fmt.Errorf("reading the kernel's release: %w", err)
+	}
+	version, err := features.LinuxVersionCode()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kernel's version: %w", err)
+	}
+	capabilities, err := privilege.Effective()
+	if err != nil {
+		return nil, err
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
+		return nil, fmt.Errorf("reading the limit of locked memory: %w", err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		program = "opensnoop"
+	}
+	return &System{
+		Root:         os.DirFS("/"),
+		Release:      unix.ByteSliceToString(uts.Release[:]),
+		Version:      version,
+		Capabilities: capabilities,
+		BPF:          bcc.KernelRefuses(),
+		CPUs:         runtime.NumCPU(),
+		PageSize:     os.Getpagesize(),
+		LockLimit:    limit.Cur,
+		Program:      program,
+	}, nil
+}
+
+// Examine makes all checks that need no trying.
+func Examine(s *System) []Check {
+	symbol := symbolToHook(s)
+	checks := []Check{
+		kernel(s.Release, s.Version),
+		probeToUse(s, symbol),
+		kprobes(s.Root),
+		symbol,
+		ioUring(s.Version),
+		bpfCall(s),
+		capabilities(s),
+		paranoid(s),
+		lockdown(s.Root),
+		unprivileged(s.Root),
+		pointers(s.Root),
+		lockedMemory(s),
+		pidNamespace(s.Root, s.Version),
+		tracefs(s.Root),
+		libraries(s.Root),
+		headers(s.Root, s.Release),
+	}
+	return append(checks, configuration(s.Root, s.Release)...)
+}
+
+// CanTrace tells whether none of the checks failed.
+func CanTrace(checks []Check) bool {
+	for _, c := range checks {
+		if c.Status == Fail {
+			return false
+		}
+	}
+	return true
+}

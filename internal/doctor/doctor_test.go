@@ -1,0 +1,400 @@
+package doctor
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/privilege"
+)
+
+// Version codes.
+const (
+	v4_1  = 4<<16 | 1<<8
+	v4_15 = 4<<16 | 15<<8
+	v4_17 = 4<<16 | 17<<8
+	v5_6  = 5<<16 | 6<<8
+	v5_10 = 5<<16 | 10<<8
+	v6_12 = 6<<16 | 12<<8
+)
+
+const allCapabilities = ^privilege.Set(0)
+
+func capabilitySet(capabilities ...int) (s privilege.Set) {
+	for _, c := range capabilities {
+		s |= 1 << c
+	}
+	return s
+}
+
+// root is a file system of files with a text.
+func root(files map[string]string) fstest.MapFS {
+	m := make(fstest.MapFS)
+	for path, text := range files {
+		m[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return m
+}
+
+// healthy is a machine on which nothing is amiss, of that kernel.
+func healthy(release string, version uint32, symbol string) *System {
+	files := root(map[string]string{
+		"sys/bus/event_source/devices/kprobe/type": "8\n",
+		"proc/kallsyms":                             "ffffffff81000000 t " + symbol + "\nffffffff81000100 T do_filp_open\n",
+		"proc/sys/kernel/perf_event_paranoid":       "2\n",
+		"proc/sys/kernel/kptr_restrict":             "1\n",
+		"proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
+		"proc/sys/kernel/perf_event_mlock_kb":       "516\n",
+		"proc/self/mountinfo":                       "24 23 0:12 / /sys/kernel/tracing rw,nosuid shared:5 - tracefs tracefs rw\n",
+		"proc/self/maps":                            "7f00-7f01 r-xp 0 fd:00 1 /usr/lib/libbcc.so.0.26.0\n7f02-7f03 r-xp 0 fd:00 2 /usr/lib/libLLVM-14.so.1\n",
+		"sys/kernel/security/lockdown":              "[none] integrity confidentiality\n",
+		"boot/config-" + release:                    fullConfig,
+	})
+	files["proc/self/ns/pid"] = &fstest.MapFile{Data: []byte("pid:[4026531836]"), Mode: fs.ModeSymlink}
+	return &System{
+		Root: files, Release: release, Version: version, Capabilities: allCapabilities,
+		CPUs: 2, PageSize: 4096, LockLimit: 8 << 20, Program: "/usr/sbin/opensnoop",
+	}
+}
+
+const fullConfig = `# Automatically generated
+CONFIG_BPF=y
+CONFIG_BPF_SYSCALL=y
+CONFIG_BPF_EVENTS=y
+CONFIG_BPF_JIT=y
+CONFIG_HAVE_EBPF_JIT=y
+CONFIG_KPROBES=y
+CONFIG_KPROBE_EVENTS=y
+CONFIG_NET_CLS_BPF=m
+CONFIG_NET_ACT_BPF=m
+CONFIG_IKHEADERS=m
+CONFIG_FTRACE_SYSCALLS=y
+CONFIG_DEBUG_INFO_BTF=y
+`
+
+// want compares a check's status, and looks for words in all that it says.
+func want(t *testing.T, name string, c Check, status Status, words ...string) {
+	t.Helper()
+	if c.Status != status {
+		t.Errorf("%s: %s is %s, want %s: %+v", name, c.Name, c.Status, status, c)
+	}
+	if (c.Meaning == "" || c.Remedy == "") != (status == OK) {
+		t.Errorf("%s: %s is %s with meaning %q, remedy %q", name, c.Name, c.Status, c.Meaning, c.Remedy)
+	}
+	for _, word := range words {
+		if all := c.Found + "\n" + c.Meaning + "\n" + c.Remedy; !strings.Contains(all, word) {
+			t.Errorf("%s: %s does not say %q: %+v", name, c.Name, word, c)
+		}
+	}
+}
+
+func TestHealthyKernels(t *testing.T) {
+	for _, test := range []struct {
+		release  string
+		version  uint32
+		symbol   string
+		canTrace bool
+	}{
+		{"4.1.0", v4_1, "do_sys_open", false},
+		{"4.15.0-20-generic", v4_15, "do_sys_open", false},
+		{"4.17.0", v4_17, "do_sys_open", true},
+		{"5.6.0", v5_6, "do_sys_openat2", true},
+		{"5.6.0", v5_6, "do_sys_openat2.constprop.0", true},
+		{"6.12.0-amd64", v6_12, "do_sys_openat2", true},
+	} {
+		checks := Examine(healthy(test.release, test.version, test.symbol))
+		if got := CanTrace(checks); got != test.canTrace {
+			t.Errorf("%s: can trace is %v: %+v", test.release, got, checks)
+		}
+		for _, c := range checks {
+			status := OK
+			switch {
+			case !test.canTrace && (c.Name == "kernel" || c.Name == "probe"):
+				status = Fail
+			case test.version == v5_6 && c.Name == "io_uring":
+				status = Warn
+			}
+			want(t, test.release, c, status)
+		}
+	}
+}
+
+func TestKernel(t *testing.T) {
+	want(t, "4.1", kernel("4.1.0", v4_1), Fail, "4.1.0", "4.17")
+	want(t, "4.15", kernel("4.15.0", v4_15), Fail, "4.15.0", "4.17")
+	want(t, "4.17", kernel("4.17.0", v4_17), OK, "do_sys_open,", "5.6")
+	want(t, "5.6", kernel("5.6.0", v5_6), OK, "do_sys_openat2,")
+	want(t, "6.12", kernel("6.12.0", v6_12), OK, "do_sys_openat2,")
+}
+
+func TestProbe(t *testing.T) {
+	s := healthy("6.12.0", v6_12, "do_sys_openat2")
+	want(t, "kprobes", probeToUse(s, symbolToHook(s)), OK, "kprobe")
+	want(t, "kprobes", kprobes(s.Root), OK)
+
+	delete(s.Root.(fstest.MapFS), "sys/bus/event_source/devices/kprobe/type")
+	want(t, "no kprobes", kprobes(s.Root), Warn, "no kprobes", "tracepoint")
+	want(t, "no kprobes", probeToUse(s, symbolToHook(s)), OK, "tracepoint probe will be used")
+
+	s = healthy("6.12.0", v6_12, "another_function")
+	want(t, "no symbol", symbolToHook(s), Warn, "no function do_sys_openat2", "tracepoint")
+	want(t, "no symbol", probeToUse(s, symbolToHook(s)), OK, "tracepoint probe will be used")
+
+	s = healthy("6.12.0", v6_12, "do_sys_openat2.isra.0")
+	want(t, "renamed", symbolToHook(s), OK, "do_sys_openat2.isra.0", "do_filp_open")
+
+	delete(s.Root.(fstest.MapFS), "proc/kallsyms")
+	want(t, "no table", symbolToHook(s), Warn, "unknown")
+}
+
+func TestIOUring(t *testing.T) {
+	want(t, "4.15", ioUring(v4_15), OK, "5.6")
+	want(t, "5.6", ioUring(v5_6), Warn, "do not show")
+	want(t, "5.10", ioUring(v5_10), Warn, "do not show")
+	want(t, "6.12", ioUring(v6_12), OK)
+}
+
+func TestCapabilities(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		set     privilege.Set
+		version uint32
+		status  Status
+		words   []string
+	}{
+		{"all", allCapabilities, v6_12, OK, nil},
+		{"none", 0, v6_12, Fail, []string{"missing: CAP_BPF, CAP_PERFMON", "sudo setcap cap_bpf,cap_perfmon+ep /usr/sbin/opensnoop"}},
+		{"none, before 5.8", 0, v5_6, Fail, []string{"missing: CAP_SYS_ADMIN"}},
+		{"one", capabilitySet(unix.CAP_BPF), v6_12, Fail, []string{"missing: CAP_PERFMON"}},
+		{"two", capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON), v6_12, OK, []string{"CAP_BPF, CAP_PERFMON"}},
+		{"two, before 5.8", capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON), v5_6, Fail, []string{"CAP_SYS_ADMIN"}},
+	} {
+		s := healthy("x", test.version, "do_sys_openat2")
+		s.Capabilities = test.set
+		want(t, test.name, capabilities(s), test.status, test.words...)
+	}
+}
+
+func TestBPFCall(t *testing.T) {
+	s := healthy("6.12.0", v6_12, "do_sys_openat2")
+	want(t, "taken", bpfCall(s), OK)
+
+	s.BPF = errors.New("not supported")
+	want(t, "not built in", bpfCall(s), Fail, "not supported", "CONFIG_BPF_SYSCALL")
+
+	s.BPF = fmt.Errorf("load program: %w", unix.EPERM)
+	want(t, "refused", bpfCall(s), Fail, "security module")
+	files := s.Root.(fstest.MapFS)
+	files["proc/self/uid_map"] = &fstest.MapFile{Data: []byte("         0       1000          1\n")}
+	files["proc/self/status"] = &fstest.MapFile{Data: []byte("Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n")}
+	want(t, "in a container", bpfCall(s), Fail, "user namespace", "seccomp")
+	files["proc/self/uid_map"] = &fstest.MapFile{Data: []byte("         0          0 4294967295\n")}
+	if c := bpfCall(s); strings.Contains(c.Meaning, "user namespace") {
+		t.Errorf("the first user namespace is blamed: %+v", c)
+	}
+
+	s.Capabilities = 0
+	want(t, "without capabilities", bpfCall(s), Warn, "unknown")
+}
+
+func TestParanoid(t *testing.T) {
+	both := capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON)
+	for _, test := range []struct {
+		level  string
+		set    privilege.Set
+		status Status
+	}{
+		{"-1", both, OK},
+		{"2", both, OK},
+		{"3", both, Fail},
+		{"4", both, Fail},
+		{"4", allCapabilities, OK},
+		{"4", 0, Warn},
+		{"2", 0, OK},
+	} {
+		s := healthy("6.12.0", v6_12, "do_sys_openat2")
+		s.Root.(fstest.MapFS)["proc/sys/kernel/perf_event_paranoid"].Data = []byte(test.level + "\n")
+		s.Capabilities = test.set
+		want(t, fmt.Sprintf("level %s, capabilities %#x", test.level, uint64(test.set)), paranoid(s), test.status, test.level)
+	}
+	s := healthy("6.12.0", v6_12, "do_sys_openat2")
+	delete(s.Root.(fstest.MapFS), "proc/sys/kernel/perf_event_paranoid")
+	want(t, "none", paranoid(s), Fail, "CONFIG_PERF_EVENTS")
+}
+
+func TestLockdown(t *testing.T) {
+	for text, status := range map[string]Status{
+		"[none] integrity confidentiality\n": OK,
+		"none [integrity] confidentiality\n": OK,
+		"none integrity [confidentiality]\n": Fail,
+	} {
+		want(t, text, lockdown(root(map[string]string{"sys/kernel/security/lockdown": text})), status)
+	}
+	want(t, "no file", lockdown(root(nil)), OK, "unknown")
+}
+
+func TestSettingsThatDoNotMatter(t *testing.T) {
+	files := root(map[string]string{
+		"proc/sys/kernel/unprivileged_bpf_disabled": "1\n",
+		"proc/sys/kernel/kptr_restrict":             "2\n",
+	})
+	want(t, "set", unprivileged(files), OK, "1;")
+	want(t, "set", pointers(files), OK, "2;")
+	want(t, "absent", unprivileged(root(nil)), OK, "not in this kernel")
+	want(t, "absent", pointers(root(nil)), OK, "not in this kernel")
+}
+
+func TestLockedMemory(t *testing.T) {
+	s := healthy("6.12.0", v6_12, "do_sys_openat2")
+	s.Capabilities = capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON)
+	want(t, "8 MiB", lockedMemory(s), OK, "8192 KiB")
+	s.LockLimit = math.MaxUint64
+	want(t, "unlimited", lockedMemory(s), OK, "unlimited")
+	// 2 CPUs with 257 pages each are 2056 KiB, of which 1032 are free.
+	s.LockLimit = 1024 << 10
+	want(t, "just enough", lockedMemory(s), OK, "2056 KiB")
+	s.LockLimit--
+	want(t, "a byte less", lockedMemory(s), Warn, "smaller")
+	s.Capabilities = allCapabilities
+	want(t, "CAP_IPC_LOCK", lockedMemory(s), OK)
+}
+
+func TestPIDNamespace(t *testing.T) {
+	s := healthy("x", v6_12, "do_sys_openat2")
+	want(t, "first", pidNamespace(s.Root, v5_6), OK, "no container")
+	s.Root.(fstest.MapFS)["proc/self/ns/pid"].Data = []byte("pid:[4026532567]")
+	want(t, "other", pidNamespace(s.Root, v6_12), OK, "container")
+	want(t, "other, before 5.7", pidNamespace(s.Root, v5_6), Fail, "5.7")
+	want(t, "no /proc", pidNamespace(root(nil), v6_12), Warn, "unknown")
+}
+
+func TestTracefs(t *testing.T) {
+	const debugfs = "23 22 0:7 / /sys/kernel/debug rw - debugfs debugfs rw\n"
+	mount := "24 23 0:12 / /sys/kernel/tracing rw,nosuid shared:5 - tracefs tracefs rw\n"
+	want(t, "mounted", tracefs(root(map[string]string{"proc/self/mountinfo": debugfs + mount})), OK, "mounted on /sys/kernel/tracing")
+	want(t, "not mounted", tracefs(root(map[string]string{"proc/self/mountinfo": debugfs})), OK, "not mounted")
+	want(t, "no /proc", tracefs(root(nil)), OK, "unknown")
+}
+
+func TestLibraries(t *testing.T) {
+	const line = "7f3a5000-7f3a6000 r-xp 00000000 fe:00 1234    /usr/lib/x86_64-linux-gnu/"
+	for _, test := range []struct {
+		maps   string
+		status Status
+		found  string
+	}{
+		{line + "libbcc.so.0.26.0\n" + line + "libbcc.so.0.26.0\n" + line + "libLLVM-14.so.1\n", OK, "libbcc 0.26.0, LLVM 14"},
+		{line + "libbcc.so.0.31.0\n" + line + "libLLVM.so.18.1\n7ffd0-7ffd1 rw-p 0 0:0 0 [stack]\n", OK, "libbcc 0.31.0, LLVM 18.1"},
+		{line + "libbcc.so.0.26.0\n" + line + "libclang-cpp.so.14\n", OK, "LLVM of unknown version, built in"},
+		{line + "libbcc.so.0.26.0\n" + line + "libLLVM-14.so.1\n" + line + "libLLVM-9.so.1\n", Warn, "LLVM 14 and 9"},
+	} {
+		want(t, test.maps, libraries(root(map[string]string{"proc/self/maps": test.maps})), test.status, test.found)
+	}
+	want(t, "no /proc", libraries(root(nil)), Warn, "unknown")
+}
+
+func TestHeaders(t *testing.T) {
+	want(t, "none", headers(root(nil), "6.12.0"), OK, "none", "does not need")
+	want(t, "some", headers(root(map[string]string{"lib/modules/6.12.0/build/Makefile": ""}), "6.12.0"), OK, "/lib/modules/6.12.0/build", "does not need")
+	want(t, "another kernel's", headers(root(map[string]string{"lib/modules/6.1.0/build/Makefile": ""}), "6.12.0"), OK, "none")
+	want(t, "in /sys", headers(root(map[string]string{"sys/kernel/kheaders.tar.xz": ""}), "6.12.0"), OK, "kheaders")
+}
+
+func zipped(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write([]byte(text))
+	w.Close()
+	return b.String()
+}
+
+func TestConfiguration(t *testing.T) {
+	checkOf := func(t *testing.T, files map[string]string, name string) Check {
+		t.Helper()
+		for _, c := range configuration(root(files), "6.12.0") {
+			if c.Name == name {
+				return c
+			}
+		}
+		t.Fatalf("no check of %s", name)
+		panic("not reached")
+	}
+	full := map[string]string{"boot/config-6.12.0": fullConfig}
+	without := func(option, instead string) map[string]string {
+		return map[string]string{"boot/config-6.12.0": strings.ReplaceAll(fullConfig, option+"=y\n", instead)}
+	}
+	for option, status := range map[string]Status{
+		"CONFIG_BPF":             Fail,
+		"CONFIG_BPF_SYSCALL":     Fail,
+		"CONFIG_BPF_EVENTS":      Fail,
+		"CONFIG_BPF_JIT":         Warn,
+		"CONFIG_HAVE_EBPF_JIT":   Warn,
+		"CONFIG_KPROBES":         Warn,
+		"CONFIG_KPROBE_EVENTS":   Warn,
+		"CONFIG_FTRACE_SYSCALLS": OK,
+		"CONFIG_DEBUG_INFO_BTF":  OK,
+	} {
+		want(t, "set", checkOf(t, full, option), OK, "y")
+		want(t, "unset", checkOf(t, without(option, "# "+option+" is not set\n"), option), status, "not set")
+		want(t, "absent", checkOf(t, without(option, ""), option), status, "absent")
+		want(t, "m", checkOf(t, without(option, option+"=m\n"), option), OK, "m")
+	}
+	for _, option := range []string{"CONFIG_NET_CLS_BPF", "CONFIG_NET_ACT_BPF", "CONFIG_IKHEADERS"} {
+		want(t, "m", checkOf(t, full, option), OK, "m")
+		want(t, "absent", checkOf(t, map[string]string{"boot/config-6.12.0": "CONFIG_BPF=y\n"}, option), OK, "absent; not needed")
+	}
+
+	both := map[string]string{"proc/config.gz": zipped(fullConfig), "boot/config-6.12.0": "CONFIG_BPF=y\n"}
+	want(t, "the kernel's own first", checkOf(t, both, "CONFIG_KPROBES"), OK, "y")
+
+	for name, files := range map[string]map[string]string{
+		"no file":               nil,
+		"another kernel's file": {"boot/config-6.1.0": fullConfig},
+		"a broken file":         {"proc/config.gz": "not gzip"},
+		"a file cut off":        {"proc/config.gz": zipped(fullConfig)[:40]},
+	} {
+		checks := configuration(root(files), "6.12.0")
+		if len(checks) != 1 {
+			t.Fatalf("%s: %+v", name, checks)
+		}
+		want(t, name, checks[0], Warn, "unknown", "CONFIG_BPF_SYSCALL", "CONFIG_DEBUG_INFO_BTF")
+	}
+}
+
+func TestExplain(t *testing.T) {
+	s := healthy("6.12.0", v6_12, "do_sys_openat2")
+	files := s.Root.(fstest.MapFS)
+	files["sys/kernel/security/lockdown"].Data = []byte("none integrity [confidentiality]\n")
+	files["proc/self/maps"].Data = []byte("1-2 r-xp 0 fe:00 1 /a/libLLVM-14.so.1\n1-2 r-xp 0 fe:00 1 /b/libLLVM-15.so.1\n")
+	s.Capabilities = capabilitySet(unix.CAP_BPF)
+	checks := Examine(s)
+	for _, test := range []struct {
+		message string
+		names   []string
+	}{
+		{"loading failed", []string{"capabilities: ", "lockdown: "}},
+		{"missing the capabilities to trace: CAP_PERFMON", []string{"lockdown: "}},
+		{"compiling the BPF program with libbcc failed", []string{"capabilities: ", "lockdown: ", "libbcc and LLVM: "}},
+	} {
+		lines := explain(test.message, checks)
+		if len(lines) != len(test.names) {
+			t.Fatalf("%q: %q", test.message, lines)
+		}
+		for i, name := range test.names {
+			if !strings.HasPrefix(lines[i], name) || strings.Contains(lines[i], "\n") {
+				t.Errorf("%q: line %d is %q, want %q", test.message, i, lines[i], name)
+			}
+		}
+	}
+	if lines := explain("anything", Examine(healthy("6.12.0", v6_12, "do_sys_openat2"))); lines != nil {
+		t.Errorf("on a healthy machine: %q", lines)
+	}
+}

@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"opensnoop/internal/probe"
+)
+
+// versionCode is KERNEL_VERSION of linux/version.h.
+func versionCode(major, minor uint32) uint32 { return major<<16 | minor<<8 }
+
+// kernel compares the kernel with the oldest that opensnoop runs on. Linux 4.17
+// brought raw tracepoints (commit c4f6699dfcb8) and kprobes that end with their
+// tracer (e12f03d7031a).
+func kernel(release string, version uint32) Check {
+	c := Check{Name: "kernel", Found: release, told: "4.17"}
+	switch symbol := probe.OpenSymbol(version); {
+	case version < versionCode(4, 17):
+		c.Status = Fail
+		c.Meaning = "both of opensnoop's probes need Linux 4.17 or newer: it brought raw tracepoints, and kprobes that end with their tracer"
+		c.Remedy = "use a newer kernel"
+	case version < versionCode(5, 6):
+		c.Status = OK
+		c.Found += fmt.Sprintf("; kprobes hook %s, as do_sys_openat2 is new in 5.6; raw tracepoints are there since 4.17", symbol)
+	default:
+		c.Status = OK
+		c.Found += fmt.Sprintf("; kprobes hook %s, there since 5.6; raw tracepoints are there since 4.17", symbol)
+	}
+	return c
+}
+
+// probeToUse tells which way of hooking the kernel --probe auto comes to.
+func probeToUse(s *System, symbol Check) Check {
+	c := Check{Name: "probe", Status: OK}
+	switch {
+	case s.Version < versionCode(4, 17):
+		c.Status = Fail
+		c.Found = "none"
+		c.Meaning = "this kernel is too old for both probes"
+		c.Remedy = "use a newer kernel"
+		c.told = "4.17"
+	case probe.Kprobes(s.Root) != nil || symbol.Status != OK:
+		c.Found = "the tracepoint probe will be used: raw tracepoints sys_enter and sys_exit"
+	default:
+		c.Found = "the kprobe probe will be used"
+	}
+	return c
+}
+
+func kprobes(root fs.FS) Check {
+	c := Check{Name: "kprobes", Status: OK, Found: "the kernel has them"}
+	if err := probe.Kprobes(root); err != nil {
+		c.Status = Warn
+		c.Found = err.Error()
+		c.Meaning = "opensnoop uses the tracepoint probe, which slows every system call a little"
+		c.Remedy = "nothing needs to be done; a kernel built with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS has kprobes"
+		c.told = "no kprobes"
+	}
+	return c
+}
+
+// symbolToHook looks for the function that a kprobe hooks, under its own or a
+// compiler's name.
+func symbolToHook(s *System) Check {
+	name := probe.OpenSymbol(s.Version)
+	c := Check{Name: "symbols to hook", Status: OK}
+	table, err := fs.ReadFile(s.Root, "proc/kallsyms")
+	if err == nil && len(table) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		c.Status = Warn
+		c.Found = fmt.Sprintf("unknown: /proc/kallsyms cannot be read: %v", err)
+		c.Meaning = fmt.Sprintf("whether the kernel has %s under that name shows only when opensnoop runs", name)
+		c.Remedy = "nothing needs to be done"
+		return c
+	}
+	found, err := probe.FindSymbol(bytes.NewReader(table), name)
+	if err != nil {
+		c.Status = Warn
+		c.Found = err.Error()
+		c.Meaning = "a kprobe cannot see every open: opensnoop uses the tracepoint probe"
+		c.Remedy = "nothing needs to be done"
+		return c
+	}
+	c.Found = found
+	if also, err := probe.FindSymbol(bytes.NewReader(table), "do_filp_open"); err == nil {
+		c.Found += ", " + also
+	}
+	return c
+}
+
+// ioUring tells whether opens through io_uring show; Linux 5.6 brought them.
+func ioUring(version uint32) Check {
+	c := Check{Name: "io_uring", Status: OK}
+	switch {
+	case version < versionCode(5, 6):
+		c.Found = "files cannot be opened through it before Linux 5.6"
+	case version < versionCode(6, 0):
+		c.Status = Warn
+		c.Found = "its tracepoint is another before Linux 6.0"
+		c.Meaning = "opens through io_uring do not show"
+		c.Remedy = "use Linux 6.0 or newer to see them"
+	default:
+		c.Found = "opens through it show"
+	}
+	return c
+}
+
+// text reads a small file; the result has no blanks around it.
+func text(root fs.FS, path string) (string, error) {
+	b, err := fs.ReadFile(root, path)
+	return strings.TrimSpace(string(b)), err
+}
