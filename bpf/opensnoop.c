@@ -60,6 +60,8 @@ enum name_kind {
 #define FIELDS 0
 #endif
 #define DETAILS (FIELDS & (FIELD_PPID | FIELD_FLAGS | FIELD_RESULT))
+// Set in a record that has room for details, also if none of them could be read.
+#define HAS_DETAILS (DETAILS ? 128 : 0)
 
 #define RESULT_UNKNOWN (-2147483647 - 1)
 
@@ -345,7 +347,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 		id = local;
 	r->tgid = id >> 32;
 	r->tid = id;
-	r->fields = FIELDS;
+	r->fields = FIELDS | HAS_DETAILS;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();

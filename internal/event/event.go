@@ -45,6 +45,10 @@ const (
 	Result                    // Event.Result
 
 	details = PPID | Flags | Result
+
+	// hasDetails is set in a record that has room for details, also if none of
+	// them could be read. It is in no Event.
+	hasDetails Fields = 1 << 7
 )
 
 // Has tells whether all fields of g are in f.
@@ -87,7 +91,7 @@ func (e *Event) Decode(record []byte) error {
 		TID:      order.Uint32(record[12:]),
 		UID:      order.Uint32(record[16:]),
 		NameKind: NameKind(record[22]),
-		Fields:   Fields(record[23]),
+		Fields:   Fields(record[23]) &^ hasDetails,
 		Comm:     record[24:HeaderSize],
 	}
 	size := int(order.Uint16(record[20:]))
@@ -96,14 +100,16 @@ func (e *Event) Decode(record []byte) error {
 	}
 
 	rest := record[HeaderSize:]
-	if e.Fields&details != 0 {
+	if Fields(record[23]).Has(hasDetails) {
 		if len(rest) < DetailSize {
 			return fmt.Errorf("a record of %d bytes, too short for its details", len(record))
 		}
-		e.Flags = order.Uint64(rest[0:])
-		e.Mode = order.Uint32(rest[8:])
-		e.PPID = order.Uint32(rest[12:])
-		e.Result = int32(order.Uint32(rest[16:]))
+		if e.Fields&details != 0 {
+			e.Flags = order.Uint64(rest[0:])
+			e.Mode = order.Uint32(rest[8:])
+			e.PPID = order.Uint32(rest[12:])
+			e.Result = int32(order.Uint32(rest[16:]))
+		}
 		rest = rest[DetailSize:]
 	}
 	if size > NameMax || size > len(rest) {
@@ -143,7 +149,11 @@ func (e *Event) Append(b []byte) []byte {
 	b = order.AppendUint32(b, e.TID)
 	b = order.AppendUint32(b, e.UID)
 	b = order.AppendUint16(b, uint16(size))
-	b = append(b, byte(e.NameKind), byte(e.Fields))
+	fields := e.Fields
+	if fields&details != 0 {
+		fields |= hasDetails
+	}
+	b = append(b, byte(e.NameKind), byte(fields))
 	var comm [CommSize]byte
 	copy(comm[:CommSize-1], e.Comm)
 	b = append(b, comm[:]...)

@@ -41,7 +41,7 @@ int main(void)
 	r.time = 0x0102030405060708;
 	r.tgid = 0x21222324;
 	r.tid = 0x31323334;
-	r.fields = FIELDS;
+	r.fields = FIELDS | HAS_DETAILS;
 	memcpy(r.comm, "fifteen chars..", TASK_COMM_LEN);
 #if FIELDS & FIELD_UID_BIT
 	r.uid = 0x41424344;
@@ -137,6 +137,12 @@ func TestLayout(t *testing.T) {
 			var got Event
 			if err := got.Decode(record); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("fields %b, %s: decoded %+v, %v; want %+v", fields, name, got, err, want)
+			}
+			// The program takes out what it could not read.
+			unread := bytes.Clone(record)
+			unread[23] &^= byte(all)
+			if err := got.Decode(unread); err != nil || !bytes.Equal(got.Name, want.Name) || got.Address != want.Address {
+				t.Errorf("fields %b unread, %s: decoded %+v, %v", fields, name, got, err)
 			}
 			if made := want.Append(nil); !bytes.Equal(made, record) {
 				t.Errorf("fields %b, %s: Append makes %x, C makes %x", fields, name, made, record)
