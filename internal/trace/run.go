@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/perf"
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
 )
 
@@ -25,6 +26,10 @@ const (
 	// roundTime is how long records below the watermark wait. A record is handed
 	// out in the second round after it at the latest, so it is seen within 50 ms.
 	roundTime = 25 * time.Millisecond
+
+	// giveBackTime is how long the memory that compiling took is kept, so that giving
+	// it back does not hold up the first rows.
+	giveBackTime = time.Second
 
 	// lossTime is how often losses are looked for and told.
 	lossTime = time.Second
@@ -48,6 +53,7 @@ type Handler struct {
 // and returns how many opens were lost in all. Each open since [Open] is either
 // handed out or counted as lost.
 func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
+	defer time.AfterFunc(giveBackTime, bcc.GiveBack).Stop()
 	checkLoss, checkCalls := time.Now().Add(lossTime), time.Now().Add(waitTime)
 	for err == nil && ctx.Err() == nil {
 		horizon := now()
