@@ -16,6 +16,10 @@ import (
 // emulated, and slow.
 const patience = 2 * time.Minute
 
+// pollTime is how often a condition is looked at: seldom enough to leave an emulated
+// CPU to what is waited for.
+const pollTime = 5 * time.Millisecond
+
 // Programs under test and their callers.
 var (
 	opensnoop = program("opensnoop")

@@ -318,7 +318,7 @@ func files(rows []row) []string {
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(pollTime) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never came: %s", what)
 		}
