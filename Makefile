@@ -51,7 +51,7 @@ test: deps-test
 	@$(MAKE) --no-print-directory test-guests
 
 # The first need the kernel's BPF: what they could not run shows with -v only.
-test-unit:
+test-unit: build
 	$(GO) vet ./...
 	$(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" $(GO) test -v ./bpf ./internal/bcc ./internal/trace
 	$(SUDO) env "PATH=$$PATH" $(GO) test $$($(GO) list ./... | grep -vE '/(bpf|internal/bcc|internal/trace|internal/e2e)$$')

@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,69 +76,5 @@ func TestPackage(t *testing.T) {
 		if !strings.Contains(r.stdout, word) {
 			t.Errorf("no %q in %s", word, r.stdout)
 		}
-	}
-}
-
-// filesOf lists what is below a folder.
-func filesOf(t *testing.T, dir string) (files []string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			files = append(files, strings.TrimPrefix(path, dir))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-func TestMakeInstall(t *testing.T) {
-	if os.Getenv("OPENSNOOP_GUEST") != "" {
-		t.Skip("what make does is the same on every kernel; it is tested on the host")
-	}
-	for _, prefix := range []string{"/usr/local", "/opt/open snoop"} {
-		dest := filepath.Join(t.TempDir(), "a folder")
-		if err := os.Mkdir(dest, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		run := func(goal string) {
-			t.Helper()
-			// The program is the one under test: it is not built again.
-			cmd := exec.Command("make", "-C", "../..", "-o", "build", goal, "DESTDIR="+dest, "PREFIX="+prefix)
-			if r := runToEnd(t, cmd); r.status != 0 {
-				t.Fatalf("make %s: status %d, %s", goal, r.status, r.stderr)
-			}
-		}
-		run("install")
-		want := []string{
-			prefix + "/sbin/opensnoop",
-			prefix + "/share/bash-completion/completions/opensnoop",
-			prefix + "/share/fish/vendor_completions.d/opensnoop.fish",
-			prefix + "/share/man/man8/opensnoop.8",
-			prefix + "/share/zsh/site-functions/_opensnoop",
-		}
-		if got := filesOf(t, dest); !slices.Equal(got, want) {
-			t.Errorf("%q, want %q", got, want)
-		}
-		if r := runToEnd(t, exec.Command(filepath.Join(dest, want[0]), "--version")); r.status != 0 {
-			t.Errorf("status %d, %s", r.status, r.stderr)
-		}
-		// What another put there stays.
-		other := filepath.Join(dest, prefix, "share/man/other")
-		if err := os.WriteFile(other, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		run("uninstall")
-		if got := filesOf(t, dest); !slices.Equal(got, []string{prefix + "/share/man/other"}) {
-			t.Errorf("left after make uninstall: %q", got)
-		}
-		if err := os.Remove(other); err != nil {
-			t.Fatal(err)
-		}
-		run("install")
-		run("uninstall")
-		wantEmpty(t, dest)
 	}
 }
