@@ -14,7 +14,7 @@ import (
 
 // patience is how long anything may take before a test fails. Guests are
 // emulated, and slow.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // pollTime is how often a condition is looked at: seldom enough to leave an emulated
 // CPU to what is waited for.
