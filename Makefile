@@ -16,9 +16,14 @@ HEADERS := $(CURDIR)/.cache/headers
 PACKAGES      := gcc libc6-dev libbpfcc-dev
 PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux bpfcc-tools mandoc man-db
 
+PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
+
+# The guest of the benchmark.
+KERNEL_BENCH := 6.12
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test test-unit test-host test-guests fuzz bench lint install uninstall deb deps deps-test clean
+.PHONY: build run test test-unit test-host test-guests fuzz bench lint install uninstall deb deps deps-test deps-bench clean
 
 build: bin/opensnoop
 
@@ -26,12 +31,20 @@ run: deps
 	@$(MAKE) --no-print-directory build
 	@$(SUDO) bin/opensnoop $(ARGS)
 
-.PHONY: bin/opensnoop bin/guestrun
+.PHONY: bin/opensnoop bin/guestrun bin/bench
 bin/opensnoop:
 	@$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/opensnoop
 
 bin/guestrun:
 	@$(GO) build -o $@ ./internal/guest/guestrun
+
+bin/bench:
+	@$(GO) build -o $@ ./internal/bench
+
+# The load of the benchmark.
+bin/load: testdata/callers/load.c
+	@mkdir -p bin
+	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
 
 # The callers of the end-to-end suite. open32 is a 32-bit program without libc, so
 # that no 32-bit libraries are needed.
@@ -77,8 +90,10 @@ fuzz:
 		done; \
 	done
 
+# Its stdout is the report's alone.
 bench:
-	@echo "nothing yet"
+	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
+	@$(SUDO) bin/bench -kernel $(CACHE)/$(KERNEL_BENCH) -headers $(HEADERS)/$(KERNEL_BENCH) $(ARGS)
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted by gofmt:"; gofmt -l .; exit 1; }
@@ -142,6 +157,11 @@ deps-test: deps
 		internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel; \
 		internal/guest/headers.sh $(CACHE)/$$kernel $(HEADERS)/$$kernel; \
 	done
+
+deps-bench: deps
+	$(call need,$(PACKAGES_TEST) $(PACKAGES_BENCH))
+	@internal/guest/kernel.sh $(KERNEL_BENCH) $(CACHE)/$(KERNEL_BENCH)
+	@internal/guest/headers.sh $(CACHE)/$(KERNEL_BENCH) $(HEADERS)/$(KERNEL_BENCH)
 
 clean:
 	rm -rf bin

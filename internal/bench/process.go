@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cannotRun is why a tool has no values.
+type cannotRun struct{ error }
+
+func (e *cannotRun) Unwrap() error { return e.error }
+
+func cannot(format string, args ...any) error {
+	return &cannotRun{fmt.Errorf(format, args...)}
+}
+
+// process is a tool that runs, with stderr in a file.
+type process struct {
+	cmd     *exec.Cmd
+	started time.Time
+	stderr  string // path
+	ended   chan struct{}
+}
+
+// startProcess starts a command. It is called on the main thread, for the mounts.
+func startProcess(ctx context.Context, command []string, stdout *os.File, dir string) (*process, error) {
+	p := &process{stderr: filepath.Join(dir, "stderr"), ended: make(chan struct{})}
+	stderr, err := os.Create(p.stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+	p.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
+	p.cmd.Stdout, p.cmd.Stderr = stdout, stderr
+	p.started = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, &cannotRun{err}
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// endLimit is how long a tool may take to end after Ctrl-C.
+const endLimit = 30 * time.Second
+
+// stop ends the tool as Ctrl-C does, and waits until it has ended.
+func (p *process) stop() error {
+	p.cmd.Process.Signal(unix.SIGINT)
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(endLimit):
+		p.kill()
+		return cannot("it had not ended %v after Ctrl-C", endLimit)
+	}
+}
+
+// kill ends the tool if it has not ended.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// await calls probe again and again until done, for so long as the tool runs and
+// patience lasts.
+func (p *process) await(ctx context.Context, patience, pause time.Duration, probe func() error, done func() bool) error {
+	for deadline := time.Now().Add(patience); !done(); {
+		select {
+		case <-p.ended:
+			return errEnded
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no row came within %v", patience)
+		}
+		if err := probe(); err != nil {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// errEnded is for a tool that ended by itself.
+var errEnded = errors.New("it ended by itself")
+
+// cpu returns the CPU time that the tool has used, user and system, of all its
+// threads: its process clock (clock_getcpuclockid(3)).
+func (p *process) cpu() (time.Duration, error) {
+	const cpuClock = 2 // CPUCLOCK_SCHED in include/linux/posix-timers.h
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|cpuClock), &t); err != nil {
+		return 0, cannot("reading its CPU time: %w", err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// rest waits until the tool has worked off what it has: until it uses less than a
+// twentieth of a CPU.
+func (p *process) rest(ctx context.Context) error {
+	const (
+		look     = 100 * time.Millisecond
+		patience = time.Minute
+	)
+	before, err := p.cpu()
+	for deadline := time.Now().Add(patience); err == nil; {
+		time.Sleep(look)
+		var after time.Duration
+		if after, err = p.cpu(); after-before < look/20 {
+			break
+		}
+		before = after
+		if time.Now().After(deadline) {
+			return cannot("it was still at work %v after the load", patience)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// memory returns the tool's resident memory now and at its peak, in MB (10^6 bytes).
+func (p *process) memory() (now, peak float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0, cannot("reading its memory: %w", err)
+	}
+	return parseMemory(string(text))
+}
+
+// parseMemory reads the sizes in a /proc/PID/status, whose kB are 1,024 bytes.
+func parseMemory(status string) (now, peak float64, err error) {
+	for line := range strings.Lines(status) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %f kB", &kb); n == 1 {
+			now = kb * 1024 / 1e6
+		}
+		if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kb); n == 1 {
+			peak = kb * 1024 / 1e6
+		}
+	}
+	if now == 0 || peak == 0 {
+		return 0, 0, cannot("its status tells no memory: it has ended")
+	}
+	return now, peak, nil
+}
+
+// reason turns an error into why the tool cannot run, by what it said.
+func (p *process) reason(err error, stdout []byte) error {
+	stderr, _ := os.ReadFile(p.stderr)
+	if said := complaint(stdout, stderr); said != "" && errors.Is(err, errEnded) {
+		return cannot("%s", said)
+	} else if said != "" {
+		return cannot("%w; it said: %s", err, said)
+	}
+	return &cannotRun{err}
+}
+
+var complaintPattern = regexp.MustCompile(`(?i)\b(unable|cannot|can't|could not|couldn't|failed|error|unknown|no such|denied|not permitted)\b`)
+
+// complaint returns the first line of a tool's outputs that says what is wrong,
+// or else their last.
+func complaint(outputs ...[]byte) string {
+	last := ""
+	for _, output := range outputs {
+		for line := range bytes.Lines(output) {
+			line := string(bytes.TrimSpace(line))
+			if complaintPattern.MatchString(line) {
+				return line
+			}
+			if line != "" {
+				last = line
+			}
+		}
+	}
+	return last
+}

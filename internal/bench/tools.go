@@ -1,0 +1,102 @@
+package main
+
+import (
+	"io"
+	"regexp"
+	"strconv"
+)
+
+// tool is what is measured. One without a command is not a process.
+type tool struct {
+	name    string
+	pack    string                    // Debian's package of a peer
+	command []string                  // the program by its path, and its arguments
+	attach  func() (io.Closer, error) // instead of a command: hooks the kernel
+
+	// filter returns the arguments with which only one process is traced; nil if
+	// there are none.
+	filter func(pid int) []string
+
+	// joins returns the arguments for a tool that traces only the processes it is
+	// told; nil for one that traces all.
+	joins func(pids []int) []string
+
+	// lost finds in a line of the tool's outputs how many events it says it lost.
+	lost *regexp.Regexp
+}
+
+// process tells whether the tool is one.
+func (t *tool) process() bool { return t.command != nil }
+
+func byPID(pid int) []string { return []string{"-p", strconv.Itoa(pid)} }
+
+func byPIDs(pids []int) []string {
+	var args []string
+	for _, pid := range pids {
+		args = append(args, byPID(pid)...)
+	}
+	return args
+}
+
+// ours is the first of each list: the others' ratios are to it.
+func ours(opensnoop string) tool {
+	return tool{
+		name:    "opensnoop",
+		command: []string{opensnoop},
+		filter:  byPID,
+		lost:    regexp.MustCompile(`^opensnoop: lost (\d+) opens in all$`),
+	}
+}
+
+// oursWithColumns also shows what the default rows do not need to wait for.
+func oursWithColumns(opensnoop string) tool {
+	t := ours(opensnoop)
+	t.name = "opensnoop fd,err"
+	t.command = append(t.command, "--columns", "pid,fd,err,file")
+	return t
+}
+
+var (
+	noTracer      = tool{name: "no tracer"}
+	emptySyscalls = tool{name: "empty program", attach: attachEmptySyscalls}
+	emptyKprobes  = tool{name: "empty kprobes", attach: attachEmptyKprobes}
+	libbpfTools   = tool{
+		name:    "libbpf-tools",
+		pack:    "libbpf-tools",
+		command: []string{"/usr/sbin/opensnoop"},
+		filter:  byPID,
+		lost:    regexp.MustCompile(`^[Ll]ost (\d+) events`),
+	}
+	bpftrace = tool{
+		name:    "bpftrace",
+		pack:    "bpftrace",
+		command: []string{"/usr/bin/bpftrace", "/usr/sbin/opensnoop.bt"},
+		lost:    regexp.MustCompile(`^Lost (\d+) events`),
+	}
+	bccTools = tool{
+		name:    "bcc",
+		pack:    "bpfcc-tools",
+		command: []string{"/usr/sbin/opensnoop-bpfcc"},
+		filter:  byPID,
+		lost:    regexp.MustCompile(`^Possibly lost (\d+) samples`),
+	}
+	strace = tool{
+		name:    "strace",
+		pack:    "strace",
+		command: []string{"/usr/bin/strace", "-f", "-e", "trace=open,openat,openat2,creat", "-o", "/dev/stdout"},
+		joins:   byPIDs,
+	}
+)
+
+// hostTools are measured on the machine itself.
+func hostTools(opensnoop string) []tool {
+	return []tool{ours(opensnoop), oursWithColumns(opensnoop), libbpfTools, bpftrace, bccTools, strace, emptySyscalls, noTracer}
+}
+
+// guestTools are measured in a guest: what the machine itself may lack. None hooks
+// all system calls: when such a hook comes or goes the kernel patches code that
+// both CPUs run all the time, and under QEMU's emulation one of them may run into
+// the breakpoint that the patching has already taken away, which is a panic.
+func guestTools(opensnoop string) []tool {
+	return []tool{ours(opensnoop), bccTools, emptyKprobes, noTracer}
+}
