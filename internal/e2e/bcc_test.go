@@ -75,6 +75,9 @@ func TestBCCLayoutIsTheToolsOwn(t *testing.T) {
 			// does; more of them would take the CPU from its compiler.
 			var next time.Time
 			eventually(t, "the rows of bcc's opensnoop", func() bool {
+				if ended(theirs.cmd.Process.Pid) {
+					t.Fatalf("bcc's opensnoop ended: %s", theirs.stderr)
+				}
 				if time.Now().After(next) {
 					open(t, "names", "/no/sign")
 					next = time.Now().Add(time.Second)
@@ -92,6 +95,12 @@ func TestBCCLayoutIsTheToolsOwn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ended tells whether a child of ours has ended.
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
 // ofProcess returns the header and a process's rows. The time is each tool's own.

@@ -127,6 +127,7 @@ func launch(t *testing.T, cmd *exec.Cmd) *tracer {
 		t.Fatal(err)
 	}
 	cmd.Stderr = tr.stderr
+	cmd.WaitDelay = 10 * time.Second // its children may hold its stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
