@@ -31,8 +31,9 @@ const (
 	DefaultTimeout = 15 * time.Minute
 
 	// DefaultMemoryMB is the guest's memory where Config names none. It also
-	// holds everything that the command writes to files.
-	DefaultMemoryMB = 1024
+	// holds everything that the command writes to files. Bcc, with the headers of a
+	// kernel, takes close to 1 GB.
+	DefaultMemoryMB = 2048
 
 	// kvmTrial is how long a guest may take to come up under KVM. Some hosts offer
 	// /dev/kvm with nothing behind it, and QEMU then hangs.
