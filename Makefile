@@ -14,7 +14,7 @@ CACHE   := $(CURDIR)/.cache/kernels
 HEADERS := $(CURDIR)/.cache/headers
 
 PACKAGES      := gcc libc6-dev libbpfcc-dev
-PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux bpfcc-tools mandoc man-db
+PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux mandoc man-db
 
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 
@@ -153,10 +153,7 @@ deps:
 
 deps-test: deps
 	$(call need,$(PACKAGES_TEST))
-	@set -e; for kernel in $(KERNELS); do \
-		internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel; \
-		internal/guest/headers.sh $(CACHE)/$$kernel $(HEADERS)/$$kernel; \
-	done
+	@set -e; for kernel in $(KERNELS); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel; done
 
 deps-bench: deps
 	$(call need,$(PACKAGES_TEST) $(PACKAGES_BENCH))
