@@ -14,9 +14,9 @@ import (
 
 // The values of flags, as pflag.Value. Each Set's error says what was expected.
 
-// maxPID is the most that the kernel numbers a process (PID_MAX_LIMIT in
-// include/linux/threads.h, on 64-bit machines).
-const maxPID = 1 << 22
+// maxPID is the largest number of a process: PID_MAX_LIMIT of
+// include/linux/threads.h, on 64-bit machines, is one more.
+const maxPID = 1<<22 - 1
 
 // pids are process ids, in several flags or one with commas.
 type pids []uint32
@@ -116,7 +116,7 @@ type probeKind probe.Kind
 
 func (k *probeKind) Set(text string) error {
 	if !slices.Contains(probe.Kinds, probe.Kind(text)) {
-		return fmt.Errorf("expected one of %v", probe.Kinds)
+		return fmt.Errorf("expected one of %s", strings.Join(words(probe.Kinds), ", "))
 	}
 	*k = probeKind(text)
 	return nil

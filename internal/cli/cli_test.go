@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+)
+
+// runMain runs a command line that ends by itself.
+func runMain(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var files [2]*os.File
+	for i := range files {
+		file, err := os.Create(filepath.Join(t.TempDir(), "stream"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		files[i] = file
+	}
+	status = Main("v1.2.3", args, files[0], files[1])
+	var texts [2]string
+	for i, file := range files {
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(text)
+	}
+	return status, texts[0], texts[1]
+}
+
+// Wrong usage is one line that says what was expected, on stderr, and status 2.
+func TestWrongUsage(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string // less "opensnoop: " and " (see opensnoop -h)"
+	}{
+		{[]string{"--duratoin", "5"}, "unknown flag: --duratoin; did you mean --duration?"},
+		{[]string{"--duratoin=5"}, "unknown flag: --duratoin; did you mean --duration?"},
+		{[]string{"--zzzzzz"}, "unknown flag: --zzzzzz"},
+		{[]string{"-z"}, "unknown shorthand flag: 'z' in -z"},
+		{[]string{"-vz"}, "unknown shorthand flag: 'z' in -z"},
+		{[]string{"-p"}, "flag needs an argument: 'p' in -p"},
+		{[]string{"--pid"}, "flag needs an argument: --pid"},
+		{[]string{"-p", "abc"}, `invalid argument "abc" for "-p, --pid" flag: "abc"` + notAPID},
+		{[]string{"-p", "1", "-p", "0"}, `invalid argument "0" for "-p, --pid" flag: "0"` + notAPID},
+		{[]string{"-d", "0"}, `invalid argument "0" for "-d, --duration" flag: ` + notATime},
+		{[]string{"--duration", "soon"}, `invalid argument "soon" for "-d, --duration" flag: ` + notATime},
+		{[]string{"-c", "0"}, `invalid argument "0" for "-c, --count" flag: ` + notACount},
+		{[]string{"-b", "3"}, `invalid argument "3" for "-b, --buffer-pages" flag: ` + notPages},
+		{[]string{"--probe", "fentry"}, `invalid argument "fentry" for "--probe" flag: ` + notAProbe},
+		{[]string{"/etc/passwd"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
+		{[]string{"-v", "/etc/passwd", "-d", "1"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
+		{[]string{"a\nb"}, `unexpected argument "a\nb": a command to trace comes behind --`},
+		// Also where what was asked for would end at once.
+		{[]string{"--ebpf", "--probe", "x"}, `invalid argument "x" for "--probe" flag: ` + notAProbe},
+		{[]string{"--version", "-b", "0"}, `invalid argument "0" for "-b, --buffer-pages" flag: ` + notPages},
+	} {
+		status, stdout, stderr := runMain(t, test.args...)
+		want := "opensnoop: " + test.want + " (see opensnoop -h)\n"
+		if status != 2 || stdout != "" || stderr != want {
+			t.Errorf("%q: status %d, stdout %q, stderr %q, want %q", test.args, status, stdout, stderr, want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	status, stdout, stderr := runMain(t, "--version")
+	if status != 0 || stdout != "opensnoop v1.2.3\n" || stderr != "" {
+		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	status, stdout, stderr := runMain(t, "-h")
+	if status != 0 || stderr != "" {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+	if _, long, _ := runMain(t, "--help"); long != stdout {
+		t.Error("--help says otherwise than -h")
+	}
+	for line := range strings.Lines(stdout) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
+			t.Errorf("a line of %d characters: %s", n, line)
+		}
+	}
+	cmd := newCommand("", nil, &messages{}, new(int))
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if !strings.Contains(stdout, "  "+name+" ") && !strings.Contains(stdout, "  "+name+"[=") {
+			t.Errorf("the help lacks %s:\n%s", name, stdout)
+		}
+		if f.Usage == "" {
+			t.Errorf("the help does not say what %s does", name)
+		}
+	})
+}
+
+// The source is printed with what its options make of it, without any privilege.
+func TestSource(t *testing.T) {
+	status, stdout, stderr := runMain(t, "--ebpf", "--probe", "tracepoint", "-p", "17,4")
+	if status != 0 || stderr != "" {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+	first, source, _ := strings.Cut(stdout, "\n")
+	for _, want := range []string{"// Compiled with: ", " -DPROBE_TRACEPOINT", " '-DPIDS=case 4: case 17:'"} {
+		if !strings.Contains(first+"\n", want) {
+			t.Errorf("no %q in the first line: %s", want, first)
+		}
+	}
+	for _, want := range []string{"// SPDX-License-Identifier: GPL-2.0-only\n", "\nint syscall_enter("} {
+		if !strings.Contains(source, want) {
+			t.Errorf("no %q in the source", want)
+		}
+	}
+	if strings.Contains(stdout, "\x00") || !utf8.ValidString(stdout) || !strings.HasSuffix(stdout, "\n") {
+		t.Error("the source is no text")
+	}
+}
+
+func TestSourceToAFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	status := Main("", []string{"--ebpf"}, full, file)
+	text, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 1 || !strings.HasPrefix(string(text), "opensnoop: writing to stdout: ") ||
+		!strings.HasSuffix(string(text), "no space left on device\n") || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("status %d, stderr %q", status, text)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "",
+		"one":                      "opensnoop: one\n",
+		"one\n":                    "opensnoop: one\n",
+		"one\ntwo":                 "opensnoop: one\nopensnoop: two\n",
+		"one\n\n  three \n":        "opensnoop: one\nopensnoop: \nopensnoop:   three\n",
+		"caret:\n  x = y;\n    ^ ": "opensnoop: caret:\nopensnoop:   x = y;\nopensnoop:     ^\n",
+	} {
+		var b strings.Builder
+		(&messages{w: &b}).printf("%s", text)
+		if b.String() != want {
+			t.Errorf("%q: %q, want %q", text, b.String(), want)
+		}
+	}
+}
