@@ -23,6 +23,10 @@ const graceTime = time.Second
 // that polls as writable takes that much without blocking (PIPE_BUF, pipe(7)).
 const chunk = 4096
 
+// roomTime is how long a terminal that has no room for what comes next, though it
+// polls as writable, is left alone, in ms.
+const roomTime = 10
+
 // output writes rows to stdout, which may be a pipe or a terminal whose reader
 // stops reading or leaves. It is not safe for concurrent use.
 type output struct {
@@ -31,8 +35,11 @@ type output struct {
 
 	// For what can be polled; regular files never make a writer wait.
 	pollable bool
-	stop     int // an eventfd, readable once ctx has ended
-	release  func() bool
+	fd       int           // to write to: the file's, or own
+	own      int           // a descriptor to close; -1 is none
+	stop     *os.File      // an eventfd, readable once ctx has ended
+	end      func()        // ends ctx
+	watched  chan struct{} // closed when the watching has ended
 
 	// rowEnd returns the length of the first of some rows.
 	rowEnd func(rows []byte) int
@@ -43,9 +50,9 @@ type output struct {
 // newOutput returns an output for file. Once ctx has ended, a reader that takes
 // nothing no longer holds the writer up. left is called when the reader leaves.
 func newOutput(ctx context.Context, file *os.File, left func()) (*output, error) {
-	o := &output{file: file, ctx: ctx, stop: -1, rowEnd: format.SplitLines}
+	o := &output{file: file, ctx: ctx, fd: int(file.Fd()), own: -1, rowEnd: format.SplitLines}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+	if err := unix.Fstat(o.fd, &st); err != nil {
 		return nil, fmt.Errorf("looking at stdout: %w", err)
 	}
 	switch st.Mode & unix.S_IFMT {
@@ -58,16 +65,37 @@ func newOutput(ctx context.Context, file *os.File, left func()) (*output, error)
 	if err != nil {
 		return nil, fmt.Errorf("watching stdout: %w", err)
 	}
-	o.stop = stop
-	o.release = context.AfterFunc(ctx, func() {
-		unix.Write(stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	o.stop = os.NewFile(uintptr(stop), "eventfd")
+	o.watched = make(chan struct{})
+	if fd, ok := reopenTerminal(o.fd); ok {
+		o.fd, o.own = fd, fd
+	}
+	o.ctx, o.end = context.WithCancel(ctx)
+	context.AfterFunc(o.ctx, func() {
+		o.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})
 	})
 	go o.watch(left)
 	return o, nil
 }
 
+// reopenTerminal returns a descriptor that does not block for a terminal. One that
+// polls as writable may take less than a chunk, and a write would wait until it
+// takes the rest. Only an open of our own can be changed: that of stdout is also
+// the shell's. It fails for what is no terminal, and for one of another user.
+func reopenTerminal(fd int) (int, bool) {
+	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+		return 0, false
+	}
+	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err == nil {
+		return 0, false // the other end of a pseudo terminal; an open makes a new one
+	}
+	own, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	return own, err == nil
+}
+
 // watch calls left when the reader leaves, and ends then or when ctx has ended.
 func (o *output) watch(left func()) {
+	defer close(o.watched)
 	for {
 		out, err := o.poll(0, -1)
 		switch {
@@ -80,14 +108,14 @@ func (o *output) watch(left func()) {
 	}
 }
 
-// poll waits until stdout has one of the events or an error, ctx ends, or the
-// time is over; -1 ms is no limit. It returns stdout's events.
+// poll waits until stdout has one of the events or an error, or the time in ms is
+// over; -1 is until ctx ends. It returns stdout's events.
 func (o *output) poll(events int16, timeout int) (int16, error) {
 	fds := []unix.PollFd{
 		{Fd: int32(o.file.Fd()), Events: events},
-		{Fd: int32(o.stop), Events: unix.POLLIN},
+		{Fd: int32(o.stop.Fd()), Events: unix.POLLIN},
 	}
-	if o.ctx.Err() != nil {
+	if timeout >= 0 {
 		fds = fds[:1]
 	}
 	if _, err := unix.Poll(fds, timeout); err != nil && err != unix.EINTR {
@@ -101,19 +129,10 @@ func (o *output) poll(events int16, timeout int) (int16, error) {
 // dropped, without an error.
 func (o *output) Write(p []byte) (int, error) {
 	if !o.pollable {
-		return len(p), o.write(p)
+		n, err := o.file.Write(p)
+		return n, o.explain(err)
 	}
 	for rest := p; len(rest) > 0; {
-		writable, err := o.writable()
-		if err != nil {
-			return 0, fmt.Errorf("writing to %s: %w", o.name(), err)
-		}
-		if !writable {
-			for ; len(rest) > 0; rest = rest[o.rowEnd(rest):] {
-				o.dropped++
-			}
-			break
-		}
 		// Whole rows, so that what is dropped can be counted in rows.
 		n := o.rowEnd(rest)
 		for n < len(rest) {
@@ -123,38 +142,70 @@ func (o *output) Write(p []byte) (int, error) {
 			}
 			n = next
 		}
-		if err := o.write(rest[:n]); err != nil {
-			return 0, err
+		n, err := o.put(rest[:min(n, chunk)])
+		if err != nil {
+			return len(p) - len(rest), err
+		}
+		if n == 0 {
+			for ; len(rest) > 0; rest = rest[o.rowEnd(rest):] {
+				o.dropped++
+			}
 		}
 		rest = rest[n:]
 	}
 	return len(p), nil
 }
 
-// writable waits until stdout takes a chunk; false if it does not after the end
-// of the run.
-func (o *output) writable() (bool, error) {
+// put writes as much of p as stdout takes at once, as soon as it takes some. It
+// returns 0 if it takes nothing after the end of the run.
+func (o *output) put(p []byte) (int, error) {
 	if o.dropped > 0 {
-		return false, nil // one grace time is enough
+		return 0, nil // one grace time is enough
 	}
-	for o.ctx.Err() == nil {
-		if events, err := o.poll(unix.POLLOUT, -1); err != nil || events != 0 {
-			return true, err
+	wait := -1
+	for deadline := (time.Time{}); ; {
+		if o.ctx.Err() != nil {
+			if deadline.IsZero() {
+				deadline = time.Now().Add(graceTime)
+			}
+			if wait = int(time.Until(deadline).Milliseconds()); wait <= 0 {
+				return 0, nil
+			}
+		}
+		events, err := o.poll(unix.POLLOUT, wait)
+		if err != nil {
+			return 0, o.explain(err)
+		}
+		if events == 0 {
+			continue
+		}
+		switch n, err := unix.Write(o.fd, p); {
+		case n > 0:
+			return n, nil
+		case err == unix.EAGAIN:
+			if _, err := o.poll(0, roomTime); err != nil {
+				return 0, o.explain(err)
+			}
+		case err != unix.EINTR:
+			return 0, o.explain(err)
 		}
 	}
-	events, err := o.poll(unix.POLLOUT, int(graceTime.Milliseconds()))
-	return events != 0, err
 }
 
-func (o *output) write(p []byte) error {
-	_, err := o.file.Write(p)
-	if errors.Is(err, unix.EPIPE) {
+// explain returns the error of a write for the user, and errReaderLeft for those
+// that mean it: a pipe or socket without a reader, a connection that was cut, a
+// terminal that was hung up.
+func (o *output) explain(err error) error {
+	var errno unix.Errno
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &errno):
+		return fmt.Errorf("writing to %s: %w", o.name(), err)
+	case o.pollable && (errno == unix.EPIPE || errno == unix.ECONNRESET || errno == unix.EIO):
 		return errReaderLeft
 	}
-	if err != nil {
-		return fmt.Errorf("writing to %s: %w", o.name(), errors.Unwrap(err))
-	}
-	return nil
+	return fmt.Errorf("writing to %s: %w", o.name(), errno)
 }
 
 // name is what the user calls the file.
@@ -167,7 +218,14 @@ func (o *output) name() string {
 
 // Close ends the watching. The file stays open.
 func (o *output) Close() {
-	if o.pollable {
-		o.release()
+	if !o.pollable {
+		return
+	}
+	o.end()
+	<-o.watched
+	o.stop.Close()
+	if o.own >= 0 {
+		unix.Close(o.own)
+		o.own = -1
 	}
 }
