@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/format"
@@ -33,6 +35,9 @@ func (e *usageError) Unwrap() error { return e.error }
 // Main runs the command line and returns the exit status. Rows go to stdout,
 // everything else to stderr.
 func Main(version string, args []string, stdout, stderr *os.File) int {
+	// A write to a pipe without a reader has to return its error. Ignored, the
+	// signal would be ignored by the command to trace too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	m := &messages{w: stderr}
 	status := exitOK
 	cmd := newCommand(version, stdout, m, &status)
@@ -122,6 +127,9 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 		SilenceUsage:          true,
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && cmd.ArgsLenAtDash() == 0 {
+				return &usageError{errors.New("-- and no command behind it")}
+			}
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
 				return &usageError{fmt.Errorf("unexpected argument %q: a command to trace comes behind --", args[0])}
 			}
@@ -227,7 +235,7 @@ func printSource(w io.Writer, opts trace.Options) error {
 		quoted[i] = flag
 	}
 	_, err = fmt.Fprintf(w, "// Compiled with: %s\n%s", strings.Join(quoted, " "), code)
-	if err != nil && !errors.Is(err, errReaderLeft) {
+	if err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("writing to stdout: %w", err)
 	}
 	return nil

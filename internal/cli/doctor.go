@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/doctor"
 )
@@ -71,7 +72,7 @@ func runDoctor(stdout *os.File, live, json bool) error {
 	if json {
 		write = report.JSON
 	}
-	if err := write(stdout); err != nil {
+	if err := write(stdout); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("writing to stdout: %w", err)
 	}
 	if !report.Well() {

@@ -27,9 +27,6 @@ func run(f flags, argv []string, stdout *os.File, m *messages) (status int, err 
 	if err != nil {
 		return exitFailure, err
 	}
-	// A write to a pipe without a reader has to return its error. Ignored, the
-	// signal would be ignored by the command too.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 1)

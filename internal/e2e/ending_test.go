@@ -169,6 +169,9 @@ func TestReaderThatLeaves(t *testing.T) {
 		`"$0" | head -1`, // with no open after the header
 		`"$0" | head -3`,
 		`"$0" | true`,
+		`"$0" --ebpf | true`,
+		`"$0" -h | true`,
+		`"$0" doctor | true`,
 	} {
 		cmd := exec.Command("bash", "-c", script+`; exit ${PIPESTATUS[0]}`, opensnoop)
 		opening := make(chan struct{})
