@@ -13,6 +13,7 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
+	"opensnoop/internal/spell"
 	"opensnoop/internal/trace"
 )
 
@@ -64,7 +65,7 @@ func (f *openFlags) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		filter, known := flagFilters()[part]
 		if !known {
-			if near := nearest(part, slices.Sorted(maps.Keys(flagFilters()))); near != "" {
+			if near := spell.Nearest(part, slices.Sorted(maps.Keys(flagFilters()))); near != "" {
 				return fmt.Errorf("%q is no flag of open(2): did you mean %s?", part, near)
 			}
 			return fmt.Errorf("%q is no flag of open(2): expected one such as O_WRONLY or O_CREAT", part)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"opensnoop/internal/spell"
 )
 
 // group is some flags that have one purpose.
@@ -57,45 +59,8 @@ func suggest(fs *pflag.FlagSet, err error) error {
 	}
 	var names []string
 	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if name := nearest(m[1], names); name != "" {
+	if name := spell.Nearest(m[1], names); name != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, name)
 	}
 	return err
-}
-
-// nearest returns the word that is most like the given one; "" if none is much.
-func nearest(word string, words []string) string {
-	best, least := "", max(2, len(word)/3)+1
-	for _, w := range words {
-		d := distance(word, w)
-		if len(word) > 2 && strings.HasPrefix(w, word) {
-			d = 1
-		}
-		if d < least {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be added, taken away or changed to make b out
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -113,11 +113,13 @@ func traceRows(ctx context.Context, cancel func(), f flags, command *child, miss
 		out.rowEnd = format.SplitCSV
 	}
 	color := f.shape.colored(file)
-	rows := f.shape.rows(out, &f.trace, color)
+	var rows format.Writer
 	var sum *totals
 	if f.shape.summary.set {
 		sum = newTotals(out, &f.shape, color)
 		rows = sum
+	} else {
+		rows = f.shape.rows(out, &f.trace, color)
 	}
 	if err := rows.Header(); err != nil {
 		return err

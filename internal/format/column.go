@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/spell"
 )
 
 // Column is a value of an event, by the name that --columns takes.
@@ -82,36 +83,14 @@ func suggestion(c Column) string {
 	}
 	best, ok := other[c]
 	if !ok {
-		nearest := 3 // more than that is another word
+		var names []string
 		for _, known := range Columns {
-			if d := distance(string(c), string(known)); d < min(nearest, len(known)) {
-				best, nearest = known, d
-			}
+			names = append(names, string(known))
 		}
+		best = Column(spell.Nearest(string(c), names))
 	}
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %s?)", best)
-}
-
-// distance is how many bytes must be put in, taken out or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
