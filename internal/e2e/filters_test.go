@@ -41,7 +41,7 @@ func someOpens(t *testing.T, dir string) (args []string) {
 	return append([]string{"flags"}, args...)
 }
 
-// names returns the last column of rows whose process id is in the first.
+// namesOf returns the last column of rows whose process id is in the first.
 func namesOf(lines []string, pid int) []string {
 	var names []string
 	for _, line := range lines {
