@@ -337,3 +337,17 @@ func TestCause(t *testing.T) {
 		}
 	}
 }
+
+// The tracer's own program compiles with the shortcuts: without them it would fail
+// here. (What needs libbcc's own headers compiles too: countingSource does.)
+func TestShortcutsServeTheTracer(t *testing.T) {
+	needBPF(t)
+	for _, probe := range []string{"-DPROBE_KPROBE", "-DPROBE_TRACEPOINT"} {
+		m := compile(t, Source{
+			Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
+			Headers: bpf.Headers(),
+			Flags:   []string{probe, "-DSELF=1", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
+		})
+		m.Close()
+	}
+}

@@ -27,6 +27,10 @@ const (
 	// out in the second round after it at the latest, so it is seen within 50 ms.
 	roundTime = 25 * time.Millisecond
 
+	// firstRoundTime is how long the first round takes. Each takes twice as long as
+	// the one before, until it is roundTime: the first rows shall not wait.
+	firstRoundTime = time.Millisecond
+
 	// giveBackTime is how long the memory that compiling took is kept, so that giving
 	// it back does not hold up the first rows.
 	giveBackTime = time.Second
@@ -55,9 +59,12 @@ type Handler struct {
 func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
 	defer time.AfterFunc(giveBackTime, bcc.GiveBack).Stop()
 	checkLoss, checkCalls := time.Now().Add(lossTime), time.Now().Add(waitTime)
+	round := firstRoundTime
 	for err == nil && ctx.Err() == nil {
 		horizon := now()
-		if err = s.collect(roundTime); err != nil {
+		err = s.collect(round)
+		round = min(2*round, roundTime)
+		if err != nil {
 			break
 		}
 		if t := time.Now(); t.After(checkCalls) {

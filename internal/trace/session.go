@@ -142,7 +142,7 @@ const (
 )
 
 // Open compiles and loads the program, opens the buffers and attaches the probes.
-// It takes 0.1 to 0.3 s, and uses the working folder, stdout and stderr of the
+// It takes 0.05 to 0.2 s, and uses the working folder, stdout and stderr of the
 // whole process meanwhile.
 func Open(opts Options) (*Session, error) {
 	version, err := features.LinuxVersionCode()
