@@ -27,9 +27,9 @@
 //	FAILED            only calls that fail; needs FIELD_RESULT
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if
-// the helper bpf_task_pt_regs is there, and for what needs them TASK_REAL_PARENT,
-// TASK_TGID, TASK_NSPROXY, NSPROXY_MNT_NS, MNT_NS_INUM: offsets in structures, in
-// bytes.
+// the helper bpf_task_pt_regs is there (5.15), and for what needs them
+// TASK_REAL_PARENT, TASK_TGID, TASK_NSPROXY, NSPROXY_MNT_NS, MNT_NS_INUM: offsets in
+// structures, in bytes.
 //
 // Without FIELD_RESULT a record leaves at entry, so that a call that blocks shows
 // at once. Only a name whose page is not in memory has to wait until the kernel
@@ -116,6 +116,20 @@ struct open_how { // include/uapi/linux/openat2.h, less `resolve`
 	u64 mode;
 };
 
+// LOAD reads an integer of the current task or of its registers. Where the verifier
+// knows what these pointers point to, that is an instruction and no call.
+#ifdef TASK_REGS
+#define CURRENT_TASK ((void *)bpf_get_current_task_btf())
+#define LOAD(address) (*(address))
+#else
+#define CURRENT_TASK ((void *)bpf_get_current_task())
+#define LOAD(address) ({ \
+	typeof(*(address)) value = 0; \
+	bpf_probe_read_kernel(&value, sizeof(value), address); \
+	value; \
+})
+#endif
+
 // Of the architecture: is_compat, is_open, door_of, argument, syscall_nr,
 // O_LARGEFILE.
 #include <asm/open.h>
@@ -194,6 +208,17 @@ static __always_inline u64 local_id(u64 id)
 #endif
 }
 
+// current_regs are the registers that the current thread's system call began with;
+// saved is where a tracepoint says that they are.
+static __always_inline struct pt_regs *current_regs(void *saved)
+{
+#ifdef TASK_REGS
+	return (struct pt_regs *)bpf_task_pt_regs(CURRENT_TASK);
+#else
+	return saved;
+#endif
+}
+
 // read_open_args finds the arguments of the system call that the current thread is
 // in. False if that is no open after all.
 static __always_inline bool read_open_args(struct pt_regs *regs, u64 nr, struct open_args *args)
@@ -204,9 +229,9 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u64 nr, struct 
 
 	if (door == NO_DOOR)
 		return false;
-	args->name = member((u64)argument(regs, compat, name), 0);
+	args->name = LOAD(argument(regs, compat, name));
 #if FIELDS & FIELD_FLAGS
-	u64 next = member((u64)argument(regs, compat, name + 1), 0);
+	u64 next = LOAD(argument(regs, compat, name + 1));
 	struct open_how how = {};
 
 	args->flags_read = true;
@@ -222,7 +247,7 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u64 nr, struct 
 		break;
 	default:
 		args->flags = (u32)next;
-		args->mode = member((u64)argument(regs, compat, name + 2), 0) & ALLPERMS;
+		args->mode = LOAD(argument(regs, compat, name + 2)) & ALLPERMS;
 	}
 #endif
 	return true;
@@ -468,17 +493,18 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 		add(LOST, 1);
 }
 
-// trace_return finishes the current thread's waiting call. regs is the state at
-// the system call, NULL if that is not known here.
-static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 result)
+// trace_return finishes the current thread's waiting call. saved is where its
+// registers are, NULL if that is not known here.
+static __always_inline void trace_return(void *ctx, void *saved, s64 result)
 {
-	u64 id = bpf_get_current_pid_tgid(), address;
+	u64 id, address;
 	struct record *r;
 	int zero = 0;
 	long n;
 
 	if (none_waits())
 		return;
+	id = bpf_get_current_pid_tgid();
 	r = scratch.lookup(&zero);
 	if (!r || !take(id, r, &address))
 		return;
@@ -490,12 +516,15 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 	r->result = result;
 #endif
 #if FIELDS & FIELD_FLAGS
-	struct open_args args = {};
+	if (saved && !(r->fields & FIELD_FLAGS)) {
+		struct pt_regs *regs = current_regs(saved);
+		struct open_args args = {};
 
-	if (regs && !(r->fields & FIELD_FLAGS) && read_open_args(regs, syscall_nr(regs), &args)) {
-		if (args.flags_read && !flags_wanted(args.flags))
-			return;
-		set_flags(r, &args);
+		if (read_open_args(regs, syscall_nr(regs), &args)) {
+			if (args.flags_read && !flags_wanted(args.flags))
+				return;
+			set_flags(r, &args);
+		}
 	}
 #endif
 	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)address);
@@ -522,7 +551,7 @@ static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *ar
 	struct open_how how = {};
 
 #ifdef TASK_REGS
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct pt_regs *regs = current_regs(NULL);
 
 	if (read_open_args(regs, syscall_nr(regs), args) && args->flags_read)
 		return;
@@ -610,7 +639,7 @@ int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 	id = bpf_get_current_pid_tgid();
 	if (!traced(id))
 		return 0;
-	if (read_open_args((struct pt_regs *)ctx->args[0], ctx->args[1], &args))
+	if (read_open_args(current_regs((void *)ctx->args[0]), ctx->args[1], &args))
 		trace_enter(ctx, id, &args);
 	return 0;
 }
@@ -620,7 +649,7 @@ int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 // sys_exit(struct pt_regs *regs, long ret)
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	trace_return(ctx, (struct pt_regs *)ctx->args[0], (long)ctx->args[1]);
+	trace_return(ctx, (void *)ctx->args[0], (long)ctx->args[1]);
 	return 0;
 }
 

@@ -92,7 +92,7 @@ func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
 	if fields != 0 {
 		define("FIELDS", uint8(fields))
 	}
-	if kind == probe.Kprobe && fields.Has(event.Flags) && features.HaveProgramHelper(ebpf.Kprobe, asm.FnTaskPtRegs) == nil {
+	if features.HaveProgramHelper(ebpf.RawTracepoint, asm.FnTaskPtRegs) == nil { // then kprobes have it too
 		flags = append(flags, "-DTASK_REGS")
 	}
 	for _, filter := range opts.filters() {

@@ -6,11 +6,8 @@
 // is_compat tells whether the current thread is of a 32-bit program.
 static __always_inline bool is_compat(void)
 {
-	u64 flags = 0;
-
 	// thread_info.flags leads task_struct; TIF_32BIT is bit 22.
-	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)bpf_get_current_task());
-	return flags & (1 << 22);
+	return LOAD((u64 *)CURRENT_TASK) & (1 << 22);
 }
 
 // is_open tells cheaply which numbers may be opens.
@@ -54,8 +51,5 @@ static __always_inline u64 *argument(struct pt_regs *regs, bool compat, int n)
 
 static __always_inline u64 syscall_nr(struct pt_regs *regs)
 {
-	s32 nr = -1;
-
-	bpf_probe_read_kernel(&nr, sizeof(nr), &regs->syscallno);
-	return nr;
+	return LOAD(&regs->syscallno);
 }

@@ -7,12 +7,8 @@
 // is_compat tells whether the current thread is in a system call of i386.
 static __always_inline bool is_compat(void)
 {
-	u32 status = 0;
-
 	// thread_info.status, at the start of task_struct; TS_COMPAT is bit 1.
-	bpf_probe_read_kernel(&status, sizeof(status),
-			      (void *)bpf_get_current_task() + THREAD_STATUS);
-	return status & 2;
+	return LOAD((u32 *)(CURRENT_TASK + THREAD_STATUS)) & 2;
 }
 
 // is_open tells cheaply which numbers may be opens.
@@ -65,8 +61,5 @@ static __always_inline unsigned long *argument(struct pt_regs *regs, bool compat
 
 static __always_inline u64 syscall_nr(struct pt_regs *regs)
 {
-	u64 nr = 0;
-
-	bpf_probe_read_kernel(&nr, sizeof(nr), &regs->orig_ax);
-	return nr;
+	return LOAD(&regs->orig_ax);
 }
