@@ -56,15 +56,21 @@ func startProcess(ctx context.Context, command []string, stdout *os.File, dir st
 // endLimit is how long a tool may take to end after Ctrl-C.
 const endLimit = 30 * time.Second
 
-// stop ends the tool as Ctrl-C does, and waits until it has ended.
+// stop ends the tool as Ctrl-C does, and waits until it has ended. Python loses a
+// Ctrl-C that comes while one of bcc's callbacks runs: one follows each second.
 func (p *process) stop() error {
-	p.cmd.Process.Signal(unix.SIGINT)
-	select {
-	case <-p.ended:
-		return nil
-	case <-time.After(endLimit):
-		p.kill()
-		return cannot("it had not ended %v after Ctrl-C", endLimit)
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for limit := time.After(endLimit); ; {
+		p.cmd.Process.Signal(unix.SIGINT)
+		select {
+		case <-p.ended:
+			return nil
+		case <-again.C:
+		case <-limit:
+			p.kill()
+			return cannot("it had not ended %v after Ctrl-C", endLimit)
+		}
 	}
 }
 
