@@ -16,15 +16,23 @@ import (
 )
 
 const (
-	// DefaultBufferPages is the default size of each CPU's buffer, in pages.
+	// DefaultBufferPages is the default size of each CPU's buffer, in pages. Under two
+	// processes that do nothing but open, on two CPUs, with four busy processes beside
+	// the reader, 16 pages lose some 6 % of the opens and 64 none. Four times that is
+	// for machines that give the reader still less; four times as much again would cost
+	// a tenth more CPU time a row, as the records no longer stay in the CPU's cache.
 	DefaultBufferPages = 256
 
-	// The reader is woken when a watermarkPart-th of a buffer is full: waking it
-	// for every record costs several times as much as the record.
+	// The reader is woken when a watermarkPart-th of a buffer is full. Under one such
+	// process, an eighth takes it the least CPU time: of a half 1.5 times as much, of a
+	// 128th 1.8 times, with opens slowed by a tenth more. Waking it for every record
+	// takes several times as much, and slows opens three times as much.
 	watermarkPart = 8
 
 	// roundTime is how long records below the watermark wait. A record is handed
 	// out in the second round after it at the latest, so it is seen within 50 ms.
+	// A flood does not notice: 5 ms or 100 ms cost the same. A quiet machine's
+	// reader wakes 40 times a second.
 	roundTime = 25 * time.Millisecond
 
 	// firstRoundTime is how long the first round takes. Each takes twice as long as
