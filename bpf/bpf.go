@@ -1,5 +1,5 @@
 // Package bpf holds the BPF programs, in C, and the few headers that libbcc
-// needs in place of the kernel's own to compile them.
+// needs in place of the kernel's, and of its own, to compile them.
 package bpf
 
 import (

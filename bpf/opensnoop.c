@@ -398,25 +398,26 @@ static __always_inline void submit(void *ctx, struct record *r, u32 len)
 		add(LOST, 1);
 }
 
-// submit_name sends a record whose name was read; n is the helper's result, which
-// counts the NUL. For an empty name of a program, it is 0 before Linux 6.10.
-static __always_inline void submit_name(void *ctx, struct record *r, long n)
+// submit_named sends a record by the result n of reading its name into it, which
+// counts the NUL; for an empty name of a program it is 0 before Linux 6.10. If it is
+// negative, the address takes the name's place, and kind says why.
+static __always_inline void submit_named(void *ctx, struct record *r, long n,
+					 enum name_kind kind, u64 address)
 {
-	if (!name_wanted(r->name))
+	if (n >= 0) {
+		if (!name_wanted(r->name))
+			return;
+		kind = NAME_READ;
+		n = n ? n - 1 : 0;
+	} else {
+#ifdef NAMES
 		return;
-	r->name_kind = NAME_READ;
-	submit(ctx, r, n ? n - 1 : 0);
-}
-
-// submit_address sends a record that has an address in place of the name.
-static __always_inline void submit_address(void *ctx, struct record *r,
-					   enum name_kind kind, u64 address)
-{
-#ifndef NAMES
-	r->name_kind = kind;
-	__builtin_memcpy(r->name, &address, sizeof(address));
-	submit(ctx, r, sizeof(address));
 #endif
+		n = sizeof(address);
+		__builtin_memcpy(r->name, &address, sizeof(address));
+	}
+	r->name_kind = kind;
+	submit(ctx, r, n);
 }
 
 // take moves a waiting call out of the map and into the record, and returns its
@@ -467,7 +468,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 		return;
 	// This thread's last call still waits only if its return was missed.
 	if (!none_waits() && take(id, r, &missed))
-		submit_address(ctx, r, NAME_UNSEEN, missed);
+		submit_named(ctx, r, -1, NAME_UNSEEN, missed);
 
 	fill(r, id, args);
 #if FIELDS & FIELD_RESULT
@@ -483,7 +484,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)args->name);
 	if (n >= 0 && args->flags_read) {
 #ifndef FAILED
-		submit_name(ctx, r, n);
+		submit_named(ctx, r, n, NAME_READ, 0);
 #else
 		add(LOST, 1);
 #endif
@@ -528,10 +529,7 @@ static __always_inline void trace_return(void *ctx, void *saved, s64 result)
 	}
 #endif
 	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)address);
-	if (n >= 0)
-		submit_name(ctx, r, n);
-	else
-		submit_address(ctx, r, NAME_BAD, address);
+	submit_named(ctx, r, n, NAME_BAD, address);
 }
 
 // The start of struct filename, the kernel's copy of a name (include/linux/fs.h).
@@ -617,10 +615,7 @@ int open_named(struct pt_regs *ctx)
 	if (!r || !take(id, r, &address))
 		return 0;
 	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), filename.name);
-	if (n > 0)
-		submit_name(ctx, r, n);
-	else
-		submit_address(ctx, r, NAME_UNSEEN, address);
+	submit_named(ctx, r, n, NAME_UNSEEN, address);
 	return 0;
 }
 
@@ -696,9 +691,6 @@ int uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	fill(r, id, &args);
 	bpf_probe_read_kernel(&name, sizeof(name), &req.filename->name);
 	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
-	if (n > 0)
-		submit_name(ctx, r, n);
-	else
-		submit_address(ctx, r, NAME_BAD, (u64)name);
+	submit_named(ctx, r, n, NAME_BAD, (u64)name);
 	return 0;
 }

@@ -4,6 +4,15 @@ package bcc
 #include <malloc.h>
 #include <sys/mman.h>
 
+// LLVM allocates many small pieces. One heap for all threads grows in few large
+// steps; those of threads other than the first grow by a page at a time. It takes
+// effect before Go starts its threads.
+static __attribute__((constructor)) void one_heap(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TOP_PAD, 16 << 20);
+}
+
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
 #endif
