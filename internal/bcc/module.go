@@ -111,8 +111,8 @@ func Compile(src Source) (*Module, error) {
 
 	var module *gobpf.Module
 	var messages string
-	for _, shortcuts := range [][]string{shortcuts, nil} {
-		messages, err = capture(func() { module = gobpf.NewModule(src.Code, slices.Concat(shortcuts, src.Flags)) })
+	for _, first := range [][]string{shortcuts, nil} {
+		messages, err = capture(func() { module = gobpf.NewModule(src.Code, slices.Concat(first, src.Flags)) })
 		if err != nil {
 			return nil, err
 		}
