@@ -20,7 +20,7 @@ const (
 	// processes that do nothing but open, on two CPUs, with four busy processes beside
 	// the reader, 16 pages lose some 6 % of the opens and 64 none. Four times that is
 	// for machines that give the reader still less; four times as much again would cost
-	// a tenth more CPU time a row, as the records no longer stay in the CPU's cache.
+	// a quarter more CPU time a row, as the records no longer stay in the CPU's cache.
 	DefaultBufferPages = 256
 
 	// The reader is woken when a watermarkPart-th of a buffer is full. Under one such
