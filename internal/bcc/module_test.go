@@ -338,16 +338,22 @@ func TestCause(t *testing.T) {
 	}
 }
 
-// The tracer's own program compiles with the shortcuts: without them it would fail
-// here. (What needs libbcc's own headers compiles too: countingSource does.)
+// The tracer's own program compiles with the shortcuts, for each architecture: without
+// them it would fail here. (What needs libbcc's own headers compiles too: countingSource
+// does.)
 func TestShortcutsServeTheTracer(t *testing.T) {
 	needBPF(t)
-	for _, probe := range []string{"-DPROBE_KPROBE", "-DPROBE_TRACEPOINT"} {
-		m := compile(t, Source{
-			Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
-			Headers: bpf.Headers(),
-			Flags:   []string{probe, "-DSELF=1", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
-		})
-		m.Close()
+	for _, arch := range []string{"x86", "arm64"} {
+		for _, probe := range []string{"-DPROBE_KPROBE", "-DPROBE_TRACEPOINT"} {
+			t.Run(arch+" "+probe, func(t *testing.T) {
+				m := compile(t, Source{
+					Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
+					Headers: bpf.Headers(),
+					Flags:   []string{probe, "-DSELF=1", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
+					Arch:    arch,
+				})
+				m.Close()
+			})
+		}
 	}
 }

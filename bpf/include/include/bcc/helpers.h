@@ -89,14 +89,15 @@ static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 
 // The arguments of a kernel function, in a kprobe, after the C calling conventions.
+// The parameter must not have the name of a member: it would stand for that too.
 #if defined(__x86_64__)
-#define PT_REGS_PARM2(regs) ((regs)->si)
-#define PT_REGS_PARM3(regs) ((regs)->dx)
-#define PT_REGS_PARM4(regs) ((regs)->cx)
+#define PT_REGS_PARM2(ctx) ((ctx)->si)
+#define PT_REGS_PARM3(ctx) ((ctx)->dx)
+#define PT_REGS_PARM4(ctx) ((ctx)->cx)
 #elif defined(__aarch64__)
-#define PT_REGS_PARM2(regs) ((regs)->regs[1])
-#define PT_REGS_PARM3(regs) ((regs)->regs[2])
-#define PT_REGS_PARM4(regs) ((regs)->regs[3])
+#define PT_REGS_PARM2(ctx) ((ctx)->regs[1])
+#define PT_REGS_PARM3(ctx) ((ctx)->regs[2])
+#define PT_REGS_PARM4(ctx) ((ctx)->regs[3])
 #endif
 
 #endif
