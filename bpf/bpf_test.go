@@ -12,6 +12,8 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/object"
 )
 
 // Architectures, by libbcc's names, with what tells that the registers are laid
@@ -68,7 +70,7 @@ var everything = []string{
 
 func needBPF(t *testing.T) {
 	t.Helper()
-	if err := bcc.KernelRefuses(); err != nil {
+	if err := kernel.RefusesBPF(); err != nil {
 		if os.Getenv("OPENSNOOP_E2E") == "require" {
 			t.Fatalf("the kernel refuses BPF: %v", err)
 		}
@@ -76,9 +78,11 @@ func needBPF(t *testing.T) {
 	}
 }
 
+var compiler = &bcc.Compiler{ProbeReadUser: true, Version: 6 << 16}
+
 // whole is an error with libbcc's messages.
 func whole(err error) string {
-	if failed := (*bcc.Error)(nil); errors.As(err, &failed) {
+	if failed := (*object.Error)(nil); errors.As(err, &failed) {
 		return err.Error() + ":\n" + failed.Messages
 	}
 	return err.Error()
@@ -89,7 +93,7 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 	for arch, layout := range architectures {
 		for name, shape := range shapes {
 			t.Run(arch+" "+name, func(t *testing.T) {
-				m, err := bcc.Compile(bcc.Source{
+				r, err := compiler.Compile(t.Context(), bcc.Source{
 					Code:    bpf.Source + layout,
 					Headers: bpf.Headers(),
 					Flags:   append([]string{"-DSELF=1", "-DTHREAD_STATUS=16", "-Wall", "-Wno-unused-function", "-Werror"}, shape.flags...),
@@ -97,6 +101,10 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 				})
 				if err != nil {
 					t.Fatal(whole(err))
+				}
+				m, err := r.Object.Create(object.Options{})
+				if err != nil {
+					t.Fatal(err)
 				}
 				defer m.Close()
 				for program, kind := range shape.programs {
@@ -126,13 +134,13 @@ func TestBrokenHeaderFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		headers["arch/"+arch+"/include/asm/ptrace.h"].Data = []byte("struct pt_regs { u64 wrong; };\n")
-		_, err = bcc.Compile(bcc.Source{
+		_, err = compiler.Compile(t.Context(), bcc.Source{
 			Code:    bpf.Source,
 			Headers: headers,
 			Flags:   []string{"-DPROBE_TRACEPOINT", "-DSELF=1", "-DTHREAD_STATUS=16"},
 			Arch:    arch,
 		})
-		var failed *bcc.Error
+		var failed *object.Error
 		if !errors.As(err, &failed) || !strings.Contains(failed.Messages, "in 'struct pt_regs'") {
 			t.Errorf("%s: error %v", arch, err)
 		}

@@ -1,68 +1,87 @@
 package bcc
 
 import (
-	"io"
+	"errors"
+	"io/fs"
 	"os"
+	"strconv"
 	"testing"
+	"testing/fstest"
 
-	"golang.org/x/sys/unix"
+	"opensnoop/bpf"
+	"opensnoop/internal/cache"
+	"opensnoop/internal/object"
 )
 
-// needBPF skips a test that this kernel, or our rights, cannot run; where
-// OPENSNOOP_E2E is "require", that is a failure.
-func needBPF(t *testing.T) {
+// A program that counts the system calls of a process.
+const counting = `
+#include <uapi/linux/ptrace.h>
+
+BPF_HASH(calls, u32, u64);
+BPF_PERF_OUTPUT(events);
+
+int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 one = 1, *n;
+
+	if (tgid != COUNTED)
+		return 0;
+	n = calls.lookup_or_try_init(&tgid, &one);
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	events.perf_submit(ctx, &tgid, sizeof(tgid));
+	return 0;
+}
+`
+
+func countingSource() Source {
+	return Source{Code: counting, Headers: bpf.Headers(), Flags: []string{"-DCOUNTED=" + strconv.Itoa(os.Getpid())}}
+}
+
+// compiler returns a compiler with a cache of its own.
+func compiler(t *testing.T) *Compiler {
+	return &Compiler{Cache: cache.At(t.TempDir() + "/cache"), ProbeReadUser: true, Version: 6 << 16}
+}
+
+// mustCompile compiles what must compile.
+func mustCompile(t *testing.T, c *Compiler, src Source) *Result {
 	t.Helper()
-	if err := KernelRefuses(); err != nil {
-		if os.Getenv("OPENSNOOP_E2E") == "require" {
-			t.Fatalf("the kernel refuses BPF: %v", err)
-		}
-		t.Skipf("*** DID NOT RUN: the kernel refuses BPF: %v", err)
+	r, err := c.Compile(t.Context(), src)
+	if failed := (*object.Error)(nil); errors.As(err, &failed) {
+		t.Fatalf("%v:\n%s", err, failed.Messages)
 	}
-}
-
-// streams runs f and returns what reached the descriptors 1 and 2 meanwhile.
-func streams(t *testing.T, f func()) (stdout, stderr string) {
-	t.Helper()
-	stdout = stream(t, 1, func() { stderr = stream(t, 2, f) })
-	return stdout, stderr
-}
-
-func stream(t *testing.T, number int, f func()) string {
-	t.Helper()
-	fd, err := unix.MemfdCreate("stream", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := os.NewFile(uintptr(fd), "stream")
-	defer file.Close()
-	func() {
-		saved, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(saved)
-		if err := unix.Dup3(fd, number, 0); err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Dup3(saved, number, 0)
-		f()
-	}()
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return r
 }
 
-// descriptors returns how many descriptors this process has open.
-func descriptors(t *testing.T) int {
+// with returns the project's headers with one of them replaced or more.
+func with(t *testing.T, name, text string) fs.FS {
 	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
+	headers := fstest.MapFS{}
+	err := fs.WalkDir(bpf.Headers(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(bpf.Headers(), path)
+		headers[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries) - 1 // its own
+	headers[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+	return headers
+}
+
+// messagesOf returns what the compiler said of an error.
+func messagesOf(t *testing.T, err error) string {
+	t.Helper()
+	var failed *object.Error
+	if !errors.As(err, &failed) {
+		t.Fatalf("error %v", err)
+	}
+	return failed.Messages
 }

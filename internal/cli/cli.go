@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/bcc"
 	"opensnoop/internal/format"
+	"opensnoop/internal/object"
 	"opensnoop/internal/trace"
 )
 
@@ -54,8 +54,8 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 		return exitFailure
 	}
 	m.printf("%v", err)
-	if failed := (*bcc.Error)(nil); errors.As(err, &failed) && failed.Messages != "" {
-		m.printf("libbcc's messages:\n%s", failed.Messages)
+	if failed := (*object.Error)(nil); errors.As(err, &failed) && failed.Messages != "" {
+		m.printf("%s", failed.Messages)
 	}
 	explain(m, err)
 	return exitFailure
@@ -92,6 +92,7 @@ type flags struct {
 	duration seconds
 	count    count
 	asRoot   bool
+	noCache  bool
 	verbose  bool
 	source   bool
 }
@@ -217,6 +218,7 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 	fs.Bool("exec", false, "all behind it is the command to trace, as behind --")
 	fs.BoolVar(&f.asRoot, "as-root", false, "under sudo, run the command as root too")
 	fs.Var((*probeKind)(&f.trace.Probe), "probe", "how to hook the kernel: auto, kprobe or tracepoint")
+	fs.BoolVar(&f.noCache, "no-cache", false, "compile the BPF program anew, and keep it nowhere")
 	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
 		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d)", trace.DefaultBufferPages))
 }

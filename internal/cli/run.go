@@ -7,14 +7,20 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/cache"
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
 	"opensnoop/internal/trace"
 )
+
+// keepTime is how long the compiled program waits for being put into the cache, so that
+// this does not hold up the first rows.
+const keepTime = time.Second
 
 // errEnough ends a run after the rows that -c asked for.
 var errEnough = errors.New("enough rows")
@@ -86,12 +92,22 @@ func traceRows(ctx context.Context, cancel func(), f flags, command *child, miss
 		}
 	}()
 	done := m.compiling()
-	session, err := trace.Open(f.trace)
+	if !f.noCache {
+		f.trace.Cache = cache.Default()
+	}
+	session, err := trace.Open(ctx, f.trace)
 	done()
 	if err != nil {
 		return &startError{err}
 	}
 	defer session.Close()
+	keep := sync.OnceFunc(func() {
+		if err := session.Keep(); err != nil && f.verbose {
+			m.printf("the compiled program is not kept: %v", err)
+		}
+	})
+	defer time.AfterFunc(keepTime, keep).Stop()
+	defer keep()
 
 	file, err := f.shape.open(stdout)
 	if err != nil {
@@ -189,6 +205,11 @@ func tell(m *messages, f flags, session *trace.Session, missing []uint32) {
 	case f.verbose:
 		for _, why := range passed {
 			m.printf("not used: %s", why)
+		}
+		compiled := session.Compiled()
+		m.printf("the BPF program was %v", compiled)
+		if compiled.Why != "" {
+			m.printf("the cache: %s", compiled.Why)
 		}
 		m.printf("using the %s", session.Hook())
 		for _, hook := range session.Also() {

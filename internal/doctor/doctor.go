@@ -6,16 +6,20 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 
-	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/bcc"
+	"opensnoop/internal/cache"
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/privilege"
+	"opensnoop/internal/trace"
 )
 
 // Status is how a check went.
@@ -56,17 +60,29 @@ type System struct {
 	PageSize     int
 	LockLimit    uint64 // RLIMIT_MEMLOCK in bytes
 	Program      string // the path of opensnoop
+	Compiler     Compiler
+}
+
+// Compiler is what compiles the BPF program.
+type Compiler struct {
+	Libraries []string // paths, with the files that links lead to
+	Err       error    // why it cannot be asked
+	CachePath string   // of the folder with compiled programs; "" is none
+
+	// Lookup is what a start with default columns would find there; nil if that
+	// cannot be told.
+	Lookup *bcc.Result
 }
 
 // Look gathers what is to be known about this machine and process.
 func Look() (*System, error) {
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		return nil, fmt.Errorf("reading the kernel's release: %w", err)
-	}
-	version, err := features.LinuxVersionCode()
+	release, err := kernel.CurrentRelease()
 	if err != nil {
-		return nil, fmt.Errorf("reading the kernel's version: %w", err)
+		return nil, err
+	}
+	version, err := kernel.CurrentVersion()
+	if err != nil {
+		return nil, err
 	}
 	capabilities, err := privilege.Effective()
 	if err != nil {
@@ -82,22 +98,45 @@ func Look() (*System, error) {
 	}
 	return &System{
 		Root:         os.DirFS("/"),
-		Release:      unix.ByteSliceToString(uts.Release[:]),
-		Version:      version,
+		Release:      release.Name,
+		Version:      uint32(version),
 		Capabilities: capabilities,
-		BPF:          bcc.KernelRefuses(),
+		BPF:          kernel.RefusesBPF(),
 		CPUs:         runtime.NumCPU(),
 		PageSize:     os.Getpagesize(),
 		LockLimit:    limit.Cur,
 		Program:      program,
+		Compiler:     lookAtCompiler(version, len(capabilities.Missing(uint32(version))) == 0),
 	}, nil
+}
+
+// lookAtCompiler starts a compiler to see what it consists of, and looks into the cache.
+func lookAtCompiler(version kernel.Version, mayTrace bool) Compiler {
+	var c Compiler
+	var paths []string
+	paths, c.Err = bcc.Libraries(context.Background())
+	for _, path := range paths {
+		if file, err := filepath.EvalSymlinks(path); err == nil {
+			path = file
+		}
+		c.Libraries = append(c.Libraries, path)
+	}
+	folder := cache.Default()
+	c.CachePath = folder.Path()
+	if !mayTrace {
+		return c // helpers that a program can have would be missing
+	}
+	if program, err := trace.Program(trace.Options{}); err == nil {
+		c.Lookup, _ = trace.NewCompiler(version, folder).Lookup(program)
+	}
+	return c
 }
 
 // Examine makes all checks that need no trying.
 func Examine(s *System) []Check {
 	symbol := symbolToHook(s)
 	checks := []Check{
-		kernel(s.Release, s.Version),
+		kernelVersion(s.Release, s.Version),
 		probeToUse(s, symbol),
 		kprobes(s.Root),
 		symbol,
@@ -111,7 +150,8 @@ func Examine(s *System) []Check {
 		lockedMemory(s),
 		pidNamespace(s.Root, s.Version),
 		tracefs(s.Root),
-		libraries(s.Root),
+		libraries(s.Compiler),
+		compileCache(s.Compiler),
 		headers(s.Root, s.Release),
 	}
 	return append(checks, configuration(s.Root, s.Release)...)

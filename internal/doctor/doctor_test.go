@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/bcc"
 	"opensnoop/internal/privilege"
 )
 
@@ -54,7 +55,6 @@ func healthy(release string, version uint32, symbol string) *System {
 		"proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
 		"proc/sys/kernel/perf_event_mlock_kb":       "516\n",
 		"proc/self/mountinfo":                       "24 23 0:12 / /sys/kernel/tracing rw,nosuid shared:5 - tracefs tracefs rw\n",
-		"proc/self/maps":                            "7f00-7f01 r-xp 0 fd:00 1 /usr/lib/libbcc.so.0.26.0\n7f02-7f03 r-xp 0 fd:00 2 /usr/lib/libLLVM-14.so.1\n",
 		"sys/kernel/security/lockdown":              "[none] integrity confidentiality\n",
 		"boot/config-" + release:                    fullConfig,
 	})
@@ -62,6 +62,11 @@ func healthy(release string, version uint32, symbol string) *System {
 	return &System{
 		Root: files, Release: release, Version: version, Capabilities: allCapabilities,
 		CPUs: 2, PageSize: 4096, LockLimit: 8 << 20, Program: "/usr/sbin/opensnoop",
+		Compiler: Compiler{
+			Libraries: []string{"/usr/lib/libbcc.so.0.26.0", "/usr/lib/libLLVM-14.so.1"},
+			CachePath: "/var/cache/opensnoop",
+			Lookup:    &bcc.Result{Cached: true},
+		},
 	}
 }
 
@@ -128,11 +133,11 @@ func TestHealthyKernels(t *testing.T) {
 }
 
 func TestKernel(t *testing.T) {
-	want(t, "4.1", kernel("4.1.0", v4_1), Fail, "4.1.0", "4.17")
-	want(t, "4.15", kernel("4.15.0", v4_15), Fail, "4.15.0", "4.17")
-	want(t, "4.17", kernel("4.17.0", v4_17), OK, "do_sys_open,", "5.6")
-	want(t, "5.6", kernel("5.6.0", v5_6), OK, "do_sys_openat2,")
-	want(t, "6.12", kernel("6.12.0", v6_12), OK, "do_sys_openat2,")
+	want(t, "4.1", kernelVersion("4.1.0", v4_1), Fail, "4.1.0", "4.17")
+	want(t, "4.15", kernelVersion("4.15.0", v4_15), Fail, "4.15.0", "4.17")
+	want(t, "4.17", kernelVersion("4.17.0", v4_17), OK, "do_sys_open,", "5.6")
+	want(t, "5.6", kernelVersion("5.6.0", v5_6), OK, "do_sys_openat2,")
+	want(t, "6.12", kernelVersion("6.12.0", v6_12), OK, "do_sys_openat2,")
 }
 
 func TestProbe(t *testing.T) {
@@ -285,20 +290,41 @@ func TestTracefs(t *testing.T) {
 }
 
 func TestLibraries(t *testing.T) {
-	const line = "7f3a5000-7f3a6000 r-xp 00000000 fe:00 1234    /usr/lib/x86_64-linux-gnu/"
+	const folder = "/usr/lib/x86_64-linux-gnu/"
 	for _, test := range []struct {
-		maps   string
+		files  []string
 		status Status
 		found  string
 	}{
-		{line + "libbcc.so.0.26.0\n" + line + "libbcc.so.0.26.0\n" + line + "libLLVM-14.so.1\n", OK, "libbcc 0.26.0, LLVM 14"},
-		{line + "libbcc.so.0.31.0\n" + line + "libLLVM.so.18.1\n7ffd0-7ffd1 rw-p 0 0:0 0 [stack]\n", OK, "libbcc 0.31.0, LLVM 18.1"},
-		{line + "libbcc.so.0.26.0\n" + line + "libclang-cpp.so.14\n", OK, "LLVM of unknown version, built in"},
-		{line + "libbcc.so.0.26.0\n" + line + "libLLVM-14.so.1\n" + line + "libLLVM-9.so.1\n", Warn, "LLVM 14 and 9"},
+		{[]string{"libbcc.so.0.26.0", "libc.so.6", "libLLVM-14.so.1"}, OK, "libbcc 0.26.0, LLVM 14"},
+		{[]string{"libbcc.so.0.31.0", "libLLVM.so.18.1"}, OK, "libbcc 0.31.0, LLVM 18.1"},
+		{[]string{"libbcc.so.0.26.0", "libclang-cpp.so.14"}, OK, "LLVM of unknown version, built in"},
+		{[]string{"libbcc.so.0.26.0", "libLLVM-14.so.1", "libLLVM-9.so.1"}, Warn, "LLVM 14 and 9"},
 	} {
-		want(t, test.maps, libraries(root(map[string]string{"proc/self/maps": test.maps})), test.status, test.found)
+		var compiler Compiler
+		for _, file := range test.files {
+			compiler.Libraries = append(compiler.Libraries, folder+file)
+		}
+		want(t, strings.Join(test.files, ","), libraries(compiler), test.status, test.found)
 	}
-	want(t, "no /proc", libraries(root(nil)), Warn, "unknown")
+	want(t, "absent", libraries(Compiler{Err: fmt.Errorf("wrapped: %w", bcc.ErrNoLibrary)}), Warn, "not installed", "libbpfcc")
+	want(t, "killed", libraries(Compiler{Err: errors.New("it was ended by the signal 9")}), Warn, "the signal 9")
+}
+
+func TestCompileCache(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		compiler Compiler
+		found    string
+	}{
+		{"no rights", Compiler{CachePath: "/c"}, "/c: not looked at"},
+		{"hit", Compiler{CachePath: "/c", Lookup: &bcc.Result{Cached: true}}, "/c: hit"},
+		{"miss", Compiler{CachePath: "/c", Lookup: &bcc.Result{}}, "/c: miss"},
+		{"stale", Compiler{CachePath: "/c", Lookup: &bcc.Result{Cached: true, Stale: true, Why: "/l has changed"}}, "/c: miss for the default columns: /l has changed"},
+		{"none", Compiler{Lookup: &bcc.Result{Why: "not used"}}, "none: miss for the default columns: not used"},
+	} {
+		want(t, test.name, compileCache(test.compiler), OK, test.found)
+	}
 }
 
 func TestHeaders(t *testing.T) {
@@ -373,7 +399,7 @@ func TestExplain(t *testing.T) {
 	s := healthy("6.12.0", v6_12, "do_sys_openat2")
 	files := s.Root.(fstest.MapFS)
 	files["sys/kernel/security/lockdown"].Data = []byte("none integrity [confidentiality]\n")
-	files["proc/self/maps"].Data = []byte("1-2 r-xp 0 fe:00 1 /a/libLLVM-14.so.1\n1-2 r-xp 0 fe:00 1 /b/libLLVM-15.so.1\n")
+	s.Compiler.Libraries = []string{"/a/libLLVM-14.so.1", "/b/libLLVM-15.so.1"}
 	s.Capabilities = capabilitySet(unix.CAP_BPF)
 	checks := Examine(s)
 	for _, test := range []struct {

@@ -16,7 +16,7 @@ func versionCode(major, minor uint32) uint32 { return major<<16 | minor<<8 }
 // kernel compares the kernel with the oldest that opensnoop runs on. Linux 4.17
 // brought raw tracepoints (commit c4f6699dfcb8) and kprobes that end with their
 // tracer (e12f03d7031a).
-func kernel(release string, version uint32) Check {
+func kernelVersion(release string, version uint32) Check {
 	c := Check{Name: "kernel", Found: release, told: "4.17"}
 	switch symbol := probe.OpenSymbol(version); {
 	case version < versionCode(4, 17):

@@ -22,6 +22,8 @@ import (
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/object"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/trace"
 	"opensnoop/internal/tracepipe"
@@ -121,7 +123,7 @@ func (s *staged) end(name string, err error) bool {
 	if err != nil {
 		s.check.Status = Fail
 		stage.Error = err.Error()
-		if failed := (*bcc.Error)(nil); errors.As(err, &failed) {
+		if failed := (*object.Error)(nil); errors.As(err, &failed) {
 			stage.Messages = failed.Messages
 		}
 	}
@@ -167,7 +169,7 @@ func printing(s *System, p printer) LiveCheck {
 
 	pipe, pipeErr := tracepipe.Open()
 	st.began = time.Now()
-	module, err := bcc.Compile(bcc.Source{Code: p.source, Headers: bpf.Headers(), Flags: flags})
+	module, err := compileFresh(s.Version, bcc.Source{Code: p.source, Headers: bpf.Headers(), Flags: flags})
 	var own []ebpf.ProgramID
 	if st.end(compiled, err) {
 		own = p.run(st, module, kind, pipe, pipeErr, thread)
@@ -180,8 +182,17 @@ func printing(s *System, p printer) LiveCheck {
 	return c
 }
 
+// compileFresh compiles a source whatever the cache has, and makes its maps.
+func compileFresh(version uint32, src bcc.Source) (*object.Module, error) {
+	result, err := trace.NewCompiler(kernel.Version(version), nil).Compile(context.Background(), src)
+	if err != nil {
+		return nil, err
+	}
+	return result.Object.Create(object.Options{Version: version})
+}
+
 // run goes on from a compiled program, and returns its id.
-func (p *printer) run(st *staged, module *bcc.Module, kind ebpf.ProgramType, pipe *tracepipe.Pipe, pipeErr error, thread string) (own []ebpf.ProgramID) {
+func (p *printer) run(st *staged, module *object.Module, kind ebpf.ProgramType, pipe *tracepipe.Pipe, pipeErr error, thread string) (own []ebpf.ProgramID) {
 	defer func() {
 		st.began = time.Now()
 		st.end(detached, module.Close())
@@ -223,7 +234,7 @@ func tracing(s *System) LiveCheck {
 	st := stages(&c)
 	steps := []trace.Step{trace.Compiled, trace.Loaded, trace.Attached}
 	done := 0
-	session, err := trace.Open(trace.Options{Reached: func(step trace.Step) {
+	session, err := trace.Open(context.Background(), trace.Options{Reached: func(step trace.Step) {
 		if step == trace.Compiled { // again, for the next probe
 			c.Stages, done = nil, 0
 		}

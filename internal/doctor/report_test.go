@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"opensnoop/internal/bcc"
+	"opensnoop/internal/object"
 )
 
 // A stage that fails ends the check, and shows the compiler's own words.
@@ -15,7 +15,7 @@ func TestFailedStage(t *testing.T) {
 	if !st.end(compiled, nil) {
 		t.Error("a stage without an error does not let the next follow")
 	}
-	if st.end(loaded, fmt.Errorf("wrapped: %w", &bcc.Error{Step: "loading", Messages: "R1 type=inv\nprocessed 3 insns"})) {
+	if st.end(loaded, fmt.Errorf("wrapped: %w", &object.Error{Step: "loading", Messages: "R1 type=inv\nprocessed 3 insns"})) {
 		t.Error("a stage with an error lets the next follow")
 	}
 	if c.Status != Fail {

@@ -3,12 +3,15 @@ package doctor
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+
+	"opensnoop/internal/bcc"
 )
 
 // libbccFile and llvmFile are the names that the libraries have on disk:
@@ -20,16 +23,24 @@ var (
 
 const librariesName = "libbcc and LLVM"
 
-// libraries tells which libbcc and LLVM are in this process, by the files that
-// are mapped into it.
-func libraries(root fs.FS) Check {
+// libraries tells which libbcc and LLVM compile, by the files that the compiler process
+// consists of.
+func libraries(compiler Compiler) Check {
 	c := Check{Name: librariesName, Status: OK}
-	maps, err := fs.ReadFile(root, "proc/self/maps")
-	if err != nil {
+	switch {
+	case errors.Is(compiler.Err, bcc.ErrNoLibrary):
 		c.Status = Warn
-		c.Found = fmt.Sprintf("unknown: %v", err)
-		c.Meaning = "which libraries opensnoop runs with cannot be told"
-		c.Remedy = "mount /proc"
+		c.Found = "not installed"
+		c.Meaning = "only what is in the cache can be run; with other flags than before, opensnoop does not start"
+		c.Remedy = "install libbcc: the package is libbpfcc on Debian and Ubuntu, bcc elsewhere"
+		c.told = bcc.ErrNoLibrary.Error()
+		return c
+	case compiler.Err != nil:
+		c.Status = Warn
+		c.Found = fmt.Sprintf("unknown: %v", compiler.Err)
+		c.Meaning = "only what is in the cache can be run"
+		c.Remedy = "see what it says"
+		c.told = compiler.Err.Error()
 		return c
 	}
 	var libbcc, llvm []string
@@ -38,13 +49,12 @@ func libraries(root fs.FS) Check {
 			*to = append(*to, version)
 		}
 	}
-	for lines := bufio.NewScanner(bytes.NewReader(maps)); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		file := path.Base(fields[len(fields)-1])
-		if m := libbccFile.FindStringSubmatch(file); m != nil {
+	for _, file := range compiler.Libraries {
+		name := path.Base(file)
+		if m := libbccFile.FindStringSubmatch(name); m != nil {
 			add(&libbcc, m[1])
 		}
-		if m := llvmFile.FindStringSubmatch(file); m != nil {
+		if m := llvmFile.FindStringSubmatch(name); m != nil {
 			add(&llvm, m[1]+m[2])
 		}
 	}
@@ -58,7 +68,29 @@ func libraries(root fs.FS) Check {
 	if len(llvm) > 1 || len(libbcc) > 1 {
 		c.Status = Warn
 		c.Meaning = "two versions of one library in a process garble each other; compiling may fail or crash"
-		c.Remedy = "remove the copy that your distribution did not install (see ldd opensnoop), or LD_LIBRARY_PATH"
+		c.Remedy = "remove the copy that your distribution did not install (see ldd), or LD_LIBRARY_PATH"
+	}
+	return c
+}
+
+// compileCache tells whether the next start finds its program compiled, and where.
+func compileCache(compiler Compiler) Check {
+	c := Check{Name: "compile cache", Status: OK}
+	where := "none"
+	if compiler.CachePath != "" {
+		where = compiler.CachePath
+	}
+	switch r := compiler.Lookup; {
+	case r == nil:
+		c.Found = where + ": not looked at without the rights to trace"
+	case r.Stale:
+		c.Found = fmt.Sprintf("%s: miss for the default columns: %s", where, r.Why)
+	case r.Cached:
+		c.Found = where + ": hit for the default columns"
+	case r.Why != "":
+		c.Found = fmt.Sprintf("%s: miss for the default columns: %s", where, r.Why)
+	default:
+		c.Found = where + ": miss for the default columns"
 	}
 	return c
 }

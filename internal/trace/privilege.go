@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/bcc"
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/privilege"
 )
 
@@ -31,7 +31,7 @@ func checkPrivilege(version uint32) error {
 		return fmt.Errorf("missing the capabilities to trace: %s; run it with sudo, or grant them once with: sudo setcap %s+ep %s",
 			strings.Join(missing, ", "), strings.Join(names, ","), program)
 	}
-	err = bcc.KernelRefuses()
+	err = kernel.RefusesBPF()
 	if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("the kernel refuses BPF although the capabilities are there: %w; "+
 			"a user namespace, a container's seccomp filter or kernel lockdown does that; run it on the host, as its root", err)

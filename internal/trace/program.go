@@ -11,11 +11,12 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/bpf"
+	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/layout"
 	"opensnoop/internal/probe"
 )
@@ -38,19 +39,26 @@ type program struct {
 	kind ebpf.ProgramType
 }
 
-// Source returns the C source that a session of these options compiles, with the
-// header of this architecture that it needs, and the flags it is compiled with. It
-// needs no privilege.
-func Source(opts Options) (code string, flags []string, err error) {
-	version, err := features.LinuxVersionCode()
+// Program returns what a session of these options compiles, as far as can be told
+// without attaching it: by the best probe that the kernel may have.
+func Program(opts Options) (bcc.Source, error) {
+	version, err := kernel.CurrentVersion()
 	if err != nil {
-		return "", nil, fmt.Errorf("reading the kernel's version: %w", err)
+		return bcc.Source{}, err
 	}
 	kind := opts.Probe.Order()[0]
 	if len(opts.Probe.Order()) > 1 && probe.Kprobes(os.DirFS("/")) != nil {
 		kind = probe.Tracepoint
 	}
-	flags, err = flagsOf(kind, version, opts)
+	flags, err := flagsOf(kind, uint32(version), opts)
+	return bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags}, err
+}
+
+// Source returns the C source that a session of these options compiles, with the
+// header of this architecture that it needs, and the flags it is compiled with. It
+// needs no privilege.
+func Source(opts Options) (code string, flags []string, err error) {
+	program, err := Program(opts)
 	if err != nil {
 		return "", nil, err
 	}
@@ -59,7 +67,7 @@ func Source(opts Options) (code string, flags []string, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("finding the header of this architecture: %w", err)
 	}
-	return fmt.Sprintf("%s\n// The header asm/open.h:\n\n%s", bpf.Source, header), flags, nil
+	return fmt.Sprintf("%s\n// The header asm/open.h:\n\n%s", program.Code, header), program.Flags, nil
 }
 
 // flagsOf specializes the BPF program; its head explains the macros.
@@ -92,7 +100,7 @@ func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
 	if fields != 0 {
 		define("FIELDS", uint8(fields))
 	}
-	if features.HaveProgramHelper(ebpf.RawTracepoint, asm.FnTaskPtRegs) == nil { // then kprobes have it too
+	if kernel.HasHelper(asm.FnTaskPtRegs) {
 		flags = append(flags, "-DTASK_REGS")
 	}
 	for _, filter := range opts.filters() {
@@ -131,13 +139,13 @@ func offsetsFor(opts Options) ([]string, error) {
 	if len(members) == 0 {
 		return nil, nil
 	}
-	kernel, err := layout.Load()
+	types, err := layout.Load()
 	if err != nil {
 		return nil, err
 	}
 	var flags []string
 	for _, m := range members {
-		offset, err := kernel.Offset(m.structure, m.path...)
+		offset, err := types.Offset(m.structure, m.path...)
 		if err != nil {
 			return nil, err
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/cilium/ebpf/perf"
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
 )
 
@@ -39,10 +38,6 @@ const (
 	// the one before, until it is roundTime: the first rows shall not wait.
 	firstRoundTime = time.Millisecond
 
-	// giveBackTime is how long the memory that compiling took is kept, so that giving
-	// it back does not hold up the first rows.
-	giveBackTime = time.Second
-
 	// lossTime is how often losses are looked for and told.
 	lossTime = time.Second
 )
@@ -65,7 +60,6 @@ type Handler struct {
 // and returns how many opens were lost in all. Each open since [Open] is either
 // handed out or counted as lost.
 func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
-	defer time.AfterFunc(giveBackTime, bcc.GiveBack).Stop()
 	checkLoss, checkCalls := time.Now().Add(lossTime), time.Now().Add(waitTime)
 	round := firstRoundTime
 	for err == nil && ctx.Err() == nil {

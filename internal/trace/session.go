@@ -6,6 +6,7 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,13 +14,16 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/perf"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
+	"opensnoop/internal/cache"
 	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/object"
 	"opensnoop/internal/order"
 	"opensnoop/internal/probe"
 )
@@ -61,6 +65,9 @@ type Options struct {
 	// BufferPages is the size of each CPU's buffer in pages, a power of two;
 	// 0 is DefaultBufferPages, or as much of it as this process may lock.
 	BufferPages int
+
+	// Cache is where compiled programs are kept; nil is nowhere.
+	Cache *cache.Folder
 
 	// Reached, if set, is called at each [Step] of opening a session, and again
 	// for the next probe if one cannot be had.
@@ -111,7 +118,9 @@ type FlagFilter struct{ Mask, Value uint64 }
 
 // Session is a running trace. It is not safe for concurrent use.
 type Session struct {
-	module   *bcc.Module
+	compiler *bcc.Compiler
+	compiled *bcc.Result
+	module   *object.Module
 	reader   *perf.Reader
 	calls    *ebpf.Map // calls whose name could not be read yet
 	counters *ebpf.Map
@@ -144,17 +153,18 @@ const (
 // Open compiles and loads the program, opens the buffers and attaches the probes.
 // It takes 0.05 to 0.2 s, and uses the working folder, stdout and stderr of the
 // whole process meanwhile.
-func Open(opts Options) (*Session, error) {
-	version, err := features.LinuxVersionCode()
+func Open(ctx context.Context, opts Options) (*Session, error) {
+	code, err := kernel.CurrentVersion()
 	if err != nil {
-		return nil, fmt.Errorf("reading the kernel's version: %w", err)
+		return nil, err
 	}
+	version := uint32(code)
 	if err := checkPrivilege(version); err != nil {
 		return nil, err
 	}
 	var passed []string
 	for _, kind := range opts.Probe.Order() {
-		s, err := open(kind, version, opts)
+		s, err := open(ctx, kind, version, opts)
 		if err == nil {
 			s.passed = passed
 			return s, nil
@@ -185,10 +195,17 @@ func (s *Session) Passed() []string { return s.passed }
 // Unseen tells which opens do not show on this kernel, with the reason.
 func (s *Session) Unseen() []string { return s.unseen }
 
+// Compiled says where the program comes from.
+func (s *Session) Compiled() *bcc.Result { return s.compiled }
+
+// Keep puts the program into the cache, if it was compiled and is not there yet. It is
+// not for the way to the first row: it may take some ms.
+func (s *Session) Keep() error { return s.compiler.Keep(s.compiled) }
+
 // BufferPages is the size of each CPU's buffer in pages.
 func (s *Session) BufferPages() int { return s.pages }
 
-func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error) {
+func open(ctx context.Context, kind probe.Kind, version uint32, opts Options) (_ *Session, err error) {
 	if kind == probe.Kprobe {
 		if err := probe.Kprobes(os.DirFS("/")); err != nil {
 			return nil, &unavailable{err}
@@ -214,11 +231,18 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	if err != nil {
 		return nil, err
 	}
-	s.module, err = bcc.Compile(bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags})
+	s.compiler = NewCompiler(kernel.Version(version), opts.Cache)
+	s.compiled, err = s.compiler.Compile(ctx, bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags})
 	if err != nil {
 		return nil, err
 	}
 	opts.reached(Compiled)
+	s.module, err = s.compiled.Object.Create(object.Options{Version: version, Pinned: map[string]string{
+		"cgroupset": opts.Cgroups, "mount_ns_set": opts.MountNamespaces,
+	}})
+	if err != nil {
+		return nil, err
+	}
 	atReturn := s.fields.Has(event.Result)
 	for _, p := range programs[kind][atReturn] {
 		if err := s.module.Load(p.name, p.kind); err != nil {
@@ -243,6 +267,11 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	return s, nil
 }
 
+// NewCompiler returns a compiler for the running kernel.
+func NewCompiler(version kernel.Version, folder *cache.Folder) *bcc.Compiler {
+	return &bcc.Compiler{Cache: folder, Version: uint32(version), ProbeReadUser: kernel.HasHelper(asm.FnProbeReadUser)}
+}
+
 func (s *Session) openMaps(opts Options) (err error) {
 	if s.calls, err = s.module.Map("calls"); err != nil {
 		return err
@@ -254,7 +283,6 @@ func (s *Session) openMaps(opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer events.Close()
 
 	s.pages = opts.BufferPages
 	if s.pages == 0 {
@@ -295,9 +323,7 @@ func (s *Session) detach() error {
 	if s.module == nil {
 		return nil
 	}
-	err := s.module.Close()
-	s.module = nil
-	if err != nil {
+	if err := s.module.Detach(); err != nil {
 		return fmt.Errorf("detaching the probes: %w", err)
 	}
 	return nil
@@ -310,11 +336,9 @@ func (s *Session) Close() error {
 		err = errors.Join(err, s.reader.Close())
 		s.reader = nil
 	}
-	for _, m := range []*ebpf.Map{s.calls, s.counters} {
-		if m != nil {
-			m.Close()
-		}
+	if s.module != nil {
+		err = errors.Join(err, s.module.Close())
+		s.module = nil
 	}
-	s.calls, s.counters = nil, nil
 	return err
 }

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/object"
 	"opensnoop/internal/probe"
 )
 
@@ -22,7 +23,7 @@ func glob(t *testing.T, text string) Glob {
 
 // The verifier of the running kernel takes the program in every shape.
 func TestEveryShapeLoads(t *testing.T) {
-	if err := bcc.KernelRefuses(); err != nil {
+	if err := kernel.RefusesBPF(); err != nil {
 		if os.Getenv("OPENSNOOP_E2E") == "require" {
 			t.Fatalf("BPF is not permitted here: %v", err)
 		}
@@ -55,8 +56,8 @@ func TestEveryShapeLoads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts.Probe = probe.Tracepoint
-			s, err := Open(opts)
-			if failed := (*bcc.Error)(nil); errors.As(err, &failed) {
+			s, err := Open(t.Context(), opts)
+			if failed := (*object.Error)(nil); errors.As(err, &failed) {
 				t.Fatalf("%v\n%s", err, failed.Messages)
 			}
 			if err != nil {

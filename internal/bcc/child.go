@@ -1,0 +1,232 @@
+package bcc
+
+/*
+#cgo LDFLAGS: -L${SRCDIR}/empty -ldl
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	gobpf "github.com/iovisor/gobpf/bcc"
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/object"
+)
+
+// compilerName is the name, and the only argument, of a process that compiles; confine.c
+// has it too.
+const compilerName = "opensnoop: compiler"
+
+// takeBack is a byte that takes back what was printed before it.
+const takeBack = 0
+
+// replyTo is the descriptor to which the compiler process writes its reply.
+const replyTo = 3
+
+// A program that uses this package is its own compiler. By now confine.c has taken all
+// rights from the process.
+func init() {
+	if len(os.Args) != 1 || os.Args[0] != compilerName {
+		return
+	}
+	if err := serve(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// serve reads a request and writes the reply. It writes none if libbcc could not compile
+// and has printed why.
+func serve() error {
+	failure := C.shim_open() // it takes a while, in which the request comes
+	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
+		return errors.New("the compiler still has the right to make BPF maps")
+	}
+	var req request
+	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
+		return fmt.Errorf("reading what to compile: %w", err)
+	}
+	rep := new(reply)
+	switch {
+	case failure != nil:
+		rep.Failed, rep.NoLibrary = C.GoString(failure), true
+		if strings.Contains(rep.Failed, unix.ENOMEM.Error()) || strings.Contains(rep.Failed, "Cannot allocate memory") {
+			return errors.New(rep.Failed)
+		}
+	case !req.LibrariesOnly:
+		if err := compile(&req, rep); err != nil {
+			return err
+		}
+	}
+	rep.Libraries = libraries()
+	data, err := json.Marshal(rep)
+	if err != nil {
+		return err
+	}
+	out := os.NewFile(replyTo, "reply")
+	_, err = out.Write(data)
+	// Closed before the process ends: that takes longer than what waits for it.
+	return errors.Join(err, out.Close())
+}
+
+// shortcuts spare libbcc two thirds of the time that it takes to compile. Where they
+// do not fit, because a source uses more of libbcc's headers or the headers changed,
+// it compiles as usual.
+var shortcuts = []string{
+	// Not libbcc's own headers, by their guards, but the little of them that is in
+	// Source.Headers.
+	"-D_UAPI__LINUX_BPF_H__", "-D__BPF_HELPERS_H", "-include", "bcc/helpers.h",
+	// No debugging information: the verifier's log then shows instructions alone.
+	"-g0",
+	// No optimization by clang: libbcc does all of it again by itself.
+	"-Xclang", "-disable-llvm-passes",
+}
+
+// compile compiles what is requested into the reply.
+func compile(req *request, rep *reply) error {
+	overlay, err := overlayHeaders(req.Folder, req.Headers)
+	if err != nil {
+		return err
+	}
+	os.Setenv("BCC_KERNEL_SOURCE", req.Folder)
+	// Where libbcc would look for headers of its own choice finds nobody any.
+	os.Setenv("TMPDIR", "/proc")
+	if req.Arch != "" {
+		os.Setenv("ARCH", req.Arch)
+	}
+	probeReadUser = req.ProbeReadUser
+	for _, first := range [][]string{shortcuts, nil} {
+		os.Stderr.Write([]byte{takeBack})
+		flags := slices.Concat([]string{"-ivfsoverlay", overlay}, first, req.Flags)
+		if m := gobpf.NewModule(req.Code, flags); m != nil {
+			rep.Slow = first == nil
+			rep.Object, err = objectOf(m)
+			return err
+		}
+	}
+	return errors.New("") // libbcc has said why
+}
+
+// objectOf takes out of libbcc what it has compiled.
+func objectOf(m *gobpf.Module) (*object.Object, error) {
+	o := new(object.Object)
+	index := make(map[uint32]uint32) // of the maps, by what libbcc takes for descriptors
+	for config := range m.TableIter() {
+		i := C.size_t(len(o.Maps))
+		spec := object.Map{
+			Name:       config["name"].(string),
+			Type:       ebpf.MapType(C.shim_table_type(i)),
+			KeySize:    uint32(config["key_size"].(uint64)),
+			ValueSize:  uint32(config["leaf_size"].(uint64)),
+			MaxEntries: uint32(C.shim_table_max_entries(i)),
+			Flags:      uint32(C.shim_table_flags(i)),
+		}
+		if spec.Type == ebpf.PerfEventArray {
+			spec.MaxEntries = 0 // libbcc has asked /sys
+		}
+		index[uint32(config["fd"].(int))] = uint32(len(o.Maps))
+		o.Maps = append(o.Maps, spec)
+	}
+	for i := range C.shim_num_functions() {
+		name := C.GoString(C.shim_function_name(i))
+		// This loads nothing: bcc_func_load is ours.
+		if _, err := m.Load(name, int(ebpf.Kprobe), 0, 0); err != nil {
+			return nil, err
+		}
+		loaded := C.shim_loaded
+		p := object.Program{Name: name, Instructions: C.GoBytes(unsafe.Pointer(loaded.insns), loaded.size)}
+		err := object.MapReferences(p.Instructions, func(fd uint32) (uint32, error) {
+			i, ok := index[fd]
+			if !ok {
+				return 0, fmt.Errorf("%s refers to a table that is not there", name)
+			}
+			return i, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		o.License = C.GoString(loaded.license)
+		o.Programs = append(o.Programs, p)
+	}
+	return o, nil
+}
+
+// libraries are the files that this process consists of, less its program, and what
+// chose them.
+func libraries() []library {
+	buf := make([]byte, 1<<16)
+	n := C.shim_libraries((*C.char)(unsafe.Pointer(&buf[0])), C.size_t(len(buf)))
+	paths := strings.FieldsFunc(string(buf[:n]), func(c rune) bool { return c == 0 })
+	var found []library
+	for _, path := range append(paths, linkerCache) {
+		if l, err := libraryAt(path); err == nil {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+// overlayHeaders makes headers appear below a folder, and nothing else anywhere, to clang
+// alone. It returns the path of what says so: a file system overlay, in YAML, that has
+// an anonymous file for each. Nobody can change one of these: they are in no folder,
+// sealed, and of a process that cannot be traced.
+func overlayHeaders(folder string, headers map[string]string) (path string, err error) {
+	type entry struct {
+		Name     string `json:"name"`
+		Type     string `json:"type"`
+		Contents string `json:"external-contents"`
+	}
+	var entries []entry
+	files := make(map[string]string) // paths by contents, as many are empty
+	for name, text := range headers {
+		file, ok := files[text]
+		if !ok {
+			if file, err = sealed(name, []byte(text)); err != nil {
+				return "", err
+			}
+			files[text] = file
+		}
+		entries = append(entries, entry{folder + "/" + name, "file", file})
+	}
+	text, err := json.Marshal(map[string]any{
+		"version":            0,
+		"case-sensitive":     "true",
+		"use-external-names": "false",
+		"fallthrough":        "false",
+		"roots":              entries,
+	})
+	if err != nil {
+		return "", err
+	}
+	return sealed("overlay", text)
+}
+
+// sealed returns the path of an anonymous file that holds data for good.
+func sealed(name string, data []byte) (string, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return "", fmt.Errorf("making a file in memory for %s: %w", name, err)
+	}
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil {
+			return "", fmt.Errorf("writing a file in memory for %s: %w", name, err)
+		}
+		data = data[n:]
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		return "", fmt.Errorf("sealing a file in memory for %s: %w", name, err)
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
+}

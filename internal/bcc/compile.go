@@ -1,0 +1,234 @@
+package bcc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"opensnoop/internal/object"
+)
+
+// request is what the compiler process reads.
+type request struct {
+	Code          string
+	Headers       map[string]string // by path
+	Folder        string            // below which the headers appear
+	Flags         []string
+	Arch          string
+	Version       uint32
+	ProbeReadUser bool
+
+	// LibrariesOnly asks for nothing but what the compiler consists of.
+	LibrariesOnly bool
+}
+
+// reply is what the compiler process writes; as it is it can be kept.
+type reply struct {
+	Object    *object.Object
+	Libraries []library
+	Slow      bool
+	Failed    string // why there is no object, if libbcc did not say it itself
+	NoLibrary bool   // there is no libbcc
+}
+
+// request returns what is asked of the compiler process.
+func (c *Compiler) request(src Source) (*request, error) {
+	r := &request{
+		Code: src.Code, Headers: make(map[string]string), Flags: src.Flags, Arch: src.Arch,
+		Version: c.Version, ProbeReadUser: c.ProbeReadUser,
+	}
+	err := fs.WalkDir(src.Headers, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(src.Headers, path)
+		r.Headers[path] = string(text)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the compiler's headers: %w", err)
+	}
+	const versionHeader = "include/linux/version.h"
+	r.Headers[versionHeader] = fmt.Sprintf("#define LINUX_VERSION_CODE %d\n"+
+		"#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))\n", c.Version)
+	return r, nil
+}
+
+// Compile returns the compiled source, from the cache if it is there. An error of the
+// compiler is an [*object.Error] with its messages. Compiling takes 50 to 150 ms; the cache,
+// less than 1.
+func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
+	req, result, err := c.look(src)
+	if err != nil || result.Cached && !result.Stale {
+		return result, err
+	}
+	rep, data, err := ask(ctx, req)
+	switch {
+	case err != nil:
+		return nil, err
+	case rep.NoLibrary && result.Stale:
+		return result, nil
+	case rep.NoLibrary:
+		return nil, noLibrary(rep.Failed)
+	case rep.Object == nil:
+		return nil, failure(errors.New(rep.Failed))
+	}
+	result = &Result{Object: rep.Object, Why: result.Why, Slow: rep.Slow, key: result.key}
+	if c.Cache != nil {
+		result.data = data
+	}
+	return result, nil
+}
+
+// ask has a compiler process serve a request, and returns the reply, decoded and as it
+// came.
+func ask(ctx context.Context, req *request) (*reply, []byte, error) {
+	folder, err := sourceFolder()
+	if err != nil {
+		return nil, nil, failure(err)
+	}
+	defer os.RemoveAll(folder)
+	req.Folder = folder
+	data, err := runCompiler(ctx, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	rep, err := decodeReply(data)
+	if err != nil {
+		return nil, nil, failure(err)
+	}
+	return rep, data, nil
+}
+
+// sourceFolder makes a folder that libbcc takes for the kernel's source: it wants one
+// with a file include/linux/kconfig.h, changes directory there, and includes by
+// relative paths. No other file of it counts, nor what is in that one.
+func sourceFolder() (string, error) {
+	var errs []error
+	// Root's compiler is another user, who has to get there.
+	for _, place := range []string{"/run", os.TempDir(), "/dev/shm"} {
+		folder, err := os.MkdirTemp(place, fmt.Sprintf("opensnoop-%d-", os.Getpid()))
+		if err == nil {
+			if err = fillSource(folder); err == nil {
+				return folder, nil
+			}
+			os.RemoveAll(folder)
+		}
+		errs = append(errs, err)
+	}
+	return "", fmt.Errorf("making a folder: %w", errors.Join(errs...))
+}
+
+// fillSource makes the one file that has to be there, for any user to see.
+func fillSource(folder string) error {
+	if err := os.Chmod(folder, 0o755); err != nil {
+		return err
+	}
+	at := filepath.Join(folder, "include/linux")
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(at, "kconfig.h"), nil, 0o644)
+}
+
+// Lookup reports whether and why not [Compiler.Compile] would find the source in the
+// cache.
+func (c *Compiler) Lookup(src Source) (*Result, error) {
+	_, result, err := c.look(src)
+	return result, err
+}
+
+// look looks for a source in the cache.
+func (c *Compiler) look(src Source) (*request, *Result, error) {
+	req, err := c.request(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := req.key()
+	if err != nil {
+		return nil, nil, err
+	}
+	result := &Result{key: key}
+	if c.Cache == nil {
+		return req, result, nil
+	}
+	data, err := c.Cache.Get(key)
+	if err != nil {
+		if !errors.Is(err, os.ErrNotExist) {
+			result.Why = err.Error()
+		}
+		return req, result, nil
+	}
+	rep, err := decodeReply(data)
+	if err != nil || rep.Object == nil {
+		result.Why = "the cached object is of no use"
+		return req, result, nil
+	}
+	result.Object, result.Cached, result.Slow = rep.Object, true, rep.Slow
+	if err := changed(rep.Libraries); err != nil {
+		result.Stale, result.Why = true, err.Error()
+	}
+	return req, result, nil
+}
+
+// Keep puts a result that was compiled into the cache. It may take some ms, longer on a
+// slow disk, and can be called at any time.
+func (c *Compiler) Keep(r *Result) error {
+	if r.data == nil {
+		return nil
+	}
+	data := r.data
+	r.data = nil
+	return c.Cache.Put(r.key, data)
+}
+
+// Libraries returns the paths of what the compiler consists of, libbcc and all that it
+// needs. It takes some 30 ms.
+func Libraries(ctx context.Context) ([]string, error) {
+	rep, _, err := ask(ctx, &request{LibrariesOnly: true})
+	switch {
+	case err != nil:
+		return nil, err
+	case rep.NoLibrary:
+		return nil, noLibrary(rep.Failed)
+	}
+	var paths []string
+	for _, l := range rep.Libraries {
+		if l.Path != linkerCache {
+			paths = append(paths, l.Path)
+		}
+	}
+	return paths, nil
+}
+
+// ErrNoLibrary is the error of a compilation for which there is no libbcc.
+var ErrNoLibrary = errors.New("libbcc cannot be loaded")
+
+func noLibrary(reason string) error {
+	e := failure(fmt.Errorf("%w (%s)", ErrNoLibrary, reason))
+	e.Remedy = "install it: the package is libbpfcc on Debian and Ubuntu, bcc elsewhere"
+	return e
+}
+
+// failure is an error of the compiler.
+func failure(err error) *object.Error {
+	return &object.Error{Step: "compiling the BPF program with libbcc", Err: err}
+}
+
+// decodeReply believes nothing of what it is given.
+func decodeReply(data []byte) (*reply, error) {
+	rep := new(reply)
+	if err := json.Unmarshal(data, rep); err != nil {
+		return nil, fmt.Errorf("decoding a compiled program: %w", err)
+	}
+	if rep.Object != nil {
+		if err := rep.Object.Check(); err != nil {
+			return nil, fmt.Errorf("decoding a compiled program: %w", err)
+		}
+	}
+	return rep, nil
+}

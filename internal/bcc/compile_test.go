@@ -1,0 +1,370 @@
+package bcc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"opensnoop/bpf"
+	"opensnoop/internal/cache"
+)
+
+func TestCompile(t *testing.T) {
+	r := mustCompile(t, compiler(t), countingSource())
+	o := r.Object
+	if o.License != "GPL" || len(o.Programs) != 1 || o.Programs[0].Name != "syscall_enter" {
+		t.Errorf("license %q, programs %+v", o.License, o.Programs)
+	}
+	shapes := make(map[string][4]uint32)
+	for _, m := range o.Maps {
+		shapes[m.Name] = [4]uint32{uint32(m.Type), m.KeySize, m.ValueSize, m.MaxEntries}
+	}
+	want := map[string][4]uint32{
+		"calls":  {uint32(ebpf.Hash), 4, 8, 10240},
+		"events": {uint32(ebpf.PerfEventArray), 4, 4, 0},
+	}
+	if !reflect.DeepEqual(shapes, want) {
+		t.Errorf("maps %v, want %v", shapes, want)
+	}
+	if r.Cached || r.Stale || r.Why != "" {
+		t.Errorf("result %+v", r)
+	}
+}
+
+// Nothing of a compilation stays: no folder, no descriptor, no change of this process.
+func TestCompileLeavesNothing(t *testing.T) {
+	folders := func() []string {
+		var found []string
+		for _, place := range []string{"/run", os.TempDir(), "/dev/shm"} {
+			here, _ := filepath.Glob(fmt.Sprintf("%s/opensnoop-%d-*", place, os.Getpid()))
+			found = append(found, here...)
+		}
+		return found
+	}
+	work := t.TempDir()
+	t.Chdir(work)
+	environment := os.Environ()
+	before := descriptors(t)
+	c := compiler(t)
+	mustCompile(t, c, countingSource())
+	src, _ := failing()
+	if _, err := c.Compile(t.Context(), src); err == nil {
+		t.Error("no error")
+	}
+	if left := folders(); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	// A compiler that has replied ends a little later.
+	for end := time.Now().Add(deadline); descriptors(t) > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d descriptors before, %d after", before, descriptors(t))
+		}
+	}
+	if now, err := os.Getwd(); err != nil || now != work {
+		t.Errorf("working folder %q, error %v", now, err)
+	}
+	if !slices.Equal(os.Environ(), environment) {
+		t.Error("the environment has changed")
+	}
+}
+
+// descriptors returns how many descriptors this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// What libbcc and clang would read from the user's environment, and from the folder that
+// stands for the kernel's source, is kept from them.
+func TestCompileReadsOnlyWhatItIsGiven(t *testing.T) {
+	for name, value := range map[string]string{
+		"BCC_KERNEL_SOURCE": "/nowhere", "BCC_LINUX_VERSION_CODE": "1", "ARCH": "powerpc", "CPATH": t.TempDir(),
+	} {
+		t.Setenv(name, value)
+	}
+	mustCompile(t, compiler(t), countingSource())
+
+	headers := t.TempDir()
+	if err := os.WriteFile(filepath.Join(headers, "evil.h"), []byte("#define EVIL 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	src := countingSource()
+	src.Code = "#include <" + filepath.Join(headers, "evil.h") + ">\n" + src.Code
+	_, err := compiler(t).Compile(t.Context(), src)
+	if err == nil || !strings.Contains(messagesOf(t, err), "evil.h' file not found") {
+		t.Errorf("a header of the file system was read: error %v", err)
+	}
+}
+
+func TestCompileInRemovedFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	mustCompile(t, compiler(t), countingSource())
+}
+
+// failing is a source with many errors, and the last of them.
+func failing() (src Source, last string) {
+	const errors = 1000
+	var code strings.Builder
+	for i := range errors {
+		code.WriteString("int wrong_" + strconv.Itoa(i) + " = undeclared_" + strconv.Itoa(i) + ";\n")
+	}
+	return Source{Code: code.String(), Headers: bpf.Headers(), Flags: []string{"-ferror-limit=0"}},
+		"undeclared_" + strconv.Itoa(errors-1)
+}
+
+// The compiler's messages come whole, and once.
+func TestCompileError(t *testing.T) {
+	src, last := failing()
+	_, err := compiler(t).Compile(t.Context(), src)
+	if err == nil || !strings.HasPrefix(err.Error(), "compiling the BPF program with libbcc failed") {
+		t.Fatalf("error %v", err)
+	}
+	messages := messagesOf(t, err)
+	const first = ":1:15: error: use of undeclared identifier 'undeclared_0'"
+	if strings.Count(messages, first) != 1 || !strings.Contains(messages, last) {
+		t.Errorf("not once %q and %q in the messages, which end with:\n%s", first, last, messages[max(0, len(messages)-1000):])
+	}
+	_, err = compiler(t).Compile(t.Context(), Source{
+		Code: "#include <linux/wrong.h>\n", Headers: with(t, "include/linux/wrong.h", "#error too bad\n"),
+	})
+	if err == nil || !strings.Contains(messagesOf(t, err), "include/linux/wrong.h:1:2: error: too bad") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The tracer's own program compiles with the shortcuts, for every machine: without them
+// it would fail here. What needs libbcc's own headers compiles too: countingSource does.
+func TestShortcutsServeTheTracer(t *testing.T) {
+	for _, arch := range []string{"x86", "arm64"} {
+		for _, probe := range []string{"-DPROBE_KPROBE", "-DPROBE_TRACEPOINT"} {
+			r := mustCompile(t, compiler(t), Source{
+				Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
+				Headers: bpf.Headers(),
+				Flags:   []string{probe, "-fcf-protection=none", "-DSELF=1", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
+				Arch:    arch,
+			})
+			if r.Slow {
+				t.Errorf("%s %s: compiled without the short cuts", arch, probe)
+			}
+		}
+	}
+	if r := mustCompile(t, compiler(t), Source{
+		Code: "#ifdef _BCC_HELPERS_H\n#error short cuts\n#endif\n" + counting, Headers: bpf.Headers(), Flags: []string{"-DCOUNTED=1"},
+	}); !r.Slow {
+		t.Error("a source that refuses the short cuts is told as compiled with them")
+	}
+}
+
+func TestCacheServes(t *testing.T) {
+	c := compiler(t)
+	src := countingSource()
+	if r, err := c.Lookup(src); err != nil || r.Cached || r.Why != "" {
+		t.Errorf("before: %+v, error %v", r, err)
+	}
+	first := mustCompile(t, c, src)
+	for range 2 {
+		if err := c.Keep(first); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := mustCompile(t, c, src)
+	if !second.Cached || !reflect.DeepEqual(second.Object, first.Object) {
+		t.Errorf("the second time: %+v", second)
+	}
+	if r, err := c.Lookup(src); err != nil || !r.Cached || r.Stale {
+		t.Errorf("after: %+v, error %v", r, err)
+	}
+	without := *c
+	without.Cache = nil
+	r := mustCompile(t, &without, src)
+	if r.Cached || without.Keep(r) != nil {
+		t.Errorf("without a cache: %+v", r)
+	}
+}
+
+// Whatever an object depends on is in its key.
+func TestKey(t *testing.T) {
+	base := func() *request {
+		return &request{Code: "code", Headers: map[string]string{"a": "b", "c": "d"}, Flags: []string{"-DA", "-DB"}, Arch: "x86", Version: 1}
+	}
+	key := func(r *request) string {
+		k, err := r.key()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if key(base()) != key(base()) {
+		t.Error("a key differs from itself")
+	}
+	for name, change := range map[string]func(r *request){
+		"code":           func(r *request) { r.Code = "Code" },
+		"header":         func(r *request) { r.Headers["a"] = "B" },
+		"header's name":  func(r *request) { r.Headers = map[string]string{"ab": "", "c": "d"} },
+		"one header":     func(r *request) { delete(r.Headers, "a") },
+		"flag":           func(r *request) { r.Flags[1] = "-DC" },
+		"joined flags":   func(r *request) { r.Flags = []string{"-DA-DB"} },
+		"order of flags": func(r *request) { slices.Reverse(r.Flags) },
+		"architecture":   func(r *request) { r.Arch = "arm64" },
+		"version":        func(r *request) { r.Version = 2 },
+		"helper":         func(r *request) { r.ProbeReadUser = true },
+		"library path":   func(*request) { t.Setenv(libraryPath, "/somewhere") },
+	} {
+		before := key(base())
+		r := base()
+		change(r)
+		if key(r) == before {
+			t.Errorf("%s: the key does not depend on it", name)
+		}
+	}
+}
+
+// A changed libbcc, or another one that the linker may now find, makes what it compiled
+// stale.
+func TestChangedLibraries(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lib.so")
+	if err := os.WriteFile(file, []byte("1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	was, err := libraryAt(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := changed([]library{was}); err != nil {
+		t.Error(err)
+	}
+	if changed(nil) == nil {
+		t.Error("no libraries: no error")
+	}
+	if err := errors.Join(os.WriteFile(file+"2", []byte("1"), 0o644), os.Rename(file+"2", file)); err != nil {
+		t.Fatal(err)
+	}
+	if err := changed([]library{was}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("replaced: error %v", err)
+	}
+	os.Remove(file)
+	if changed([]library{was}) == nil {
+		t.Error("removed: no error")
+	}
+}
+
+func TestStaleObjectIsCompiledAnew(t *testing.T) {
+	c := compiler(t)
+	src := countingSource()
+	first := mustCompile(t, c, src)
+	var rep reply
+	if err := json.Unmarshal(first.data, &rep); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for i := range rep.Libraries {
+		names = append(names, filepath.Base(rep.Libraries[i].Path))
+		if strings.HasPrefix(names[i], "libbcc") {
+			rep.Libraries[i].Mtime--
+		}
+	}
+	for _, want := range []string{"libbcc.so", "libLLVM", "ld.so.cache"} {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, want) }) {
+			t.Errorf("%s is not one of the libraries %q", want, names)
+		}
+	}
+	var err error
+	if first.data, err = json.Marshal(rep); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Keep(first); err != nil {
+		t.Fatal(err)
+	}
+	again := mustCompile(t, c, src)
+	if again.Cached || !strings.Contains(again.Why, "libbcc") {
+		t.Errorf("after an upgrade: %+v", again)
+	}
+	if err := c.Keep(again); err != nil {
+		t.Fatal(err)
+	}
+	if last := mustCompile(t, c, src); !last.Cached {
+		t.Errorf("after that: %+v", last)
+	}
+}
+
+// An entry with a right sum and no object, or one that cannot be.
+func TestUselessEntry(t *testing.T) {
+	for _, entry := range []string{"", "{", "{}", `{"Object":{"Programs":[{"Name":"a","Instructions":"AA=="}]}}`} {
+		c := compiler(t)
+		r, err := c.Lookup(countingSource())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Cache.Put(r.key, []byte(entry)); err != nil {
+			t.Fatal(err)
+		}
+		if r := mustCompile(t, c, countingSource()); r.Cached || r.Why == "" {
+			t.Errorf("%q: %+v", entry, r)
+		}
+	}
+}
+
+func TestLibraries(t *testing.T) {
+	paths, err := Libraries(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(paths, func(path string) bool { return strings.Contains(path, "libbcc.so") }) {
+		t.Errorf("no libbcc in %q", paths)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := compiler(t).Compile(ctx, countingSource()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCacheThatKeepsNothing(t *testing.T) {
+	c := compiler(t)
+	c.Cache = cache.None("for a reason")
+	r := mustCompile(t, c, countingSource())
+	if r.Cached || r.Why != "for a reason" {
+		t.Errorf("%+v", r)
+	}
+	if err := c.Keep(r); err == nil {
+		t.Error("no error")
+	}
+}
+
+func FuzzDecodeReply(f *testing.F) {
+	f.Add([]byte(`{"Object":{"License":"GPL","Maps":[{"Name":"m"}],"Programs":[{"Name":"p","Instructions":"lQAAAAAAAAA="}]},"Libraries":[{"Path":"/l"}]}`))
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rep, err := decodeReply(data)
+		if err == nil && rep.Object != nil {
+			if err := rep.Object.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,163 @@
+package bcc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// compileTime is how long a compilation may take. In an emulated machine with
+	// others beside it, it takes half a minute.
+	compileTime = 3 * time.Minute
+
+	// replyMax and messagesMax bound what is taken from the compiler, in bytes.
+	replyMax    = 4 << 20
+	messagesMax = 256 << 10
+)
+
+// runCompiler starts a compiler process and returns its reply. It does not wait for the
+// end of a process that has replied: giving back 100 MB takes a while.
+func runCompiler(ctx context.Context, req *request) ([]byte, error) {
+	input, err := json.Marshal(req)
+	if err != nil {
+		return nil, fmt.Errorf("asking the compiler: %w", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, compileTime, fmt.Errorf("it had not ended after %v", compileTime))
+	out, in, err := os.Pipe()
+	if err != nil {
+		cancel()
+		return nil, startError(err)
+	}
+	defer out.Close()
+	messages := &messages{}
+	cmd := compilerCommand(ctx, messages)
+	cmd.Stdin = bytes.NewReader(input)
+	cmd.ExtraFiles = []*os.File{in}
+
+	// The signal that ends the child when we end is sent at the end of the thread
+	// that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = cmd.Start()
+	in.Close()
+	if err != nil {
+		cancel()
+		return nil, startError(err)
+	}
+	data, readErr := io.ReadAll(io.LimitReader(out, replyMax))
+	if readErr == nil && json.Valid(data) {
+		go func() {
+			_ = cmd.Wait() // it has done its work
+			cancel()
+		}()
+		return data, nil
+	}
+	waitErr := cmd.Wait()
+	cause := context.Cause(ctx)
+	cancel()
+	if ctx.Err() != nil && cause != nil {
+		e := failure(cause)
+		e.Messages = messages.String()
+		return nil, e
+	}
+	return nil, died(waitErr, messages.String())
+}
+
+// compilerCommand is this program as a compiler: with next to no environment, out of
+// reach of the terminal's signals, and gone when we are.
+func compilerCommand(ctx context.Context, messages io.Writer) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = []string{compilerName}
+	// One thread suffices, it leaves no garbage to speak of, and a crash of libbcc's
+	// is told by its signal.
+	cmd.Env = []string{"GOGC=off", "GOMAXPROCS=1", "GOTRACEBACK=none"}
+	if path, ok := os.LookupEnv(libraryPath); ok {
+		cmd.Env = append(cmd.Env, libraryPath+"="+path)
+	}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	cmd.Stdout, cmd.Stderr = messages, messages
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+func startError(err error) error {
+	e := failure(fmt.Errorf("starting the compiler: %w", err))
+	switch {
+	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
+		e.Remedy = "raise the limit of open files (ulimit -n)"
+	case errors.Is(err, unix.ENOMEM):
+		e.Remedy = "raise the limit of memory (ulimit -v, or that of the cgroup)"
+	case errors.Is(err, unix.EAGAIN):
+		e.Remedy = "raise the limit of processes (ulimit -u, or that of the cgroup)"
+	case errors.Is(err, os.ErrNotExist):
+		e.Remedy = "mount /proc"
+	}
+	return e
+}
+
+// died explains the end of a compiler that has not replied.
+func died(err error, messages string) error {
+	e := failure(err)
+	e.Messages = messages
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		if err == nil {
+			e.Err = errors.New("it ended without a word")
+		}
+		return e
+	}
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	if !status.Signaled() {
+		e.Err = fmt.Errorf("it ended with status %d", exit.ExitCode())
+		return e
+	}
+	e.Err = fmt.Errorf("it was ended by the signal %d (%s)", int(status.Signal()), unix.SignalName(status.Signal()))
+	switch status.Signal() {
+	case unix.SIGKILL:
+		e.Remedy = "if nobody killed it, memory was short: it needs some 100 MB, which a limit of its cgroup (container) may not leave"
+	case unix.SIGXCPU:
+		e.Remedy = "raise the limit of CPU time (ulimit -t)"
+	default:
+		e.Remedy = "it does so when memory (ulimit -v) or open files (ulimit -n) are short, or when libbcc and LLVM do not fit together (opensnoop doctor)"
+	}
+	return e
+}
+
+// messages take what the compiler prints, less what it takes back by a zero byte, up to
+// messagesMax bytes.
+type messages struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (m *messages) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := len(p)
+	if i := bytes.LastIndexByte(p, takeBack); i >= 0 {
+		m.text, p = nil, p[i+1:]
+	}
+	m.text = append(m.text, p[:min(len(p), messagesMax-len(m.text))]...)
+	return n, nil
+}
+
+// String returns what was printed, without blanks around it.
+func (m *messages) String() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.TrimSpace(string(m.text))
+}

@@ -1,0 +1,254 @@
+package object
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// Options are what an object's life in the kernel depends on. The zero value serves
+// all but kprobes on kernels before 5.0.
+type Options struct {
+	// Version is the running kernel's version code (KERNEL_VERSION of
+	// linux/version.h), which Linux before 5.0 compares with that of a kprobe
+	// program.
+	Version uint32
+
+	// Pinned are the paths of maps to use in place of new ones, by the maps' names.
+	Pinned map[string]string
+}
+
+// Module is an object in the kernel. It is not safe for concurrent use.
+type Module struct {
+	object   *Object
+	version  uint32
+	maps     []*ebpf.Map // as in the object
+	programs map[string]*ebpf.Program
+	links    []link.Link
+}
+
+// Create makes the object's maps.
+func (o *Object) Create(opts Options) (*Module, error) {
+	m := &Module{object: o, version: max(opts.Version, 1), programs: make(map[string]*ebpf.Program)}
+	for i := range o.Maps {
+		made, err := o.Maps[i].create(opts.Pinned[o.Maps[i].Name])
+		if err != nil {
+			m.Close()
+			return nil, err
+		}
+		m.maps = append(m.maps, made)
+	}
+	return m, nil
+}
+
+func (m *Map) create(pinned string) (*ebpf.Map, error) {
+	if pinned != "" {
+		made, err := ebpf.LoadPinnedMap(pinned, nil)
+		if err != nil {
+			return nil, fmt.Errorf("opening the pinned BPF map %s: %w", pinned, err)
+		}
+		return made, nil
+	}
+	spec := &ebpf.MapSpec{
+		Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize,
+		MaxEntries: m.MaxEntries, Flags: m.Flags,
+	}
+	if m.Type == ebpf.PerfEventArray && m.MaxEntries == 0 {
+		spec.MaxEntries = uint32(possibleCPUs())
+	}
+	made, err := unlocked(func() (*ebpf.Map, error) { return ebpf.NewMap(spec) })
+	if err != nil {
+		return nil, &Error{Step: "making the BPF map " + m.Name, Err: cause(err)}
+	}
+	return made, nil
+}
+
+// unlocked calls f, and again without a limit of locked memory if it may not do what
+// it does: before Linux 5.11 maps and programs count against that limit.
+func unlocked[T any](f func() (T, error)) (T, error) {
+	made, err := f()
+	if !errors.Is(err, unix.EPERM) {
+		return made, err
+	}
+	infinite := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &infinite) != nil {
+		return made, err
+	}
+	return f()
+}
+
+// maxCPUs bounds how many CPUs are looked for (CONFIG_NR_CPUS goes up to 8192).
+const maxCPUs = 1 << 16
+
+// possibleCPUs is one more than the highest number that a CPU can have while this
+// kernel runs (nr_cpu_ids in kernel/smp.c). It asks perf_event_open(2), which takes
+// an offline CPU for one that is not there now and a number beyond for nonsense:
+// /sys, which tells it too, may not be mounted.
+func possibleCPUs() int {
+	attr := unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: unix.PERF_ATTR_SIZE_VER0,
+	}
+	possible := func(cpu int) bool {
+		fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err == nil || errors.Is(err, unix.ENODEV)
+	}
+	n := 1 // is one CPU at least
+	for step := 1; step > 0; {
+		if n+step <= maxCPUs && possible(n+step-1) {
+			n += step
+			step *= 2
+		} else {
+			step /= 2
+		}
+	}
+	return n
+}
+
+// Map returns a map of the object by its name. It is the module's, and closed with it.
+func (m *Module) Map(name string) (*ebpf.Map, error) {
+	i, ok := m.object.index(name)
+	if !ok {
+		return nil, fmt.Errorf("the BPF program has no map %s", name)
+	}
+	return m.maps[i], nil
+}
+
+// Load loads a program of the object by its name, as one of that kind. When the
+// verifier refuses it, the error is an [*Error] with the verifier's log.
+func (m *Module) Load(name string, kind ebpf.ProgramType) error {
+	step := "loading the BPF program " + name
+	p := m.object.program(name)
+	if p == nil {
+		return &Error{Step: step, Err: errors.New("there is none of that name")}
+	}
+	instructions, err := m.instructions(p)
+	if err != nil {
+		return &Error{Step: step, Err: err}
+	}
+	spec := &ebpf.ProgramSpec{
+		Name: name, Type: kind, Instructions: instructions, License: m.object.License, KernelVersion: m.version,
+	}
+	loaded, err := unlocked(func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) })
+	if err != nil {
+		failed := &Error{Step: step, Err: cause(err)}
+		if log := (*ebpf.VerifierError)(nil); errors.As(err, &log) {
+			failed.Messages = fmt.Sprintf("%+v", log)
+		}
+		return failed
+	}
+	m.programs[name] = loaded
+	return nil
+}
+
+// cause is the system's part of an error, if it has one.
+func cause(err error) error {
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// instructions are a program's, with the maps that they refer to.
+func (m *Module) instructions(p *Program) (asm.Instructions, error) {
+	instructions, err := asm.AppendInstructions(
+		make(asm.Instructions, 0, len(p.Instructions)/asm.InstructionSize),
+		bytes.NewReader(p.Instructions), order, "linux")
+	if err != nil {
+		return nil, fmt.Errorf("decoding it: %w", err)
+	}
+	for i := range instructions {
+		if ins := &instructions[i]; ins.IsLoadFromMap() {
+			index := int(uint32(ins.Constant))
+			if index >= len(m.maps) {
+				return nil, fmt.Errorf("it refers to the map %d of %d", index, len(m.maps))
+			}
+			if err := ins.AssociateMap(m.maps[index]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return instructions, nil
+}
+
+// AttachKprobe runs a loaded program at the entry of a kernel function. The probe is a
+// perf event's: nothing of it is in tracefs, and it goes with this process, however
+// that ends.
+func (m *Module) AttachKprobe(symbol, program string) error {
+	return m.attach(symbol, program, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(symbol, p, nil) })
+}
+
+// AttachKretprobe runs a loaded program at the return of a kernel function. The
+// kernel keeps an instance for each call under way, twice as many as there are
+// CPUs and at least 10 (kernel/kprobes.c); returns of calls beyond go unseen.
+func (m *Module) AttachKretprobe(symbol, program string) error {
+	return m.attach(symbol, program, func(p *ebpf.Program) (link.Link, error) { return link.Kretprobe(symbol, p, nil) })
+}
+
+// AttachRawTracepoint runs a loaded program at a tracepoint of the kernel.
+func (m *Module) AttachRawTracepoint(tracepoint, program string) error {
+	return m.attach(tracepoint, program, func(p *ebpf.Program) (link.Link, error) {
+		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
+	})
+}
+
+func (m *Module) attach(to, program string, attach func(p *ebpf.Program) (link.Link, error)) error {
+	p, ok := m.programs[program]
+	if !ok {
+		return fmt.Errorf("attaching to %s: the BPF program %s is not loaded", to, program)
+	}
+	l, err := attach(p)
+	if err != nil {
+		return &Error{Step: "attaching to " + to, Err: cause(err)}
+	}
+	m.links = append(m.links, l)
+	return nil
+}
+
+// ProgramID is the kernel's number of a loaded program. Asking for it needs
+// CAP_SYS_ADMIN.
+func (m *Module) ProgramID(name string) (ebpf.ProgramID, error) {
+	p, ok := m.programs[name]
+	if !ok {
+		return 0, fmt.Errorf("the BPF program %s is not loaded", name)
+	}
+	info, err := p.Info()
+	if err != nil {
+		return 0, fmt.Errorf("looking at the BPF program %s: %w", name, err)
+	}
+	id, ok := info.ID()
+	if !ok {
+		return 0, fmt.Errorf("looking at the BPF program %s: the kernel tells no id", name)
+	}
+	return id, nil
+}
+
+// Detach takes all programs away: none runs after it. The maps stay.
+func (m *Module) Detach() error {
+	var errs []error
+	for _, l := range m.links {
+		errs = append(errs, l.Close())
+	}
+	for _, p := range m.programs {
+		errs = append(errs, p.Close())
+	}
+	m.links, m.programs = nil, nil
+	return errors.Join(errs...)
+}
+
+// Close detaches all programs and closes the maps.
+func (m *Module) Close() error {
+	errs := []error{m.Detach()}
+	for _, made := range m.maps {
+		errs = append(errs, made.Close())
+	}
+	m.maps = nil
+	return errors.Join(errs...)
+}
