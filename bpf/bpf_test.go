@@ -92,7 +92,7 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 				m, err := bcc.Compile(bcc.Source{
 					Code:    bpf.Source + layout,
 					Headers: bpf.Headers(),
-					Flags:   append([]string{"-DSELF=1", "-DTHREAD_STATUS=16", "-Wall", "-Wno-unused-function", "-Werror"}, shape.flags...),
+					Flags:   append([]string{"-DSELF=1", "-DTHREAD_STATUS=16", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Werror"}, shape.flags...),
 					Arch:    arch,
 				})
 				if err != nil {

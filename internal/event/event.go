@@ -1,5 +1,5 @@
 // Package event decodes the records that the BPF program puts into the perf
-// buffer. Their layout is struct record in bpf/opensnoop.c.
+// buffer. Their layout is struct record of <opensnoop/record.h> in bpf/include.
 package event
 
 import (
@@ -25,7 +25,7 @@ const CommSize = 16
 const NameMax = 4095
 
 // NameKind tells how a name came about. The values are enum name_kind's in
-// bpf/opensnoop.c.
+// <opensnoop/record.h>.
 type NameKind uint8
 
 const (
@@ -35,7 +35,7 @@ const (
 )
 
 // Fields are what a record holds beyond what every record does: a set of bits,
-// enum field's in bpf/opensnoop.c. What nobody asked for is not recorded.
+// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded.
 type Fields uint8
 
 const (

@@ -4,18 +4,20 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
 	"opensnoop/bpf"
 )
 
-// The types that libbcc gives the BPF program. Then comes the part of the program
-// that is about records, as it is.
+// The types that libbcc gives the BPF program, and what its header of the record
+// includes. Then comes that header.
 const layoutHead = `
 #include <limits.h>
 #include <stddef.h>
@@ -28,7 +30,7 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
-#define TASK_COMM_LEN 16 // include/linux/sched.h
+#define TASK_COMM_LEN 16
 `
 
 // A program that puts a value into each member by its name and writes the record.
@@ -73,23 +75,22 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT, "Fields");
 `
 
-// recordSource is the part of the BPF program that is about records.
-func recordSource(t *testing.T) string {
+// recordHeader is the header of the BPF program that is about records, less what it
+// includes.
+func recordHeader(t *testing.T) string {
 	t.Helper()
-	const first, last = "enum name_kind {", "#define HEADER_SIZE offsetof(struct record, name)\n"
-	_, rest, found := strings.Cut(bpf.Source, first)
-	part, _, ends := strings.Cut(rest, last)
-	if !found || !ends {
-		t.Fatalf("bpf/opensnoop.c has no part from %q to %q", first, last)
+	text, err := fs.ReadFile(bpf.Headers(), "include/opensnoop/record.h")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return first + part + last
+	return regexp.MustCompile(`(?m)^#include .*`).ReplaceAllString(string(text), "")
 }
 
 // Records have the same layout in C and in Go, for all fields that may be in them:
 // what the C compiler makes of struct record decodes to the values put into it, and
 // Append makes the same bytes.
 func TestLayout(t *testing.T) {
-	source := layoutHead + recordSource(t) + layoutMain
+	source := layoutHead + recordHeader(t) + layoutMain
 	compiler := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
 	dir := t.TempDir()
 	file, program := filepath.Join(dir, "layout.c"), filepath.Join(dir, "layout")

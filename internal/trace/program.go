@@ -3,7 +3,6 @@ package trace
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -38,9 +37,9 @@ type program struct {
 	kind ebpf.ProgramType
 }
 
-// Source returns the C source that a session of these options compiles, with the
-// header of this architecture that it needs, and the flags it is compiled with. It
-// needs no privilege.
+// Source returns the C source that a session of these options compiles, with its
+// headers behind it (see [bpf.Listing]), and the flags it is compiled with. It needs no
+// privilege.
 func Source(opts Options) (code string, flags []string, err error) {
 	version, err := features.LinuxVersionCode()
 	if err != nil {
@@ -55,11 +54,8 @@ func Source(opts Options) (code string, flags []string, err error) {
 		return "", nil, err
 	}
 	arch := map[string]string{"amd64": "x86", "arm64": "arm64"}[runtime.GOARCH]
-	header, err := fs.ReadFile(bpf.Headers(), "arch/"+arch+"/include/asm/open.h")
-	if err != nil {
-		return "", nil, fmt.Errorf("finding the header of this architecture: %w", err)
-	}
-	return fmt.Sprintf("%s\n// The header asm/open.h:\n\n%s", bpf.Source, header), flags, nil
+	code, err = bpf.Listing(arch)
+	return code, flags, err
 }
 
 // flagsOf specializes the BPF program; its head explains the macros.
