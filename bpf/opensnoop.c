@@ -10,17 +10,18 @@
 //	PROBE_KPROBE      hook the kernel's own open function (do_sys_openat2)
 //	PROBE_TRACEPOINT  hook the entry and exit of every system call
 //	FIELDS=n          what records hold, a sum of enum field
-//	SELF=n            the tracer's own tgid, whose opens make no records
 //	PIDNS_DEV, PIDNS_INO
-//	                  the tracer's pid namespace, if it is not the first: SELF,
-//	                  PIDS and TIDS are numbers of it, and so are those in records
-//	                  of its processes
+//	                  the tracer's pid namespace, if it is not the first: the pids
+//	                  of slots and filters are numbers of it, and so are those in
+//	                  records of its processes
 //
 // Filters; without the macro there is none. An open has to pass them all:
 //
+//	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS, TIDS, UIDS  "case 1: case 2:", so that many cost a binary search
 //	COMMS             "HAS(comm, "a", 1) || …"
-//	CGROUPS, MNTNSES  the path of a pinned map that has the ids as keys
+//	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the
+//	                  loader puts the user's pinned map in its place
 //	FLAGS_WANTED      an expression of `flags`; needs FIELD_FLAGS
 //	NAMES             "STARTS(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
@@ -47,19 +48,19 @@
 // The maps, and all that touches them.
 
 BPF_PERF_OUTPUT(events);
-BPF_PERCPU_ARRAY(scratch, struct record, 1); // too large for the stack
-BPF_HASH(calls, u64, struct call, 8192);     // by pid_tgid
-BPF_ARRAY(counters, u64, COUNTERS);
+BPF_PERCPU_ARRAY(scratch, struct record, 1);       // too large for the stack
+BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid
+BPF_ARRAY(slots, u64, SLOTS);
 #ifdef CGROUPS
-BPF_TABLE_PINNED("hash", u64, u64, cgroupset, 1024, CGROUPS);
+BPF_TABLE("hash", u64, u64, cgroupset, 1024);
 #endif
 #ifdef MNTNSES
-BPF_TABLE_PINNED("hash", u64, u32, mount_ns_set, 1024, MNTNSES);
+BPF_TABLE("hash", u64, u32, mount_ns_set, 1024);
 #endif
 
-static __always_inline u64 *counter(int which)
+static __always_inline u64 *slot(int which)
 {
-	return counters.lookup(&which);
+	return slots.lookup(&which);
 }
 
 static __always_inline struct record *scratch_record(int *zero)
@@ -72,19 +73,19 @@ static __always_inline long output(void *ctx, struct record *r, u64 size)
 	return events.perf_submit(ctx, r, size);
 }
 
-static __always_inline struct call *find_call(u64 *id)
+static __always_inline struct pending_call *find_pending(u64 *id)
 {
-	return calls.lookup(id);
+	return pending.lookup(id);
 }
 
-static __always_inline long put_call(u64 *id, struct record *r)
+static __always_inline long put_pending(u64 *id, struct record *r)
 {
-	return calls.update(id, (struct call *)r);
+	return pending.update(id, (struct pending_call *)r);
 }
 
-static __always_inline long delete_call(u64 *id)
+static __always_inline long delete_pending(u64 *id)
 {
-	return calls.delete(id);
+	return pending.delete(id);
 }
 
 #ifdef CGROUPS

@@ -37,6 +37,10 @@ type Source struct {
 	Headers fs.FS    // laid out like a kernel source folder, less linux/version.h, with a bcc/helpers.h
 	Flags   []string // of the compiler, such as -DNAME=value
 	Arch    string   // "" is this machine's; "arm64", "x86" only to check a source
+
+	// Pinned are the paths of pinned maps, by the names of maps of the source that
+	// they take the place of.
+	Pinned map[string]string
 }
 
 // Error is a step of libbcc's that failed.
@@ -88,6 +92,9 @@ var shortcuts = []string{
 // error of the compiler is an [*Error] with its messages. It takes 30 to 100 ms,
 // during which the process's working folder is another.
 func Compile(src Source) (*Module, error) {
+	if len(src.Pinned) > 0 {
+		return nil, errors.New("pinned maps cannot take the place of the program's own yet")
+	}
 	version, err := features.LinuxVersionCode()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kernel's version: %w", err)

@@ -349,7 +349,7 @@ func TestShortcutsServeTheTracer(t *testing.T) {
 				m := compile(t, Source{
 					Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
 					Headers: bpf.Headers(),
-					Flags:   []string{probe, "-DSELF=1", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
+					Flags:   []string{probe, "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
 					Arch:    arch,
 				})
 				m.Close()

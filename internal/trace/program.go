@@ -60,7 +60,7 @@ func Source(opts Options) (code string, flags []string, err error) {
 
 // flagsOf specializes the BPF program; its head explains the macros.
 func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
-	flags := []string{fmt.Sprintf("-DSELF=%d", os.Getpid())}
+	var flags []string
 	define := func(name string, value any) { flags = append(flags, fmt.Sprintf("-D%s=%v", name, value)) }
 
 	switch kind {
@@ -173,7 +173,11 @@ func (o *Options) filters() []string {
 			macros = append(macros, name+"="+value)
 		}
 	}
-	add("PIDS", cases(o.PIDs))
+	if _, ok := o.onePID(); ok {
+		macros = append(macros, "PID_SLOT")
+	} else {
+		add("PIDS", cases(o.PIDs))
+	}
 	add("TIDS", cases(o.TIDs))
 	add("UIDS", cases(o.UIDs))
 	var comms []string
@@ -182,10 +186,10 @@ func (o *Options) filters() []string {
 	}
 	add("COMMS", strings.Join(comms, " || "))
 	if o.Cgroups != "" {
-		add("CGROUPS", literal(o.Cgroups))
+		macros = append(macros, "CGROUPS")
 	}
 	if o.MountNamespaces != "" {
-		add("MNTNSES", literal(o.MountNamespaces))
+		macros = append(macros, "MNTNSES")
 	}
 	var wanted []string
 	for _, f := range o.Flags {
@@ -200,12 +204,24 @@ func (o *Options) filters() []string {
 	return macros
 }
 
+// onePID returns the process to trace if it is one, and false if it is any or several.
+// The program then finds it in a slot, and is the same for every process.
+func (o *Options) onePID() (pid uint32, ok bool) {
+	if pids := distinct(o.PIDs); len(pids) == 1 {
+		return pids[0], true
+	}
+	return 0, false
+}
+
+// distinct returns the numbers in order, each once.
+func distinct(numbers []uint32) []uint32 {
+	return slices.Compact(slices.Sorted(slices.Values(numbers)))
+}
+
 // cases are the labels of a switch.
 func cases(numbers []uint32) string {
-	numbers = slices.Clone(numbers)
-	slices.Sort(numbers)
 	var labels []string
-	for _, n := range slices.Compact(numbers) {
+	for _, n := range distinct(numbers) {
 		labels = append(labels, fmt.Sprintf("case %d:", n))
 	}
 	return strings.Join(labels, " ")

@@ -83,8 +83,21 @@ func (o *Options) reached(step Step) {
 	}
 }
 
+// pinned are the paths of the pinned maps, by the names of the BPF program's maps that
+// they take the place of.
+func (o *Options) pinned() map[string]string {
+	pinned := make(map[string]string)
+	if o.Cgroups != "" {
+		pinned["cgroupset"] = o.Cgroups
+	}
+	if o.MountNamespaces != "" {
+		pinned["mount_ns_set"] = o.MountNamespaces
+	}
+	return pinned
+}
+
 // checkMaps returns an error if a pinned map is not what the BPF program would use
-// it as. Libbcc would pin one of its own where there is none.
+// it as.
 func (o *Options) checkMaps() error {
 	for _, pinned := range []struct {
 		path      string
@@ -111,11 +124,11 @@ type FlagFilter struct{ Mask, Value uint64 }
 
 // Session is a running trace. It is not safe for concurrent use.
 type Session struct {
-	module   *bcc.Module
-	reader   *perf.Reader
-	calls    *ebpf.Map // calls whose name could not be read yet
-	counters *ebpf.Map
-	pages    int
+	module  *bcc.Module
+	reader  *perf.Reader
+	pending *ebpf.Map // calls whose name or result is not known yet
+	slots   *ebpf.Map // what the program counts and what it is told; see slot
+	pages   int
 
 	hook   string
 	also   []string
@@ -133,13 +146,6 @@ type Session struct {
 	// The kernel's ids of calls are not those of our pid namespace.
 	foreignIDs bool
 }
-
-// Indices into the BPF program's array of counters: enum counter.
-const (
-	counterLost      uint32 = 0
-	counterWaiting   uint32 = 1
-	counterReclaimed uint32 = 2
-)
 
 // Open compiles and loads the program, opens the buffers and attaches the probes.
 // It takes 0.05 to 0.2 s, and uses the working folder, stdout and stderr of the
@@ -214,7 +220,7 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	if err != nil {
 		return nil, err
 	}
-	s.module, err = bcc.Compile(bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags})
+	s.module, err = bcc.Compile(bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags, Pinned: opts.pinned()})
 	if err != nil {
 		return nil, err
 	}
@@ -227,6 +233,9 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 	}
 	opts.reached(Loaded)
 	if err := s.openMaps(opts); err != nil {
+		return nil, err
+	}
+	if err := s.tell(opts); err != nil {
 		return nil, err
 	}
 	switch kind {
@@ -244,10 +253,10 @@ func open(kind probe.Kind, version uint32, opts Options) (_ *Session, err error)
 }
 
 func (s *Session) openMaps(opts Options) (err error) {
-	if s.calls, err = s.module.Map("calls"); err != nil {
+	if s.pending, err = s.module.Map("pending"); err != nil {
 		return err
 	}
-	if s.counters, err = s.module.Map("counters"); err != nil {
+	if s.slots, err = s.module.Map("slots"); err != nil {
 		return err
 	}
 	events, err := s.module.Map("events")
@@ -282,6 +291,17 @@ func (s *Session) openMaps(opts Options) (err error) {
 	}
 }
 
+// tell writes into the slots what the program has to know of this run.
+func (s *Session) tell(opts Options) error {
+	if err := s.setSlot(slotSelf, uint64(os.Getpid())); err != nil {
+		return err
+	}
+	if pid, ok := opts.onePID(); ok {
+		return s.setSlot(slotPID, uint64(pid))
+	}
+	return nil
+}
+
 // errorIs looks for errnos in err's text too, because perf.Reader's errors do not
 // wrap them.
 func errorIs(err error, errnos ...unix.Errno) bool {
@@ -310,11 +330,11 @@ func (s *Session) Close() error {
 		err = errors.Join(err, s.reader.Close())
 		s.reader = nil
 	}
-	for _, m := range []*ebpf.Map{s.calls, s.counters} {
+	for _, m := range []*ebpf.Map{s.pending, s.slots} {
 		if m != nil {
 			m.Close()
 		}
 	}
-	s.calls, s.counters = nil, nil
+	s.pending, s.slots = nil, nil
 	return err
 }

@@ -28,8 +28,6 @@
 	__attribute__((section("maps/" type)))				\
 	struct name##_table_t name = { .max_entries = (entries) }
 
-#define BPF_TABLE_PINNED(type, key_type, leaf_type, name, entries, path) \
-	BPF_TABLE(type ":" path, key_type, leaf_type, name, entries)
 #define BPF_HASH(name, key_type, leaf_type, entries) \
 	BPF_TABLE("hash", key_type, leaf_type, name, entries)
 #define BPF_ARRAY(name, leaf_type, entries) \

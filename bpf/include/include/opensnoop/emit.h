@@ -53,7 +53,7 @@ static __always_inline void submit(void *ctx, struct record *r, u32 len)
 	// The ring's own count of lost records reaches the reader only with the
 	// next record that fits; this one is right at any time.
 	if (output(ctx, r, HEADER_SIZE + (len & (PATH_MAX - 1))))
-		add(LOST, 1);
+		add(LOST_BUFFER, 1);
 }
 
 // submit_named sends a record by the result n of reading its name into it, which

@@ -35,7 +35,15 @@ static __always_inline bool traced(u64 id)
 {
 	u64 local = local_id(id);
 
-	if (local >> 32 == SELF)
+#ifdef PID_SLOT
+	u64 *pid = slot(PID);
+
+	if (!pid || local >> 32 != *pid)
+		return false;
+#endif
+	u64 *self = slot(SELF);
+
+	if (!self || local >> 32 == *self)
 		return false;
 #ifdef PIDS
 	switch (local >> 32) {

@@ -64,22 +64,22 @@ static __always_inline int on_open_named(struct pt_regs *ctx)
 	u64 id = bpf_get_current_pid_tgid(), address;
 	struct filename_start filename = {};
 	struct record *r;
-	struct call *waiting;
+	struct pending_call *call;
 	int zero = 0;
 	long n;
 
-	if (none_waits())
+	if (none_pending())
 		return 0;
-	waiting = find_call(&id);
-	if (!waiting)
+	call = find_pending(&id);
+	if (!call)
 		return 0;
 	// Where struct filename is another, the address does not match, and the
 	// return probe serves.
 	bpf_probe_read_kernel(&filename, sizeof(filename), (void *)PT_REGS_PARM2(ctx));
-	if (filename.uptr != waiting->name)
+	if (filename.uptr != call->name)
 		return 0;
 	r = scratch_record(&zero);
-	if (!r || !take(id, r, &address))
+	if (!r || !take_pending(id, r, &address))
 		return 0;
 	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), filename.name);
 	submit_named(ctx, r, n, NAME_UNSEEN, address);

@@ -23,8 +23,8 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	r = scratch_record(&zero);
 	if (!r)
 		return;
-	// This thread's last call still waits only if its return was missed.
-	if (!none_waits() && take(id, r, &missed))
+	// This thread's last call is still pending only if its return was missed.
+	if (!none_pending() && take_pending(id, r, &missed))
 		submit_named(ctx, r, -1, NAME_UNSEEN, missed);
 
 	fill(r, id, args);
@@ -34,7 +34,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	if (n >= 0 && !name_wanted(r->name))
 		return;
 #endif
-	if (wait(r, id, args->name))
+	if (make_pending(r, id, args->name))
 		return;
 		// No room for one more call: without a result rather than not at all.
 #endif
@@ -43,15 +43,15 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 #ifndef FAILED
 		submit_named(ctx, r, n, NAME_READ, 0);
 #else
-		add(LOST, 1);
+		add(LOST_PENDING, 1);
 #endif
 		return;
 	}
-	if (!wait(r, id, args->name))
-		add(LOST, 1);
+	if (!make_pending(r, id, args->name))
+		add(LOST_PENDING, 1);
 }
 
-// trace_return finishes the current thread's waiting call. saved is where its
+// trace_return finishes the current thread's pending call. saved is where its
 // registers are, NULL if that is not known here.
 static __always_inline void trace_return(void *ctx, void *saved, s64 result)
 {
@@ -60,11 +60,11 @@ static __always_inline void trace_return(void *ctx, void *saved, s64 result)
 	int zero = 0;
 	long n;
 
-	if (none_waits())
+	if (none_pending())
 		return;
 	id = bpf_get_current_pid_tgid();
 	r = scratch_record(&zero);
-	if (!r || !take(id, r, &address))
+	if (!r || !take_pending(id, r, &address))
 		return;
 #ifdef FAILED
 	if (result >= 0)
