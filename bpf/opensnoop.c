@@ -9,7 +9,7 @@
 //
 //	PROBE_KPROBE      hook the kernel's own open function (do_sys_openat2)
 //	PROBE_TRACEPOINT  hook the entry and exit of every system call
-//	FIELDS=n          what records hold, a sum of enum field
+//	FIELDS=n          what records hold, a sum of FIELD_… (opensnoop/record.h)
 //	PIDNS_DEV, PIDNS_INO
 //	                  the tracer's pid namespace, if it is not the first: the pids
 //	                  of slots and filters are numbers of it, and so are those in

@@ -86,7 +86,7 @@ func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
 	}
 	fields := opts.fields()
 	if fields != 0 {
-		define("FIELDS", uint8(fields))
+		define("FIELDS", uint16(fields))
 	}
 	if features.HaveProgramHelper(ebpf.RawTracepoint, asm.FnTaskPtRegs) == nil { // then kprobes have it too
 		flags = append(flags, "-DTASK_REGS")

@@ -15,9 +15,9 @@ static __always_inline void set_flags(struct record *r, struct open_args *args)
 	r->flags = args->flags;
 	r->mode = args->mode;
 	if (args->flags_read)
-		r->fields |= FIELD_FLAGS;
+		r->fields &= ~UNREAD(FIELD_FLAGS);
 	else
-		r->fields &= ~FIELD_FLAGS;
+		r->fields |= UNREAD(FIELD_FLAGS);
 #endif
 }
 
@@ -30,12 +30,12 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 		id = local;
 	r->tgid = id >> 32;
 	r->tid = id;
-	r->fields = FIELDS | HAS_DETAILS;
+	r->fields = FIELDS;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
 #endif
-#if DETAILS
+#if FIELDS & FIELD_RESULT
 	r->result = RESULT_UNKNOWN;
 #endif
 #if FIELDS & FIELD_PPID
@@ -52,7 +52,7 @@ static __always_inline void submit(void *ctx, struct record *r, u32 len)
 	r->time = bpf_ktime_get_ns();
 	// The ring's own count of lost records reaches the reader only with the
 	// next record that fits; this one is right at any time.
-	if (output(ctx, r, HEADER_SIZE + (len & (PATH_MAX - 1))))
+	if (output(ctx, r, FIXED_SIZE + (len & (PATH_MAX - 1))))
 		add(LOST_BUFFER, 1);
 }
 

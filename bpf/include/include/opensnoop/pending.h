@@ -10,7 +10,7 @@
 // A pending call: the record as far as it is known, with the address of the name in
 // the name's place. User space can give it out as it is.
 struct pending_call {
-	char header[HEADER_SIZE]; // its time is the entry's
+	char fixed[FIXED_SIZE]; // the time in it is the entry's
 	u64 name;
 };
 
@@ -43,7 +43,7 @@ static __always_inline bool take_pending(u64 id, struct record *r, u64 *address)
 
 	if (!call)
 		return false;
-	__builtin_memcpy(r, call->header, HEADER_SIZE);
+	__builtin_memcpy(r, call->fixed, FIXED_SIZE);
 	*address = call->name;
 	if (delete_pending(&id))
 		return false;

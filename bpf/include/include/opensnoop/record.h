@@ -14,42 +14,65 @@ enum name_kind {
 	NAME_UNSEEN = 2, // unreadable at entry, return not seen; `name` holds it
 };
 
-// What is in a record beyond what is in all; event.Fields in Go. Macros, for the
-// preprocessor to choose by.
-#define FIELD_UID 1
+// The parts of a record: event.Fields in Go. Macros, for the preprocessor to choose by.
+// A part stands in the record in the order of these bits, and first come those with
+// members of 8 bytes, so that none is out of its alignment.
+#define FIELD_FLAGS 1 // and mode
 #define FIELD_PPID 2
-#define FIELD_FLAGS 4 // and mode
-#define FIELD_RESULT 8
+#define FIELD_RESULT 4
+#define FIELD_UID 8
 
 #ifndef FIELDS
 #define FIELDS 0
 #endif
-#define DETAILS (FIELDS & (FIELD_PPID | FIELD_FLAGS | FIELD_RESULT))
-// Set in a record that has room for details, also if none of them could be read.
-#define HAS_DETAILS (DETAILS ? 128 : 0)
+
+// Set in `fields` for a part that is there, but whose values could not be read.
+#define UNREAD(field) ((field) << 16)
 
 #define RESULT_UNKNOWN (-2147483647 - 1)
 
-// What goes to user space: this header, then name_len bytes and no more.
-// internal/event decodes it, and a test holds the two to the same layout.
+// What goes to user space. Only the bytes used are sent:
+//
+//	header   24 bytes
+//	parts    those of `fields`, each of a fixed size, with none between them; then
+//	         bytes that mean nothing, to a multiple of 8
+//	comm     TASK_COMM_LEN bytes
+//	name     name_len bytes
+//
+// A part that has a string of its own holds its length, and the string follows the name,
+// in the order of the parts. internal/event decodes it, and a test holds the two to the
+// same layout.
+//
+// What is before the name must end with a NUL: from Linux 5.8 to early 6.1
+// bpf_probe_read_kernel_str writes one there when the first byte faults. A comm does.
 struct record {
 	u64 time; // ns, CLOCK_MONOTONIC, when the record was submitted
 	u32 tgid;
 	u32 tid;
-	u32 uid;
+	u32 fields;   // FIELD_… of the parts that are there, UNREAD(FIELD_…)
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
-	u8 fields;    // FIELD_…, less those that could not be read
-	char comm[TASK_COMM_LEN];
-#if DETAILS
+	u8 unused;
+
+#if FIELDS & FIELD_FLAGS
 	u64 flags;
 	u32 mode;
-	u32 ppid;
-	s32 result;
-	u32 unused;
 #endif
+#if FIELDS & FIELD_PPID
+	u32 ppid;
+#endif
+#if FIELDS & FIELD_RESULT
+	s32 result;
+#endif
+#if FIELDS & FIELD_UID
+	u32 uid;
+#endif
+
+	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
 	char name[PATH_MAX];
 };
-#define HEADER_SIZE offsetof(struct record, name)
+
+// The bytes of a record less its strings behind the comm.
+#define FIXED_SIZE offsetof(struct record, name)
 
 #endif

@@ -74,7 +74,7 @@ static __always_inline void trace_return(void *ctx, void *saved, s64 result)
 	r->result = result;
 #endif
 #if FIELDS & FIELD_FLAGS
-	if (saved && !(r->fields & FIELD_FLAGS)) {
+	if (saved && r->fields & UNREAD(FIELD_FLAGS)) {
 		struct pt_regs *regs = current_regs(saved);
 		struct open_args args = {};
 
