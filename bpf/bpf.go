@@ -4,11 +4,15 @@ package bpf
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
+	"regexp"
+	"strings"
 )
 
-// Source is the C source of the program: GPL-2.0-only, as the helpers that it
-// calls demand. Its head says which -D flags specialize it.
+// Source is the main file of the program, in C: GPL-2.0-only, as the helpers that
+// it calls demand. Its head says which -D flags specialize it. It includes headers
+// of [Headers].
 //
 //go:embed opensnoop.c
 var Source string
@@ -32,4 +36,45 @@ func Headers() fs.FS {
 		panic(err) // only for a malformed constant path
 	}
 	return sub
+}
+
+// included finds the headers that are the program's own, by their names. All others
+// stand in for the kernel's.
+var included = regexp.MustCompile(`(?m)^#include <((?:opensnoop/|asm/open\.h)[^>]*)>`)
+
+// Listing returns [Source] with the program's own headers behind it, each under a
+// line with its name, for an architecture by libbcc's name, such as "x86". It is to
+// be read: the headers go into files of these names to compile it.
+func Listing(arch string) (string, error) {
+	var text strings.Builder
+	text.WriteString(Source)
+	headers := Headers()
+	seen := make(map[string]bool)
+	var add func(code string) error
+	add = func(code string) error {
+		for _, match := range included.FindAllStringSubmatch(code, -1) {
+			name := match[1]
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			path := "include/" + name
+			if strings.HasPrefix(name, "asm/") {
+				path = "arch/" + arch + "/include/" + name
+			}
+			header, err := fs.ReadFile(headers, path)
+			if err != nil {
+				return fmt.Errorf("finding a header of the BPF program: %w", err)
+			}
+			fmt.Fprintf(&text, "\n// ---- The header <%s>:\n\n%s", name, header)
+			if err := add(string(header)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := add(Source); err != nil {
+		return "", err
+	}
+	return text.String(), nil
 }

@@ -63,7 +63,7 @@ var shapes = map[string]struct {
 }
 
 var everything = []string{
-	"-DFIELDS=15", "-DTASK_REAL_PARENT=8", "-DTASK_TGID=16", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
+	"-DFIELDS=15", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DTASK_NSPROXY=8", "-DNSPROXY_MNT_NS=8", "-DMNT_NS_INUM=8", "-DTASK_REAL_PARENT=8", "-DTASK_TGID=16", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
 	"-DPIDS=case 1: case 2:", "-DTIDS=case 1:", "-DUIDS=case 0:", `-DCOMMS=HAS(comm, "a", 1)`,
 	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DFAILED",
 }
@@ -96,7 +96,7 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 				r, err := compiler.Compile(t.Context(), bcc.Source{
 					Code:    bpf.Source + layout,
 					Headers: bpf.Headers(),
-					Flags:   append([]string{"-DSELF=1", "-DTHREAD_STATUS=16", "-Wall", "-Wno-unused-function", "-Werror"}, shape.flags...),
+					Flags:   append([]string{"-DTHREAD_STATUS=16", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Werror"}, shape.flags...),
 					Arch:    arch,
 				})
 				if err != nil {
@@ -137,7 +137,7 @@ func TestBrokenHeaderFails(t *testing.T) {
 		_, err = compiler.Compile(t.Context(), bcc.Source{
 			Code:    bpf.Source,
 			Headers: headers,
-			Flags:   []string{"-DPROBE_TRACEPOINT", "-DSELF=1", "-DTHREAD_STATUS=16"},
+			Flags:   []string{"-DPROBE_TRACEPOINT", "-DTHREAD_STATUS=16"},
 			Arch:    arch,
 		})
 		var failed *object.Error

@@ -162,7 +162,7 @@ func TestShortcutsServeTheTracer(t *testing.T) {
 			r := mustCompile(t, compiler(t), Source{
 				Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
 				Headers: bpf.Headers(),
-				Flags:   []string{probe, "-fcf-protection=none", "-DSELF=1", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
+				Flags:   []string{probe, "-fcf-protection=none", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
 				Arch:    arch,
 			})
 			if r.Slow {

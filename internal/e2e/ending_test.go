@@ -17,7 +17,7 @@ import (
 const interrupt = unix.SIGINT
 
 // ours are the names of our BPF programs and maps, cut as the kernel cuts them.
-var ours = []string{"open_enter", "open_return", "open_named", "syscall_enter", "syscall_exit", "uring_submit", "events", "scratch", "calls", "counters"}
+var ours = []string{"open_enter", "open_return", "open_named", "syscall_enter", "syscall_exit", "uring_submit", "events", "scratch", "pending", "slots"}
 
 // leftovers lists the BPF programs and maps in the kernel that bear our names.
 func leftovers(t *testing.T) []string {

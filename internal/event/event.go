@@ -1,5 +1,5 @@
 // Package event decodes the records that the BPF program puts into the perf
-// buffer. Their layout is struct record in bpf/opensnoop.c.
+// buffer. Their layout is struct record of <opensnoop/record.h> in bpf/include.
 package event
 
 import (
@@ -9,12 +9,9 @@ import (
 	"math"
 )
 
-// HeaderSize is the size in bytes of a record less its details and its name.
-const HeaderSize = 40
-
-// DetailSize is the size in bytes of the details, which are only in records that
-// have fields of them.
-const DetailSize = 24
+// headerSize is the size in bytes of what every record begins with. Parts follow, as
+// the header tells, then the comm, then the name.
+const headerSize = 24
 
 // CommSize is the size in bytes of the kernel's name of a task, with the NUL
 // that ends it (TASK_COMM_LEN in include/linux/sched.h).
@@ -25,7 +22,7 @@ const CommSize = 16
 const NameMax = 4095
 
 // NameKind tells how a name came about. The values are enum name_kind's in
-// bpf/opensnoop.c.
+// <opensnoop/record.h>.
 type NameKind uint8
 
 const (
@@ -35,23 +32,39 @@ const (
 )
 
 // Fields are what a record holds beyond what every record does: a set of bits,
-// enum field's in bpf/opensnoop.c. What nobody asked for is not recorded.
-type Fields uint8
+// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
+// part of the record, and the parts are in the order of the bits.
+type Fields uint16
 
 const (
-	UID    Fields = 1 << iota // Event.UID
+	Flags  Fields = 1 << iota // Event.Flags and Event.Mode
 	PPID                      // Event.PPID
-	Flags                     // Event.Flags and Event.Mode
 	Result                    // Event.Result
-
-	details = PPID | Flags | Result
-
-	// hasDetails is set in a record that has room for details, also if none of
-	// them could be read. It is in no Event.
-	hasDetails Fields = 1 << 7
+	UID                       // Event.UID
 )
 
-// Has tells whether all fields of g are in f.
+const knownFields = Flags | PPID | Result | UID
+
+// size returns the size in bytes of the parts in a record, with what fills them up to a
+// multiple of 8 bytes.
+func (f Fields) size() int {
+	size := 0
+	if f.Has(Flags) {
+		size += 12
+	}
+	if f.Has(PPID) {
+		size += 4
+	}
+	if f.Has(Result) {
+		size += 4
+	}
+	if f.Has(UID) {
+		size += 4
+	}
+	return (size + 7) &^ 7
+}
+
+// Has reports whether all fields of g are in f.
 func (f Fields) Has(g Fields) bool { return f&g == g }
 
 // Event is one open.
@@ -81,37 +94,65 @@ const ResultUnknown int32 = math.MinInt32
 // Decode fills e from a record, which may have bytes behind it: the perf buffer
 // pads. Comm and Name point into the record.
 func (e *Event) Decode(record []byte) error {
-	if len(record) < HeaderSize {
-		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), HeaderSize)
+	if len(record) < headerSize {
+		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), headerSize)
 	}
 	order := binary.NativeEndian
+	fields := order.Uint32(record[16:])
+	there, unread := Fields(fields), Fields(fields>>16)
+	if there&^knownFields != 0 {
+		return fmt.Errorf("a record with unknown parts: %#x", uint16(there&^knownFields))
+	}
+	size := there.size()
+	if len(record) < headerSize+size+CommSize {
+		return fmt.Errorf("a record of %d bytes, too short for its parts of %d", len(record), size)
+	}
 	*e = Event{
 		Time:     order.Uint64(record[0:]),
 		TGID:     order.Uint32(record[8:]),
 		TID:      order.Uint32(record[12:]),
-		UID:      order.Uint32(record[16:]),
 		NameKind: NameKind(record[22]),
-		Fields:   Fields(record[23]) &^ hasDetails,
-		Comm:     record[24:HeaderSize],
+		Fields:   there &^ unread,
 	}
-	size := int(order.Uint16(record[20:]))
+	nameLen := int(order.Uint16(record[20:]))
+	rest := record[headerSize:]
+	e.decodeParts(there, rest[:size])
+	rest = rest[size:]
+	e.Comm = rest[:CommSize]
 	if end := bytes.IndexByte(e.Comm, 0); end >= 0 {
 		e.Comm = e.Comm[:end]
 	}
+	return e.decodeName(nameLen, rest[CommSize:])
+}
 
-	rest := record[HeaderSize:]
-	if Fields(record[23]).Has(hasDetails) {
-		if len(rest) < DetailSize {
-			return fmt.Errorf("a record of %d bytes, too short for its details", len(record))
+// decodeParts takes the parts that are there. What could not be read stays 0.
+func (e *Event) decodeParts(there Fields, parts []byte) {
+	order := binary.NativeEndian
+	if there.Has(Flags) {
+		if e.Fields.Has(Flags) {
+			e.Flags, e.Mode = order.Uint64(parts), order.Uint32(parts[8:])
 		}
-		if e.Fields&details != 0 {
-			e.Flags = order.Uint64(rest[0:])
-			e.Mode = order.Uint32(rest[8:])
-			e.PPID = order.Uint32(rest[12:])
-			e.Result = int32(order.Uint32(rest[16:]))
-		}
-		rest = rest[DetailSize:]
+		parts = parts[12:]
 	}
+	if there.Has(PPID) {
+		if e.Fields.Has(PPID) {
+			e.PPID = order.Uint32(parts)
+		}
+		parts = parts[4:]
+	}
+	if there.Has(Result) {
+		if e.Fields.Has(Result) {
+			e.Result = int32(order.Uint32(parts))
+		}
+		parts = parts[4:]
+	}
+	if there.Has(UID) && e.Fields.Has(UID) {
+		e.UID = order.Uint32(parts)
+	}
+}
+
+// decodeName takes the name, or the address in its place, of size bytes.
+func (e *Event) decodeName(size int, rest []byte) error {
 	if size > NameMax || size > len(rest) {
 		return fmt.Errorf("a name of %d bytes in a record with room for %d", size, len(rest))
 	}
@@ -122,7 +163,7 @@ func (e *Event) Decode(record []byte) error {
 		if size != 8 {
 			return fmt.Errorf("an address of %d bytes", size)
 		}
-		e.Address = order.Uint64(rest)
+		e.Address = binary.NativeEndian.Uint64(rest)
 	default:
 		return fmt.Errorf("a name of the unknown kind %d", e.NameKind)
 	}
@@ -140,32 +181,41 @@ func Time(record []byte) uint64 {
 // Append appends e as a record to b.
 func (e *Event) Append(b []byte) []byte {
 	order := binary.NativeEndian
-	size := len(e.Name)
+	nameLen := len(e.Name)
 	if e.NameKind != NameRead {
-		size = 8
+		nameLen = 8
 	}
 	b = order.AppendUint64(b, e.Time)
 	b = order.AppendUint32(b, e.TGID)
 	b = order.AppendUint32(b, e.TID)
-	b = order.AppendUint32(b, e.UID)
-	b = order.AppendUint16(b, uint16(size))
-	fields := e.Fields
-	if fields&details != 0 {
-		fields |= hasDetails
-	}
-	b = append(b, byte(e.NameKind), byte(fields))
+	b = order.AppendUint32(b, uint32(e.Fields))
+	b = order.AppendUint16(b, uint16(nameLen))
+	b = append(b, byte(e.NameKind), 0)
+	b = e.appendParts(b)
 	var comm [CommSize]byte
 	copy(comm[:CommSize-1], e.Comm)
 	b = append(b, comm[:]...)
-	if e.Fields&details != 0 {
-		b = order.AppendUint64(b, e.Flags)
-		b = order.AppendUint32(b, e.Mode)
-		b = order.AppendUint32(b, e.PPID)
-		b = order.AppendUint32(b, uint32(e.Result))
-		b = order.AppendUint32(b, 0)
-	}
 	if e.NameKind != NameRead {
 		return order.AppendUint64(b, e.Address)
 	}
 	return append(b, e.Name...)
+}
+
+func (e *Event) appendParts(b []byte) []byte {
+	order := binary.NativeEndian
+	end := len(b) + e.Fields.size()
+	if e.Fields.Has(Flags) {
+		b = order.AppendUint64(b, e.Flags)
+		b = order.AppendUint32(b, e.Mode)
+	}
+	if e.Fields.Has(PPID) {
+		b = order.AppendUint32(b, e.PPID)
+	}
+	if e.Fields.Has(Result) {
+		b = order.AppendUint32(b, uint32(e.Result))
+	}
+	if e.Fields.Has(UID) {
+		b = order.AppendUint32(b, e.UID)
+	}
+	return append(b, make([]byte, end-len(b))...)
 }

@@ -2,12 +2,13 @@ package event
 
 import (
 	"bytes"
+	"encoding/binary"
 	"reflect"
 	"strings"
 	"testing"
 )
 
-const all = UID | PPID | Flags | Result
+const all = Flags | PPID | Result | UID
 
 func TestRoundTrip(t *testing.T) {
 	for name, e := range map[string]Event{
@@ -55,10 +56,12 @@ func TestDecodeErrors(t *testing.T) {
 		record []byte
 		err    string
 	}{
-		{nil, "a record of 0 bytes, shorter than its header of 40"},
-		{make([]byte, HeaderSize-1), "a record of 39 bytes, shorter"},
+		{nil, "a record of 0 bytes, shorter than its header of 24"},
+		{make([]byte, headerSize-1), "a record of 23 bytes, shorter"},
+		{make([]byte, headerSize+CommSize-1), "a record of 39 bytes, too short for its parts of 0"},
 		{record(named, func(b []byte) []byte { return b[:len(b)-1] }), "a name of 4 bytes in a record with room for 3"},
-		{record(detailed, func(b []byte) []byte { return b[:HeaderSize+DetailSize-1] }), "a record of 63 bytes, too short for its details"},
+		{record(detailed, func(b []byte) []byte { return b[:headerSize+8+CommSize-1] }), "a record of 47 bytes, too short for its parts of 8"},
+		{record(detailed, func(b []byte) []byte { b[16] |= 16; return b }), "a record with unknown parts: 0x10"},
 		{record(named, func(b []byte) []byte { b[22] = 3; return b }), "a name of the unknown kind 3"},
 		{record(bad, func(b []byte) []byte { b[20]--; return b }), "an address of 7 bytes"},
 		{append((&Event{Name: make([]byte, NameMax+1)}).Append(nil), 0), "a name of 4096 bytes"},
@@ -70,6 +73,36 @@ func TestDecodeErrors(t *testing.T) {
 	}
 	if at := Time(make([]byte, 7)); at != 0 {
 		t.Errorf("Time of 7 bytes is %d", at)
+	}
+}
+
+// A part whose values could not be read is passed over, wherever it stands.
+func TestUnreadParts(t *testing.T) {
+	e := Event{
+		Comm: []byte("a"), Name: []byte("name"), Fields: all,
+		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354,
+	}
+	for unread := range all + 1 {
+		record := e.Append(nil)
+		binary.NativeEndian.PutUint32(record[16:], uint32(all)|uint32(unread)<<16)
+		want := e
+		want.Fields &^= unread
+		if unread.Has(Flags) {
+			want.Flags, want.Mode = 0, 0
+		}
+		if unread.Has(PPID) {
+			want.PPID = 0
+		}
+		if unread.Has(Result) {
+			want.Result = 0
+		}
+		if unread.Has(UID) {
+			want.UID = 0
+		}
+		var got Event
+		if err := got.Decode(record); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("unread %b: got %+v, %v, want %+v", unread, got, err, want)
+		}
 	}
 }
 
@@ -91,6 +124,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Add((&Event{Comm: []byte("cat"), Name: []byte("/etc/passwd")}).Append(nil))
 	f.Add((&Event{Comm: []byte("cat"), Name: []byte("a"), Fields: all, Result: -2}).Append(nil))
+	for fields := range all + 1 {
+		f.Add((&Event{Comm: []byte("cat"), Name: []byte("a"), Fields: fields}).Append(nil))
+	}
 	f.Add((&Event{NameKind: NameBad, Address: 1}).Append(nil))
 	f.Add((&Event{NameKind: NameUnseen, Fields: Result, Result: ResultUnknown}).Append(nil))
 	f.Fuzz(func(t *testing.T, record []byte) {

@@ -3,7 +3,6 @@ package trace
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -54,25 +53,22 @@ func Program(opts Options) (bcc.Source, error) {
 	return bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags}, err
 }
 
-// Source returns the C source that a session of these options compiles, with the
-// header of this architecture that it needs, and the flags it is compiled with. It
-// needs no privilege.
+// Source returns the C source that a session of these options compiles, with its
+// headers behind it (see [bpf.Listing]), and the flags it is compiled with. It needs no
+// privilege.
 func Source(opts Options) (code string, flags []string, err error) {
 	program, err := Program(opts)
 	if err != nil {
 		return "", nil, err
 	}
 	arch := map[string]string{"amd64": "x86", "arm64": "arm64"}[runtime.GOARCH]
-	header, err := fs.ReadFile(bpf.Headers(), "arch/"+arch+"/include/asm/open.h")
-	if err != nil {
-		return "", nil, fmt.Errorf("finding the header of this architecture: %w", err)
-	}
-	return fmt.Sprintf("%s\n// The header asm/open.h:\n\n%s", program.Code, header), program.Flags, nil
+	code, err = bpf.Listing(arch)
+	return code, program.Flags, err
 }
 
 // flagsOf specializes the BPF program; its head explains the macros.
 func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
-	flags := []string{fmt.Sprintf("-DSELF=%d", os.Getpid())}
+	var flags []string
 	define := func(name string, value any) { flags = append(flags, fmt.Sprintf("-D%s=%v", name, value)) }
 
 	switch kind {
@@ -98,7 +94,7 @@ func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
 	}
 	fields := opts.fields()
 	if fields != 0 {
-		define("FIELDS", uint8(fields))
+		define("FIELDS", uint16(fields))
 	}
 	if kernel.HasHelper(asm.FnTaskPtRegs) {
 		flags = append(flags, "-DTASK_REGS")
@@ -185,7 +181,11 @@ func (o *Options) filters() []string {
 			macros = append(macros, name+"="+value)
 		}
 	}
-	add("PIDS", cases(o.PIDs))
+	if _, ok := o.onePID(); ok {
+		macros = append(macros, "PID_SLOT")
+	} else {
+		add("PIDS", cases(o.PIDs))
+	}
 	add("TIDS", cases(o.TIDs))
 	add("UIDS", cases(o.UIDs))
 	var comms []string
@@ -194,10 +194,10 @@ func (o *Options) filters() []string {
 	}
 	add("COMMS", strings.Join(comms, " || "))
 	if o.Cgroups != "" {
-		add("CGROUPS", literal(o.Cgroups))
+		macros = append(macros, "CGROUPS")
 	}
 	if o.MountNamespaces != "" {
-		add("MNTNSES", literal(o.MountNamespaces))
+		macros = append(macros, "MNTNSES")
 	}
 	var wanted []string
 	for _, f := range o.Flags {
@@ -212,12 +212,24 @@ func (o *Options) filters() []string {
 	return macros
 }
 
+// onePID returns the process to trace if it is one, and false if it is any or several.
+// The program then finds it in a slot, and is the same for every process.
+func (o *Options) onePID() (pid uint32, ok bool) {
+	if pids := distinct(o.PIDs); len(pids) == 1 {
+		return pids[0], true
+	}
+	return 0, false
+}
+
+// distinct returns the numbers in order, each once.
+func distinct(numbers []uint32) []uint32 {
+	return slices.Compact(slices.Sorted(slices.Values(numbers)))
+}
+
 // cases are the labels of a switch.
 func cases(numbers []uint32) string {
-	numbers = slices.Clone(numbers)
-	slices.Sort(numbers)
 	var labels []string
-	for _, n := range slices.Compact(numbers) {
+	for _, n := range distinct(numbers) {
 		labels = append(labels, fmt.Sprintf("case %d:", n))
 	}
 	return strings.Join(labels, " ")

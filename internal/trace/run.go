@@ -60,7 +60,7 @@ type Handler struct {
 // and returns how many opens were lost in all. Each open since [Open] is either
 // handed out or counted as lost.
 func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
-	checkLoss, checkCalls := time.Now().Add(lossTime), time.Now().Add(waitTime)
+	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
 	for err == nil && ctx.Err() == nil {
 		horizon := now()
@@ -69,8 +69,8 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
 		if err != nil {
 			break
 		}
-		if t := time.Now(); t.After(checkCalls) {
-			checkCalls = t.Add(waitTime)
+		if t := time.Now(); t.After(checkPending) {
+			checkPending = t.Add(pendingTime)
 			err = s.reclaim()
 			if t.After(checkLoss) {
 				checkLoss = t.Add(lossTime)
@@ -89,8 +89,8 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
 	if err == nil {
 		err = s.release(math.MaxUint64, h)
 	}
-	total, countErr := s.count(counterLost)
-	return total, errors.Join(err, countErr)
+	losses, lossErr := s.Losses()
+	return losses.Total(), errors.Join(err, lossErr)
 }
 
 // collect does one round: it waits for records, at the most for the given time,
@@ -159,20 +159,12 @@ func (s *Session) wanted(e *event.Event) bool {
 }
 
 func (s *Session) checkLost(before uint64, h Handler) uint64 {
-	total, err := s.count(counterLost)
-	if err != nil || total == before {
+	losses, err := s.Losses()
+	if err != nil || losses.Total() == before {
 		return before
 	}
-	h.Lost(total)
-	return total
-}
-
-func (s *Session) count(counter uint32) (uint64, error) {
-	var n uint64
-	if err := s.counters.Lookup(counter, &n); err != nil {
-		return 0, fmt.Errorf("reading the BPF program's counters: %w", err)
-	}
-	return n, nil
+	h.Lost(losses.Total())
+	return losses.Total()
 }
 
 // now is the clock of the BPF program's times, in ns.

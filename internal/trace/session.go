@@ -90,8 +90,21 @@ func (o *Options) reached(step Step) {
 	}
 }
 
+// pinned are the paths of the pinned maps, by the names of the BPF program's maps that
+// they take the place of.
+func (o *Options) pinned() map[string]string {
+	pinned := make(map[string]string)
+	if o.Cgroups != "" {
+		pinned["cgroupset"] = o.Cgroups
+	}
+	if o.MountNamespaces != "" {
+		pinned["mount_ns_set"] = o.MountNamespaces
+	}
+	return pinned
+}
+
 // checkMaps returns an error if a pinned map is not what the BPF program would use
-// it as. Libbcc would pin one of its own where there is none.
+// it as.
 func (o *Options) checkMaps() error {
 	for _, pinned := range []struct {
 		path      string
@@ -122,8 +135,8 @@ type Session struct {
 	compiled *bcc.Result
 	module   *object.Module
 	reader   *perf.Reader
-	calls    *ebpf.Map // calls whose name could not be read yet
-	counters *ebpf.Map
+	pending  *ebpf.Map // calls whose name or result is not known yet
+	slots    *ebpf.Map // what the program counts and what it is told; see slot
 	pages    int
 
 	hook   string
@@ -142,13 +155,6 @@ type Session struct {
 	// The kernel's ids of calls are not those of our pid namespace.
 	foreignIDs bool
 }
-
-// Indices into the BPF program's array of counters: enum counter.
-const (
-	counterLost      uint32 = 0
-	counterWaiting   uint32 = 1
-	counterReclaimed uint32 = 2
-)
 
 // Open compiles and loads the program, opens the buffers and attaches the probes.
 // It takes 0.05 to 0.2 s, and uses the working folder, stdout and stderr of the
@@ -237,9 +243,7 @@ func open(ctx context.Context, kind probe.Kind, version uint32, opts Options) (_
 		return nil, err
 	}
 	opts.reached(Compiled)
-	s.module, err = s.compiled.Object.Create(object.Options{Version: version, Pinned: map[string]string{
-		"cgroupset": opts.Cgroups, "mount_ns_set": opts.MountNamespaces,
-	}})
+	s.module, err = s.compiled.Object.Create(object.Options{Version: version, Pinned: opts.pinned()})
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +255,9 @@ func open(ctx context.Context, kind probe.Kind, version uint32, opts Options) (_
 	}
 	opts.reached(Loaded)
 	if err := s.openMaps(opts); err != nil {
+		return nil, err
+	}
+	if err := s.tell(opts); err != nil {
 		return nil, err
 	}
 	switch kind {
@@ -273,10 +280,10 @@ func NewCompiler(version kernel.Version, folder *cache.Folder) *bcc.Compiler {
 }
 
 func (s *Session) openMaps(opts Options) (err error) {
-	if s.calls, err = s.module.Map("calls"); err != nil {
+	if s.pending, err = s.module.Map("pending"); err != nil {
 		return err
 	}
-	if s.counters, err = s.module.Map("counters"); err != nil {
+	if s.slots, err = s.module.Map("slots"); err != nil {
 		return err
 	}
 	events, err := s.module.Map("events")
@@ -308,6 +315,17 @@ func (s *Session) openMaps(opts Options) (err error) {
 			return fmt.Errorf("opening the perf buffers: %w", err)
 		}
 	}
+}
+
+// tell writes into the slots what the program has to know of this run.
+func (s *Session) tell(opts Options) error {
+	if err := s.setSlot(slotSelf, uint64(os.Getpid())); err != nil {
+		return err
+	}
+	if pid, ok := opts.onePID(); ok {
+		return s.setSlot(slotPID, uint64(pid))
+	}
+	return nil
 }
 
 // errorIs looks for errnos in err's text too, because perf.Reader's errors do not

@@ -44,6 +44,7 @@ func TestEveryShapeLoads(t *testing.T) {
 		"all fields":      {Fields: all},
 		"failed":          {Failed: true},
 		"flag filter":     {Flags: []FlagFilter{{3, 1}, {0o100, 0o100}}},
+		"process":         {PIDs: []uint32{1}},
 		"processes":       {PIDs: many, TIDs: many, UIDs: many},
 		"comms":           {Comms: []string{"a", "fifteen bytes!!", `"\`, "??/", "\xff"}},
 		"paths":           {Paths: Globs{glob(t, "/etc/**"), glob(t, `/a"b\\c*`), glob(t, long+"*")}},

@@ -14,6 +14,7 @@
 // Maps. libbcc finds them by their sections, takes key, leaf, max_entries and flags
 // out of the structures by these names, and replaces calls of the functions in them
 // (BFrontendAction in its src/cc/frontends/clang/b_frontend_action.cc).
+// clang-format off
 #define BPF_TABLE(type, key_type, leaf_type, name, entries)		\
 	struct name##_table_t {						\
 		key_type key;						\
@@ -27,8 +28,6 @@
 	__attribute__((section("maps/" type)))				\
 	struct name##_table_t name = { .max_entries = (entries) }
 
-#define BPF_TABLE_PINNED(type, key_type, leaf_type, name, entries, path) \
-	BPF_TABLE(type ":" path, key_type, leaf_type, name, entries)
 #define BPF_HASH(name, key_type, leaf_type, entries) \
 	BPF_TABLE("hash", key_type, leaf_type, name, entries)
 #define BPF_ARRAY(name, leaf_type, entries) \
@@ -45,6 +44,7 @@
 	};								\
 	__attribute__((section("maps/perf_output")))			\
 	struct name##_table_t name = { .max_entries = 0 }
+// clang-format on
 
 // What libbcc writes in place of those calls uses these.
 #define BPF_ANY 0
@@ -67,6 +67,7 @@ struct task_struct;
 // The kernel's functions for BPF programs, by their numbers in enum bpf_func_id
 // (include/uapi/linux/bpf.h). Before 5.5 libbcc makes bpf_probe_read of the four
 // for memory of the kernel and of the user.
+// clang-format off
 static void *(*bpf_map_lookup_elem)(void *map, void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, void *key, void *value, u64 flags) = (void *)2;
 static long (*bpf_map_delete_elem)(void *map, void *key) = (void *)3;
@@ -87,6 +88,7 @@ static long (*bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) =
 static long (*bpf_get_ns_current_pid_tgid)(u64 dev, u64 ino, struct bpf_pidns_info *to, u32 size) = (void *)120;
 static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
+// clang-format on
 
 // The arguments of a kernel function, in a kprobe, after the C calling conventions.
 // The parameter must not have the name of a member: it would stand for that too.

@@ -14,6 +14,7 @@ static __always_inline bool is_compat(void)
 // is_open tells cheaply which numbers may be opens.
 static __always_inline bool is_open(u64 nr)
 {
+	// clang-format off
 	switch (nr) {
 	case 2: case X32 | 2:     // open; i386: fork
 	case 85: case X32 | 85:   // creat; i386: readlink
@@ -24,6 +25,7 @@ static __always_inline bool is_open(u64 nr)
 	case 295:                 // i386 openat; preadv
 		return true;
 	}
+	// clang-format on
 	return false;
 }
 

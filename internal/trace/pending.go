@@ -15,10 +15,10 @@ import (
 	"opensnoop/internal/event"
 )
 
-// waitTime is how long a call may wait in the kernel for its name before we look
-// after it, and how often we look. A page that has to be fetched from a disk
+// pendingTime is how long a call may be pending in the kernel, for its name, before we
+// look after it, and how often we look. A page that has to be fetched from a disk
 // takes less.
-const waitTime = 100 * time.Millisecond
+const pendingTime = 100 * time.Millisecond
 
 // resultTime is how long a call whose result is wanted may block before it is
 // given out without.
@@ -33,16 +33,16 @@ const (
 	stateGone // it has ended, or is elsewhere
 )
 
-// reclaim looks after the calls that wait in the kernel for long. If the thread is
+// reclaim looks after the calls that are pending for long. If the thread is
 // blocked in its call, the name can be read now. If it has left it, the return
 // was missed, and the call is given out without its name.
 func (s *Session) reclaim() error {
-	patience := waitTime
+	patience := pendingTime
 	if s.fields.Has(event.Result) {
 		patience = resultTime
 	}
-	return s.takeCalls(func(e *event.Event, id uint64) bool {
-		if age := now() - e.Time; age < uint64(waitTime) {
+	return s.takePending(func(e *event.Event, id uint64) bool {
+		if age := now() - e.Time; age < uint64(pendingTime) {
 			return false
 		} else if s.stateOf(id, e.Address) == stateGone {
 			return true
@@ -53,9 +53,9 @@ func (s *Session) reclaim() error {
 	})
 }
 
-// reclaimAll gives out all calls that wait, at the end.
+// reclaimAll gives out all pending calls, at the end.
 func (s *Session) reclaimAll() error {
-	return s.takeCalls(func(e *event.Event, id uint64) bool {
+	return s.takePending(func(e *event.Event, id uint64) bool {
 		s.readLate(e, id)
 		return true
 	})
@@ -77,23 +77,23 @@ func (s *Session) readLate(e *event.Event, id uint64) bool {
 	return true
 }
 
-// takeCalls puts those of the waiting calls into the queue for which settle is
+// takePending puts those of the pending calls into the queue for which settle is
 // true. Settle gets the call as an event, with the address in place of its name,
 // and the kernel's id of the thread; it may change the event.
-func (s *Session) takeCalls(settle func(e *event.Event, id uint64) bool) error {
+func (s *Session) takePending(settle func(e *event.Event, id uint64) bool) error {
 	if !s.fields.Has(event.Result) { // else they are not counted
-		waiting, err := s.count(counterWaiting)
-		if err != nil || waiting == s.reclaimed {
+		in, err := s.slot(slotPendingIn)
+		if err != nil || in == s.reclaimed {
 			return err
 		}
 	}
 	var id uint64
 	var call []byte
 	taken := make(map[uint64][]byte)
-	for calls := s.calls.Iterate(); calls.Next(&id, &call); {
+	for calls := s.pending.Iterate(); calls.Next(&id, &call); {
 		var e event.Event
 		if err := e.Decode(call); err != nil {
-			return fmt.Errorf("decoding a call that waits: %w", err)
+			return fmt.Errorf("decoding a pending call: %w", err)
 		}
 		if settle(&e, id) {
 			e.Time = now()
@@ -102,18 +102,15 @@ func (s *Session) takeCalls(settle func(e *event.Event, id uint64) bool) error {
 	}
 	for id, record := range taken {
 		// Who deletes it has it: the kernel may have come to it meanwhile.
-		if err := s.calls.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := s.pending.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
 			continue
 		} else if err != nil {
-			return fmt.Errorf("taking back calls that wait: %w", err)
+			return fmt.Errorf("taking back pending calls: %w", err)
 		}
 		s.queue.Push(event.Time(record), record)
 		s.reclaimed++
 	}
-	if err := s.counters.Put(counterReclaimed, s.reclaimed); err != nil {
-		return fmt.Errorf("taking back calls that wait: %w", err)
-	}
-	return nil
+	return s.setSlot(slotPendingReclaimed, s.reclaimed)
 }
 
 // stateOf tells where a thread is that made a call with the given argument.

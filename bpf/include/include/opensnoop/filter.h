@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_FILTER_H
+#define _OPENSNOOP_FILTER_H
+
+// Which opens to record.
+
+#include <opensnoop/maps.h>
+#include <opensnoop/task.h>
+
+#include <linux/sched.h>
+
+#define STARTS(text, prefix, size) starts(text, prefix, size)
+#define HAS(text, part, size) has(text, part, size)
+
+static __always_inline bool starts(const char *text, const char *prefix, int size)
+{
+#pragma unroll
+	for (int i = 0; i < size; i++)
+		if (text[i] != prefix[i])
+			return false;
+	return true;
+}
+
+static __always_inline bool has(const char *comm, const char *part, int size)
+{
+#pragma unroll
+	for (int i = 0; i + size < TASK_COMM_LEN; i++)
+		if (starts(comm + i, part, size))
+			return true;
+	return false;
+}
+
+// traced tells whether the current process is one to trace.
+static __always_inline bool traced(u64 id)
+{
+	u64 local = local_id(id);
+
+#ifdef PID_SLOT
+	u64 *pid = slot(PID);
+
+	if (!pid || local >> 32 != *pid)
+		return false;
+#endif
+	u64 *self = slot(SELF);
+
+	if (!self || local >> 32 == *self)
+		return false;
+#ifdef PIDS
+	switch (local >> 32) {
+		PIDS break;
+	default: return false;
+	}
+#endif
+#ifdef TIDS
+	switch ((u32)local) {
+		TIDS break;
+	default: return false;
+	}
+#endif
+#ifdef UIDS
+	switch ((u32)bpf_get_current_uid_gid()) {
+		UIDS break;
+	default: return false;
+	}
+#endif
+#ifdef CGROUPS
+	u64 cgroup = bpf_get_current_cgroup_id();
+
+	if (!cgroup_listed(&cgroup))
+		return false;
+#endif
+#ifdef MNTNSES
+	u64 nsproxy = member(bpf_get_current_task(), TASK_NSPROXY);
+	// The number is of 4 bytes, the key is not.
+	u64 mntns = (u32)member(member(nsproxy, NSPROXY_MNT_NS), MNT_NS_INUM);
+
+	if (!mount_ns_listed(&mntns))
+		return false;
+#endif
+#ifdef COMMS
+	char comm[TASK_COMM_LEN] = {};
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	if (!(COMMS))
+		return false;
+#endif
+	return true;
+}
+
+static __always_inline bool flags_wanted(u64 flags)
+{
+#ifdef FLAGS_WANTED
+	return FLAGS_WANTED;
+#else
+	return true;
+#endif
+}
+
+static __always_inline bool name_wanted(const char *name)
+{
+#ifdef NAMES_EXCLUDED
+	if (NAMES_EXCLUDED)
+		return false;
+#endif
+#ifdef NAMES
+	return NAMES;
+#else
+	return true;
+#endif
+}
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_TASK_H
+#define _OPENSNOOP_TASK_H
+
+// The current task: its registers, what it points to, and its number for the tracer.
+
+#include <uapi/linux/ptrace.h>
+
+// LOAD reads an integer of the current task or of its registers. Where the verifier
+// knows what these pointers point to, that is an instruction and no call.
+#ifdef TASK_REGS
+#define CURRENT_TASK ((void *)bpf_get_current_task_btf())
+#define LOAD(address) (*(address))
+#else
+#define CURRENT_TASK ((void *)bpf_get_current_task())
+#define LOAD(address) \
+	({ \
+		typeof(*(address)) value = 0; \
+		bpf_probe_read_kernel(&value, sizeof(value), address); \
+		value; \
+	})
+#endif
+
+// member reads a pointer, or an integer of 8 bytes, out of a kernel structure.
+static __always_inline u64 member(u64 structure, u32 offset)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)structure + offset);
+	return value;
+}
+
+// local_id is the current thread's pid_tgid in the tracer's pid namespace; 0 for
+// a process of another one, which has no number there.
+static __always_inline u64 local_id(u64 id)
+{
+#ifdef PIDNS_INO
+	struct bpf_pidns_info ns = {};
+
+	if (bpf_get_ns_current_pid_tgid(PIDNS_DEV, PIDNS_INO, &ns, sizeof(ns)))
+		return 0;
+	return (u64)ns.tgid << 32 | ns.pid;
+#else
+	return id;
+#endif
+}
+
+// current_regs are the registers that the current thread's system call began with;
+// saved is where a tracepoint says that they are.
+static __always_inline struct pt_regs *current_regs(void *saved)
+{
+#ifdef TASK_REGS
+	return (struct pt_regs *)bpf_task_pt_regs(CURRENT_TASK);
+#else
+	return saved;
+#endif
+}
+
+#endif

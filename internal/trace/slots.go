@@ -1,0 +1,52 @@
+package trace
+
+import "fmt"
+
+// slot is an index into the BPF program's array map of slots, of 8 bytes each: enum slot
+// in <opensnoop/slots.h>, which says what they are.
+type slot uint32
+
+const (
+	slotLostBuffer slot = iota
+	slotLostPending
+	slotPendingIn
+	slotPendingReclaimed
+	slotSelf
+	slotPID
+	slotCount
+)
+
+// Losses are opens that were made since the session began and are not handed out, by
+// what they were lost to.
+type Losses struct {
+	Buffer  uint64 // the perf buffer of their CPU was full
+	Pending uint64 // the map of pending calls was full
+}
+
+// Total returns the number of all of them.
+func (l Losses) Total() uint64 { return l.Buffer + l.Pending }
+
+// Losses returns what was lost until now.
+func (s *Session) Losses() (l Losses, err error) {
+	if l.Buffer, err = s.slot(slotLostBuffer); err != nil {
+		return Losses{}, err
+	}
+	if l.Pending, err = s.slot(slotLostPending); err != nil {
+		return Losses{}, err
+	}
+	return l, nil
+}
+
+func (s *Session) slot(which slot) (value uint64, err error) {
+	if err := s.slots.Lookup(which, &value); err != nil {
+		return 0, fmt.Errorf("reading the BPF program's slot %d: %w", which, err)
+	}
+	return value, nil
+}
+
+func (s *Session) setSlot(which slot, value uint64) error {
+	if err := s.slots.Put(which, value); err != nil {
+		return fmt.Errorf("writing the BPF program's slot %d: %w", which, err)
+	}
+	return nil
+}

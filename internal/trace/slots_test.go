@@ -1,0 +1,45 @@
+package trace
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"opensnoop/bpf"
+)
+
+// The C compiler gives enum slot the numbers that are here.
+func TestSlotsAreThoseOfC(t *testing.T) {
+	header, err := fs.ReadFile(bpf.Headers(), "include/opensnoop/slots.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := string(header)
+	for name, want := range map[string]slot{
+		"LOST_BUFFER":       slotLostBuffer,
+		"LOST_PENDING":      slotLostPending,
+		"PENDING_IN":        slotPendingIn,
+		"PENDING_RECLAIMED": slotPendingReclaimed,
+		"SELF":              slotSelf,
+		"PID":               slotPID,
+		"SLOTS":             slotCount,
+	} {
+		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
+	}
+	compiler := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
+	cmd := exec.Command(compiler[0], append(compiler[1:], "-fsyntax-only", "-x", "c", "-")...)
+	cmd.Stdin = strings.NewReader(source)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestLossesTotal(t *testing.T) {
+	if got := (Losses{Buffer: 3, Pending: 4}).Total(); got != 7 {
+		t.Errorf("%d", got)
+	}
+}
