@@ -4,11 +4,12 @@
 
 // Which opens to record.
 
+#include <linux/sched.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/task.h>
 
-#include <linux/sched.h>
-
+// What NAMES, NAMES_EXCLUDED and COMMS are made of. prefix and part are literals of size
+// bytes, less the NUL.
 #define STARTS(text, prefix, size) starts(text, prefix, size)
 #define HAS(text, part, size) has(text, part, size)
 
@@ -30,7 +31,7 @@ static __always_inline bool has(const char *comm, const char *part, int size)
 	return false;
 }
 
-// traced tells whether the current process is one to trace.
+// traced reports whether the current thread, of this pid_tgid, is one to trace.
 static __always_inline bool traced(u64 id)
 {
 	u64 local = local_id(id);
@@ -45,24 +46,33 @@ static __always_inline bool traced(u64 id)
 
 	if (!self || local >> 32 == *self)
 		return false;
+
+	// clang-format off
 #ifdef PIDS
 	switch (local >> 32) {
-		PIDS break;
-	default: return false;
+	PIDS
+		break;
+	default:
+		return false;
 	}
 #endif
 #ifdef TIDS
 	switch ((u32)local) {
-		TIDS break;
-	default: return false;
+	TIDS
+		break;
+	default:
+		return false;
 	}
 #endif
 #ifdef UIDS
 	switch ((u32)bpf_get_current_uid_gid()) {
-		UIDS break;
-	default: return false;
+	UIDS
+		break;
+	default:
+		return false;
 	}
 #endif
+	// clang-format on
 #ifdef CGROUPS
 	u64 cgroup = bpf_get_current_cgroup_id();
 
