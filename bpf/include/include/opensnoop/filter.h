@@ -31,23 +31,11 @@ static __always_inline bool has(const char *comm, const char *part, int size)
 	return false;
 }
 
-// traced reports whether the current thread, of this pid_tgid, is one to trace.
-static __always_inline bool traced(u64 id)
+// listed reports whether the lists of numbers have the current thread, whose pid_tgid in
+// the tracer's pid namespace is local.
+// clang-format off
+static __always_inline bool listed(u64 local)
 {
-	u64 local = local_id(id);
-
-#ifdef PID_SLOT
-	u64 *pid = slot(PID);
-
-	if (!pid || local >> 32 != *pid)
-		return false;
-#endif
-	u64 *self = slot(SELF);
-
-	if (!self || local >> 32 == *self)
-		return false;
-
-	// clang-format off
 #ifdef PIDS
 	switch (local >> 32) {
 	PIDS
@@ -72,7 +60,27 @@ static __always_inline bool traced(u64 id)
 		return false;
 	}
 #endif
-	// clang-format on
+	return true;
+}
+// clang-format on
+
+// traced reports whether the current thread, of this pid_tgid, is one to trace.
+static __always_inline bool traced(u64 id)
+{
+	u64 local = local_id(id);
+
+#ifdef PID_SLOT
+	u64 *pid = slot(PID);
+
+	if (!pid || local >> 32 != *pid)
+		return false;
+#endif
+	u64 *self = slot(SELF);
+
+	if (!self || local >> 32 == *self)
+		return false;
+	if (!listed(local))
+		return false;
 #ifdef CGROUPS
 	u64 cgroup = bpf_get_current_cgroup_id();
 
