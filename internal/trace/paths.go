@@ -76,7 +76,7 @@ func splitStars(text string) string {
 	return strings.Join(parts, "/")
 }
 
-// Match tells whether the pattern matches a name.
+// Match reports whether the pattern matches a name.
 func (g Glob) Match(name []byte) bool {
 	return g.match(unsafe.String(unsafe.SliceData(name), len(name)))
 }
@@ -88,7 +88,7 @@ func (g Glob) match(name string) bool {
 	return doublestar.MatchUnvalidated(g.pattern, name)
 }
 
-// Match tells whether any of the patterns matches a name.
+// Match reports whether any of the patterns matches a name.
 func (globs Globs) Match(name []byte) bool {
 	for _, g := range globs {
 		if g.Match(name) {

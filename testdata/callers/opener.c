@@ -100,11 +100,11 @@ static void doors(const char *dir)
 	int80(437, AT_FDCWD, (uintptr_t)in_dir(dir, "int80-openat2"), (uintptr_t)low, sizeof(*low));
 	// Calls whose numbers mean an open in the other table must not show.
 	char *name = in_dir(dir, "not-opened");
-	syscall(5, (uintptr_t)name, name + page); // fstat
-	syscall(8, (uintptr_t)name, 0, 0);        // lseek
-	syscall(295, -1, name, 0, 0);             // preadv
-	int80(85, (uintptr_t)name, (uintptr_t)name + page, 1, 0);  // readlink
-	int80(257, (uintptr_t)name, (uintptr_t)name, 0, 0);        // remap_file_pages
+	syscall(5, (uintptr_t)name, name + page);                 // fstat
+	syscall(8, (uintptr_t)name, 0, 0);                        // lseek
+	syscall(295, -1, name, 0, 0);                             // preadv
+	int80(85, (uintptr_t)name, (uintptr_t)name + page, 1, 0); // readlink
+	int80(257, (uintptr_t)name, (uintptr_t)name, 0, 0);       // remap_file_pages
 #endif
 }
 
@@ -190,8 +190,8 @@ static void uring(const char *dir)
 
 	if (fd < 0)
 		fail("io_uring_setup");
-	char *sq = map(NULL, p.sq_off.array + p.sq_entries * sizeof(unsigned), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQ_RING);
+	char *sq = map(NULL, p.sq_off.array + p.sq_entries * sizeof(unsigned),
+		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQ_RING);
 	struct io_uring_sqe *sqes = map(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
 					MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQES);
 	unsigned *tail = (unsigned *)(sq + p.sq_off.tail);

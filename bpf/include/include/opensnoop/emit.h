@@ -9,6 +9,7 @@
 #include <opensnoop/record.h>
 #include <opensnoop/syscall.h>
 
+// set_flags sets a record's part of flags.
 static __always_inline void set_flags(struct record *r, struct open_args *args)
 {
 #if FIELDS & FIELD_FLAGS
@@ -46,6 +47,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	set_flags(r, args);
 }
 
+// submit sends a record with len bytes of its name.
 static __always_inline void submit(void *ctx, struct record *r, u32 len)
 {
 	r->name_len = len;

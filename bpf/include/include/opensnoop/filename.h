@@ -2,8 +2,6 @@
 #ifndef _OPENSNOOP_FILENAME_H
 #define _OPENSNOOP_FILENAME_H
 
-// The kernel's copy of a name.
-
 #include <linux/types.h>
 
 // The start of struct filename, the kernel's copy of a name (include/linux/fs.h).

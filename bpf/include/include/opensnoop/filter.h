@@ -4,11 +4,12 @@
 
 // Which opens to record.
 
+#include <linux/sched.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/task.h>
 
-#include <linux/sched.h>
-
+// What NAMES, NAMES_EXCLUDED and COMMS are made of. prefix and part are literals of size
+// bytes, less the NUL.
 #define STARTS(text, prefix, size) starts(text, prefix, size)
 #define HAS(text, part, size) has(text, part, size)
 
@@ -30,7 +31,40 @@ static __always_inline bool has(const char *comm, const char *part, int size)
 	return false;
 }
 
-// traced tells whether the current process is one to trace.
+// listed reports whether the lists of numbers have the current thread, whose pid_tgid in
+// the tracer's pid namespace is local.
+// clang-format off
+static __always_inline bool listed(u64 local)
+{
+#ifdef PIDS
+	switch (local >> 32) {
+	PIDS
+		break;
+	default:
+		return false;
+	}
+#endif
+#ifdef TIDS
+	switch ((u32)local) {
+	TIDS
+		break;
+	default:
+		return false;
+	}
+#endif
+#ifdef UIDS
+	switch ((u32)bpf_get_current_uid_gid()) {
+	UIDS
+		break;
+	default:
+		return false;
+	}
+#endif
+	return true;
+}
+// clang-format on
+
+// traced reports whether the current thread, of this pid_tgid, is one to trace.
 static __always_inline bool traced(u64 id)
 {
 	u64 local = local_id(id);
@@ -45,24 +79,8 @@ static __always_inline bool traced(u64 id)
 
 	if (!self || local >> 32 == *self)
 		return false;
-#ifdef PIDS
-	switch (local >> 32) {
-		PIDS break;
-	default: return false;
-	}
-#endif
-#ifdef TIDS
-	switch ((u32)local) {
-		TIDS break;
-	default: return false;
-	}
-#endif
-#ifdef UIDS
-	switch ((u32)bpf_get_current_uid_gid()) {
-		UIDS break;
-	default: return false;
-	}
-#endif
+	if (!listed(local))
+		return false;
 #ifdef CGROUPS
 	u64 cgroup = bpf_get_current_cgroup_id();
 

@@ -23,6 +23,7 @@ static __always_inline void count_pending(s64 n)
 #endif
 }
 
+// none_pending reports whether it is certain, without a look-up, that no call is pending.
 static __always_inline bool none_pending(void)
 {
 #if FIELDS & FIELD_RESULT

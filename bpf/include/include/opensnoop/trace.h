@@ -7,6 +7,8 @@
 #include <opensnoop/emit.h>
 #include <opensnoop/pending.h>
 
+// trace_enter makes the record of a call of the current thread, whose pid_tgid id is,
+// and sends it if nothing is left to wait for.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
 {
 	struct record *r;
@@ -34,9 +36,9 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	if (n >= 0 && !name_wanted(r->name))
 		return;
 #endif
+	// Where there is no room for one more call, without a result rather than not at all.
 	if (make_pending(r, id, args->name))
 		return;
-		// No room for one more call: without a result rather than not at all.
 #endif
 	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)args->name);
 	if (n >= 0 && args->flags_read) {

@@ -3,14 +3,14 @@
 
 #define O_LARGEFILE 0400000
 
-// is_compat tells whether the current thread is of a 32-bit program.
+// is_compat reports whether the current thread is of a 32-bit program.
 static __always_inline bool is_compat(void)
 {
 	// thread_info.flags leads task_struct; TIF_32BIT is bit 22.
 	return LOAD((u64 *)CURRENT_TASK) & (1 << 22);
 }
 
-// is_open tells cheaply which numbers may be opens.
+// is_open reports cheaply whether a call of this number may be an open.
 static __always_inline bool is_open(u64 nr)
 {
 	switch (nr) {

@@ -4,14 +4,14 @@
 #define O_LARGEFILE 0100000
 #define X32 0x40000000 // __X32_SYSCALL_BIT
 
-// is_compat tells whether the current thread is in a system call of i386.
+// is_compat reports whether the current thread is in a system call of i386.
 static __always_inline bool is_compat(void)
 {
 	// thread_info.status, at the start of task_struct; TS_COMPAT is bit 1.
 	return LOAD((u32 *)(CURRENT_TASK + THREAD_STATUS)) & 2;
 }
 
-// is_open tells cheaply which numbers may be opens.
+// is_open reports cheaply whether a call of this number may be an open.
 static __always_inline bool is_open(u64 nr)
 {
 	// clang-format off
