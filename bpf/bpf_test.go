@@ -78,7 +78,7 @@ func needBPF(t *testing.T) {
 	}
 }
 
-var compiler = &bcc.Compiler{ProbeReadUser: true, Version: 6 << 16}
+var compiler = &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(6, 0, 0)}
 
 // whole is an error with libbcc's messages.
 func whole(err error) string {

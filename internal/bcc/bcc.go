@@ -15,6 +15,7 @@ import (
 	"io/fs"
 
 	"opensnoop/internal/cache"
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 )
 
@@ -34,9 +35,8 @@ type Compiler struct {
 	// bpf_probe_read_user, since Linux 5.5; libbcc asks that of a kernel.
 	ProbeReadUser bool
 
-	// Version is the running kernel's version code (KERNEL_VERSION of
-	// linux/version.h).
-	Version uint32
+	// Version is the running kernel's.
+	Version kernel.Version
 }
 
 // Result is a compiled source.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 )
 
@@ -19,7 +20,7 @@ type request struct {
 	Folder        string            // below which the headers appear
 	Flags         []string
 	Arch          string
-	Version       uint32
+	Version       kernel.Version
 	ProbeReadUser bool
 
 	// LibrariesOnly asks for nothing but what the compiler consists of.

@@ -10,6 +10,7 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/cache"
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 )
 
@@ -41,7 +42,7 @@ func countingSource() Source {
 
 // compiler returns a compiler with a cache of its own.
 func compiler(t *testing.T) *Compiler {
-	return &Compiler{Cache: cache.At(t.TempDir() + "/cache"), ProbeReadUser: true, Version: 6 << 16}
+	return &Compiler{Cache: cache.At(t.TempDir() + "/cache"), ProbeReadUser: true, Version: kernel.NewVersion(6, 0, 0)}
 }
 
 // mustCompile compiles what must compile.

@@ -185,16 +185,16 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 
 func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	t := &f.trace
-	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes; several by commas or by repeating it")
-	fs.VarP((*pids)(&t.TIDs), "tid", "t", "of these threads, the same way; adds TID")
-	fs.VarP((*users)(&t.UIDs), "uid", "u", "of these users, by name or number; adds UID")
-	fs.VarP((*comms)(&t.Comms), "name", "n", "of processes whose comm contains this; may be repeated")
-	fs.BoolVarP(&t.Failed, "failed", "x", false, "opens that fail; adds ERR")
-	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with any of these flags, such as O_WRONLY; may be repeated; adds FLAGS")
-	fs.Var((*globs)(&t.Paths), "path", "names like this: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
-	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no names like this; may be repeated")
-	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "of cgroups whose ids are keys of the BPF map that is pinned there")
-	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "of mount namespaces, the same way")
+	fs.VarP((*pids)(&t.Filter.PIDs), "pid", "p", "opens of these processes; several by commas or by repeating it")
+	fs.VarP((*pids)(&t.Filter.TIDs), "tid", "t", "of these threads, the same way; adds TID")
+	fs.VarP((*users)(&t.Filter.UIDs), "uid", "u", "of these users, by name or number; adds UID")
+	fs.VarP((*comms)(&t.Filter.Comms), "name", "n", "of processes whose comm contains this; may be repeated")
+	fs.BoolVarP(&t.Filter.Failed, "failed", "x", false, "opens that fail; adds ERR")
+	fs.VarP((*openFlags)(&t.Filter.Flags), "flag-filter", "f", "opens with any of these flags, such as O_WRONLY; may be repeated; adds FLAGS")
+	fs.Var((*globs)(&t.Filter.Paths), "path", "names like this: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
+	fs.Var((*globs)(&t.Filter.ExcludedPaths), "exclude-path", "no names like this; may be repeated")
+	fs.Var((*pinned)(&t.Filter.Cgroups), "cgroupmap", "of cgroups whose ids are keys of the BPF map that is pinned there")
+	fs.Var((*pinned)(&t.Filter.MountNamespaces), "mntnsmap", "of mount namespaces, the same way")
 }
 
 func (f *flags) defineShape(fs *pflag.FlagSet) {
@@ -217,7 +217,7 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 	fs.VarP(&f.count, "count", "c", "end after this many rows")
 	fs.Bool("exec", false, "all behind it is the command to trace, as behind --")
 	fs.BoolVar(&f.asRoot, "as-root", false, "under sudo, run the command as root too")
-	fs.Var((*probeKind)(&f.trace.Probe), "probe", "how to hook the kernel: auto, kprobe or tracepoint")
+	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: auto, kprobe or tracepoint")
 	fs.BoolVar(&f.noCache, "no-cache", false, "compile the BPF program anew, and keep it nowhere")
 	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
 		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d)", trace.DefaultBufferPages))

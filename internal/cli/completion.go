@@ -23,7 +23,7 @@ func addCompletions(cmd *cobra.Command) {
 		"uid":         userNames,
 		"columns":     columnLists,
 		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
-		"probe":       func(string) []string { return words(probe.Kinds) },
+		"probe":       func(string) []string { return probe.Names() },
 		"layout":      func(string) []string { return []string{layoutDefault, layoutBCC} },
 		"output":      func(string) []string { return []string{formatTable, formatJSON, formatCSV} },
 		"color":       func(string) []string { return []string{colorAuto, colorNever} },

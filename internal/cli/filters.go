@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
 	"opensnoop/internal/spell"
-	"opensnoop/internal/trace"
 )
 
 // The values of flags that filter, as pflag.Value. Each may be given several times.
@@ -59,7 +59,7 @@ func (c *comms) String() string { return strings.Join(*c, ",") }
 func (*comms) Type() string     { return "COMM" }
 
 // openFlags are flags of open(2), any of which an open must have.
-type openFlags []trace.FlagFilter
+type openFlags []filter.Flag
 
 func (f *openFlags) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
@@ -77,13 +77,13 @@ func (f *openFlags) Set(text string) error {
 
 // flagFilters are the filters for each flag of open(2). An access mode is a value
 // of two bits, and not a bit: O_RDONLY is 0.
-func flagFilters() map[string]trace.FlagFilter {
-	filters := make(map[string]trace.FlagFilter)
+func flagFilters() map[string]filter.Flag {
+	filters := make(map[string]filter.Flag)
 	for _, mode := range format.AccessModes {
-		filters[mode.Name] = trace.FlagFilter{Mask: unix.O_ACCMODE, Value: mode.Bits}
+		filters[mode.Name] = filter.Flag{Mask: unix.O_ACCMODE, Value: mode.Bits}
 	}
 	for _, flag := range format.OpenFlags {
-		filters[flag.Name] = trace.FlagFilter{Mask: flag.Bits, Value: flag.Bits}
+		filters[flag.Name] = filter.Flag{Mask: flag.Bits, Value: flag.Bits}
 	}
 	return filters
 }
@@ -99,10 +99,10 @@ func (f *openFlags) String() string {
 func (*openFlags) Type() string { return "O_X" }
 
 // globs are patterns of names. They may hold commas.
-type globs trace.Globs
+type globs filter.Globs
 
 func (g *globs) Set(text string) error {
-	glob, err := trace.ParseGlob(text)
+	glob, err := filter.ParseGlob(text)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ var errEnough = errors.New("enough rows")
 // the reader of stdout has left; none of these is an error. It returns the exit
 // status: the command's, if there is one.
 func run(f flags, argv []string, stdout *os.File, m *messages) (status int, err error) {
-	missing, err := checkProcesses(f.trace.PIDs, f.trace.TIDs)
+	missing, err := checkProcesses(f.trace.Filter.PIDs, f.trace.Filter.TIDs)
 	if err != nil {
 		return exitFailure, err
 	}
@@ -47,7 +47,7 @@ func run(f flags, argv []string, stdout *os.File, m *messages) (status int, err 
 		if command, err = startChild(argv, to, f.asRoot); err != nil {
 			return exitFailure, err
 		}
-		f.trace.PIDs = append(f.trace.PIDs, uint32(command.pid()))
+		f.trace.Filter.PIDs = append(f.trace.Filter.PIDs, uint32(command.pid()))
 	}
 	go heed(signals, command, cancel)
 

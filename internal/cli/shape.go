@@ -77,10 +77,10 @@ func (s *shape) shown(opts *trace.Options) []format.Column {
 		})
 	}
 	extra := map[format.Column]bool{
-		format.UID:   s.printUID || len(opts.UIDs) > 0,
-		format.TID:   len(opts.TIDs) > 0,
-		format.Err:   opts.Failed,
-		format.Flags: s.extended || len(opts.Flags) > 0,
+		format.UID:   s.printUID || len(opts.Filter.UIDs) > 0,
+		format.TID:   len(opts.Filter.TIDs) > 0,
+		format.Err:   opts.Filter.Failed,
+		format.Flags: s.extended || len(opts.Filter.Flags) > 0,
 		format.Mode:  s.extended,
 	}
 	var shown []format.Column
@@ -120,7 +120,7 @@ func (s *shape) rows(w io.Writer, opts *trace.Options, color bool) format.Writer
 	switch {
 	case s.layout == layoutBCC:
 		return format.NewBCC(w, format.BCCOptions{
-			Time: s.timestamp, UID: s.printUID, TID: len(opts.TIDs) > 0, Extended: s.extended, Color: color,
+			Time: s.timestamp, UID: s.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: s.extended, Color: color,
 		})
 	case s.format == formatJSON:
 		return format.NewJSON(w, options)

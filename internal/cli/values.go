@@ -111,17 +111,17 @@ func (p *pages) String() string {
 
 func (*pages) Type() string { return "PAGES" }
 
-// probeKind is one of probe.Kinds.
-type probeKind probe.Kind
+// probeName is one of probe.Names.
+type probeName string
 
-func (k *probeKind) Set(text string) error {
-	if !slices.Contains(probe.Kinds, probe.Kind(text)) {
-		return fmt.Errorf("expected one of %s", strings.Join(words(probe.Kinds), ", "))
+func (k *probeName) Set(text string) error {
+	if !slices.Contains(probe.Names(), text) {
+		return fmt.Errorf("expected one of %s", strings.Join(probe.Names(), ", "))
 	}
-	*k = probeKind(text)
+	*k = probeName(text)
 	return nil
 }
 
-func (k *probeKind) String() string { return string(*k) }
+func (k *probeName) String() string { return string(*k) }
 
-func (*probeKind) Type() string { return "PROBE" }
+func (*probeName) Type() string { return "PROBE" }

@@ -17,7 +17,7 @@ var values = map[string]func() pflag.Value{
 	"seconds":   func() pflag.Value { return new(seconds) },
 	"count":     func() pflag.Value { return new(count) },
 	"pages":     func() pflag.Value { return new(pages) },
-	"probeKind": func() pflag.Value { return new(probeKind) },
+	"probeName": func() pflag.Value { return new(probeName) },
 }
 
 const (
@@ -106,15 +106,15 @@ func TestValues(t *testing.T) {
 		{"pages", []string{"4294967296"}, "", notPages},
 		{"pages", []string{"4294967297"}, "", notPages},
 
-		{"probeKind", []string{"auto"}, "auto", ""},
-		{"probeKind", []string{"kprobe"}, "kprobe", ""},
-		{"probeKind", []string{"tracepoint"}, "tracepoint", ""},
-		{"probeKind", []string{"kprobe", "auto"}, "auto", ""},
-		{"probeKind", []string{""}, "", notAProbe},
-		{"probeKind", []string{"Kprobe"}, "", notAProbe},
-		{"probeKind", []string{"kprobe "}, "", notAProbe},
-		{"probeKind", []string{"kprobe,tracepoint"}, "", notAProbe},
-		{"probeKind", []string{"fentry"}, "", notAProbe},
+		{"probeName", []string{"auto"}, "auto", ""},
+		{"probeName", []string{"kprobe"}, "kprobe", ""},
+		{"probeName", []string{"tracepoint"}, "tracepoint", ""},
+		{"probeName", []string{"kprobe", "auto"}, "auto", ""},
+		{"probeName", []string{""}, "", notAProbe},
+		{"probeName", []string{"Kprobe"}, "", notAProbe},
+		{"probeName", []string{"kprobe "}, "", notAProbe},
+		{"probeName", []string{"kprobe,tracepoint"}, "", notAProbe},
+		{"probeName", []string{"fentry"}, "", notAProbe},
 	} {
 		v := values[test.value]()
 		if v.String() != "" {
@@ -157,8 +157,8 @@ func FuzzValues(f *testing.F) {
 				ok = *v > 0
 			case *pages:
 				ok = *v > 0 && *v <= 1<<19 && *v&(*v-1) == 0
-			case *probeKind:
-				ok = slices.Contains(probe.Kinds, probe.Kind(*v))
+			case *probeName:
+				ok = slices.Contains(probe.Names(), string(*v))
 			}
 			if !ok {
 				t.Errorf("%s takes %q as %q", name, text, v)

@@ -18,7 +18,6 @@ import (
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/privilege"
 	"opensnoop/internal/trace"
 )
 
@@ -53,8 +52,8 @@ type Check struct {
 type System struct {
 	Root         fs.FS  // of the file system: boot, lib, proc and sys are read
 	Release      string // of the kernel, as uname -r says it
-	Version      uint32 // its version code, KERNEL_VERSION of linux/version.h
-	Capabilities privilege.Set
+	Version      kernel.Version
+	Capabilities kernel.Capabilities
 	BPF          error // of a BPF system call that tracing needs, nil if it is taken
 	CPUs         int
 	PageSize     int
@@ -84,7 +83,7 @@ func Look() (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	capabilities, err := privilege.Effective()
+	capabilities, err := kernel.EffectiveCapabilities()
 	if err != nil {
 		return nil, err
 	}
@@ -99,14 +98,14 @@ func Look() (*System, error) {
 	return &System{
 		Root:         os.DirFS("/"),
 		Release:      release.Name,
-		Version:      uint32(version),
+		Version:      version,
 		Capabilities: capabilities,
 		BPF:          kernel.RefusesBPF(),
 		CPUs:         runtime.NumCPU(),
 		PageSize:     os.Getpagesize(),
 		LockLimit:    limit.Cur,
 		Program:      program,
-		Compiler:     lookAtCompiler(version, len(capabilities.Missing(uint32(version))) == 0),
+		Compiler:     lookAtCompiler(version, len(capabilities.Missing(version)) == 0),
 	}, nil
 }
 
@@ -139,6 +138,7 @@ func Examine(s *System) []Check {
 		kernelVersion(s.Release, s.Version),
 		probeToUse(s, symbol),
 		kprobes(s.Root),
+		kprobesFire(s.Root),
 		symbol,
 		ioUring(s.Version),
 		bpfCall(s),

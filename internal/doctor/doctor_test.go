@@ -14,22 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/bcc"
-	"opensnoop/internal/privilege"
+	"opensnoop/internal/kernel"
 )
 
 // Version codes.
 const (
-	v4_1  = 4<<16 | 1<<8
-	v4_15 = 4<<16 | 15<<8
-	v4_17 = 4<<16 | 17<<8
-	v5_6  = 5<<16 | 6<<8
-	v5_10 = 5<<16 | 10<<8
-	v6_12 = 6<<16 | 12<<8
+	v4_1  = kernel.Version(4<<16 | 1<<8)
+	v4_15 = kernel.Version(4<<16 | 15<<8)
+	v4_17 = kernel.Version(4<<16 | 17<<8)
+	v5_6  = kernel.Version(5<<16 | 6<<8)
+	v5_10 = kernel.Version(5<<16 | 10<<8)
+	v6_12 = kernel.Version(6<<16 | 12<<8)
 )
 
-const allCapabilities = ^privilege.Set(0)
+const allCapabilities = ^kernel.Capabilities(0)
 
-func capabilitySet(capabilities ...int) (s privilege.Set) {
+func capabilitySet(capabilities ...int) (s kernel.Capabilities) {
 	for _, c := range capabilities {
 		s |= 1 << c
 	}
@@ -46,7 +46,7 @@ func root(files map[string]string) fstest.MapFS {
 }
 
 // healthy is a machine on which nothing is amiss, of that kernel.
-func healthy(release string, version uint32, symbol string) *System {
+func healthy(release string, version kernel.Version, symbol string) *System {
 	files := root(map[string]string{
 		"sys/bus/event_source/devices/kprobe/type": "8\n",
 		"proc/kallsyms":                             "ffffffff81000000 t " + symbol + "\nffffffff81000100 T do_filp_open\n",
@@ -104,7 +104,7 @@ func want(t *testing.T, name string, c Check, status Status, words ...string) {
 func TestHealthyKernels(t *testing.T) {
 	for _, test := range []struct {
 		release  string
-		version  uint32
+		version  kernel.Version
 		symbol   string
 		canTrace bool
 	}{
@@ -170,8 +170,8 @@ func TestIOUring(t *testing.T) {
 func TestCapabilities(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		set     privilege.Set
-		version uint32
+		set     kernel.Capabilities
+		version kernel.Version
 		status  Status
 		words   []string
 	}{
@@ -214,7 +214,7 @@ func TestParanoid(t *testing.T) {
 	both := capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON)
 	for _, test := range []struct {
 		level  string
-		set    privilege.Set
+		set    kernel.Capabilities
 		status Status
 	}{
 		{"-1", both, OK},
@@ -279,6 +279,13 @@ func TestPIDNamespace(t *testing.T) {
 	want(t, "other", pidNamespace(s.Root, v6_12), OK, "container")
 	want(t, "other, before 5.7", pidNamespace(s.Root, v5_6), Fail, "5.7")
 	want(t, "no /proc", pidNamespace(root(nil), v6_12), Warn, "unknown")
+}
+
+func TestKprobesFire(t *testing.T) {
+	want(t, "on", kprobesFire(root(map[string]string{"proc/sys/kernel/ftrace_enabled": "1\n"})), OK)
+	want(t, "unknown", kprobesFire(root(nil)), OK)
+	want(t, "off", kprobesFire(root(map[string]string{"proc/sys/kernel/ftrace_enabled": "0\n"})), Warn, "ftrace_enabled")
+	want(t, "off by debugfs", kprobesFire(root(map[string]string{"sys/kernel/debug/kprobes/enabled": "0\n"})), Warn, "kprobes/enabled")
 }
 
 func TestTracefs(t *testing.T) {
@@ -366,7 +373,7 @@ func TestConfiguration(t *testing.T) {
 		"CONFIG_KPROBES":         Warn,
 		"CONFIG_KPROBE_EVENTS":   Warn,
 		"CONFIG_FTRACE_SYSCALLS": OK,
-		"CONFIG_DEBUG_INFO_BTF":  OK,
+		"CONFIG_DEBUG_INFO_BTF":  Warn,
 	} {
 		want(t, "set", checkOf(t, full, option), OK, "y")
 		want(t, "unset", checkOf(t, without(option, "# "+option+" is not set\n"), option), status, "not set")

@@ -7,23 +7,21 @@ import (
 	"io/fs"
 	"strings"
 
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
 )
 
-// versionCode is KERNEL_VERSION of linux/version.h.
-func versionCode(major, minor uint32) uint32 { return major<<16 | minor<<8 }
-
-// kernel compares the kernel with the oldest that opensnoop runs on. Linux 4.17
+// kernelVersion compares the kernel with the oldest that opensnoop runs on. Linux 4.17
 // brought raw tracepoints (commit c4f6699dfcb8) and kprobes that end with their
 // tracer (e12f03d7031a).
-func kernelVersion(release string, version uint32) Check {
+func kernelVersion(release string, version kernel.Version) Check {
 	c := Check{Name: "kernel", Found: release, told: "4.17"}
 	switch symbol := probe.OpenSymbol(version); {
-	case version < versionCode(4, 17):
+	case version < kernel.NewVersion(4, 17, 0):
 		c.Status = Fail
 		c.Meaning = "both of opensnoop's probes need Linux 4.17 or newer: it brought raw tracepoints, and kprobes that end with their tracer"
 		c.Remedy = "use a newer kernel"
-	case version < versionCode(5, 6):
+	case version < kernel.NewVersion(5, 6, 0):
 		c.Status = OK
 		c.Found += fmt.Sprintf("; kprobes hook %s, as do_sys_openat2 is new in 5.6; raw tracepoints are there since 4.17", symbol)
 	default:
@@ -37,13 +35,13 @@ func kernelVersion(release string, version uint32) Check {
 func probeToUse(s *System, symbol Check) Check {
 	c := Check{Name: "probe", Status: OK}
 	switch {
-	case s.Version < versionCode(4, 17):
+	case s.Version < kernel.NewVersion(4, 17, 0):
 		c.Status = Fail
 		c.Found = "none"
 		c.Meaning = "this kernel is too old for both probes"
 		c.Remedy = "use a newer kernel"
 		c.told = "4.17"
-	case probe.Kprobes(s.Root) != nil || symbol.Status != OK:
+	case kernel.Kprobes(s.Root) != nil || symbol.Status != OK:
 		c.Found = "the tracepoint probe will be used: raw tracepoints sys_enter and sys_exit"
 	default:
 		c.Found = "the kprobe probe will be used"
@@ -53,12 +51,30 @@ func probeToUse(s *System, symbol Check) Check {
 
 func kprobes(root fs.FS) Check {
 	c := Check{Name: "kprobes", Status: OK, Found: "the kernel has them"}
-	if err := probe.Kprobes(root); err != nil {
+	if err := kernel.Kprobes(root); err != nil {
 		c.Status = Warn
 		c.Found = err.Error()
 		c.Meaning = "opensnoop uses the tracepoint probe, which slows every system call a little"
 		c.Remedy = "nothing needs to be done; a kernel built with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS has kprobes"
 		c.told = "no kprobes"
+	}
+	return c
+}
+
+// kprobesFire tells whether kprobes are switched off, in which case they attach all the
+// same.
+func kprobesFire(root fs.FS) Check {
+	c := Check{Name: "kprobes fire", Status: OK, Found: "they are not switched off"}
+	for path, how := range map[string]string{
+		"proc/sys/kernel/ftrace_enabled":   "sysctl kernel.ftrace_enabled=1",
+		"sys/kernel/debug/kprobes/enabled": "echo 1 >/sys/kernel/debug/kprobes/enabled",
+	} {
+		if value, err := text(root, path); err == nil && value == "0" {
+			c.Status = Warn
+			c.Found = "/" + path + " is 0"
+			c.Meaning = "kprobes attach, but do not fire: opensnoop uses the tracepoint probe, which slows every system call a little"
+			c.Remedy = how
+		}
 	}
 	return c
 }
@@ -79,7 +95,7 @@ func symbolToHook(s *System) Check {
 		c.Remedy = "nothing needs to be done"
 		return c
 	}
-	found, err := probe.FindSymbol(bytes.NewReader(table), name)
+	found, err := kernel.FindSymbol(bytes.NewReader(table), name)
 	if err != nil {
 		c.Status = Warn
 		c.Found = err.Error()
@@ -88,19 +104,19 @@ func symbolToHook(s *System) Check {
 		return c
 	}
 	c.Found = found
-	if also, err := probe.FindSymbol(bytes.NewReader(table), "do_filp_open"); err == nil {
+	if also, err := kernel.FindSymbol(bytes.NewReader(table), "do_filp_open"); err == nil {
 		c.Found += ", " + also
 	}
 	return c
 }
 
 // ioUring tells whether opens through io_uring show; Linux 5.6 brought them.
-func ioUring(version uint32) Check {
+func ioUring(version kernel.Version) Check {
 	c := Check{Name: "io_uring", Status: OK}
 	switch {
-	case version < versionCode(5, 6):
+	case version < kernel.NewVersion(5, 6, 0):
 		c.Found = "files cannot be opened through it before Linux 5.6"
-	case version < versionCode(6, 0):
+	case version < kernel.NewVersion(6, 0, 0):
 		c.Status = Warn
 		c.Found = "its tracepoint is another before Linux 6.0"
 		c.Meaning = "opens through io_uring do not show"

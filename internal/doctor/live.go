@@ -21,12 +21,12 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
+	"opensnoop/internal/doctor/tracepipe"
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/trace"
-	"opensnoop/internal/tracepipe"
 )
 
 // liveTime is how long a live check waits for its event.
@@ -160,7 +160,7 @@ func printing(s *System, p printer) LiveCheck {
 		fmt.Sprintf("-DTHREAD_0=%#xULL", binary.NativeEndian.Uint64(comm[:8])),
 		fmt.Sprintf("-DTHREAD_1=%#xULL", binary.NativeEndian.Uint64(comm[8:])),
 	}
-	if probe.Kprobes(s.Root) != nil {
+	if kernel.Kprobes(s.Root) != nil {
 		kind = ebpf.RawTracepoint
 		flags = append(flags, "-DPROBE_TRACEPOINT", fmt.Sprintf("-DSYSCALL=%d", p.syscall))
 		c.Hook = "raw tracepoint sys_enter"
@@ -183,8 +183,8 @@ func printing(s *System, p printer) LiveCheck {
 }
 
 // compileFresh compiles a source whatever the cache has, and makes its maps.
-func compileFresh(version uint32, src bcc.Source) (*object.Module, error) {
-	result, err := trace.NewCompiler(kernel.Version(version), nil).Compile(context.Background(), src)
+func compileFresh(version kernel.Version, src bcc.Source) (*object.Module, error) {
+	result, err := trace.NewCompiler(version, nil).Compile(context.Background(), src)
 	if err != nil {
 		return nil, err
 	}

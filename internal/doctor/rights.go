@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/trace"
 )
 
@@ -173,7 +174,7 @@ func lockedMemory(s *System) Check {
 // pidNamespace tells whether this is the first pid namespace, whose inode is fixed
 // (PROC_PID_INIT_INO in include/linux/proc_ns.h). Linux 5.7 brought the helper
 // that translates the kernel's process ids to another's (commit b4490c5c4e02).
-func pidNamespace(root fs.FS, version uint32) Check {
+func pidNamespace(root fs.FS, version kernel.Version) Check {
 	const first = "pid:[4026531836]"
 	c := Check{Name: "pid namespace", Status: OK}
 	switch link, err := fs.ReadLink(root, "proc/self/ns/pid"); {
@@ -184,7 +185,7 @@ func pidNamespace(root fs.FS, version uint32) Check {
 		c.Remedy = "mount /proc"
 	case link == first:
 		c.Found = "the first: no container"
-	case version < versionCode(5, 7):
+	case version < kernel.NewVersion(5, 7, 0):
 		c.Status = Fail
 		c.Found = "one of its own, as in a container"
 		c.Meaning = "the kernel cannot translate process ids to those of this namespace before Linux 5.7"

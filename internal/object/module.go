@@ -9,15 +9,16 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/kernel"
 )
 
 // Options are what an object's life in the kernel depends on. The zero value serves
 // all but kprobes on kernels before 5.0.
 type Options struct {
-	// Version is the running kernel's version code (KERNEL_VERSION of
-	// linux/version.h), which Linux before 5.0 compares with that of a kprobe
-	// program.
-	Version uint32
+	// Version is the running kernel's, which Linux before 5.0 compares with that of
+	// a kprobe program.
+	Version kernel.Version
 
 	// Pinned are the paths of maps to use in place of new ones, by the maps' names.
 	Pinned map[string]string
@@ -26,7 +27,7 @@ type Options struct {
 // Module is an object in the kernel. It is not safe for concurrent use.
 type Module struct {
 	object   *Object
-	version  uint32
+	version  kernel.Version
 	maps     []*ebpf.Map // as in the object
 	programs map[string]*ebpf.Program
 	links    []link.Link
@@ -59,7 +60,7 @@ func (m *Map) create(pinned string) (*ebpf.Map, error) {
 		MaxEntries: m.MaxEntries, Flags: m.Flags,
 	}
 	if m.Type == ebpf.PerfEventArray && m.MaxEntries == 0 {
-		spec.MaxEntries = uint32(possibleCPUs())
+		spec.MaxEntries = uint32(kernel.PossibleCPUs())
 	}
 	made, err := unlocked(func() (*ebpf.Map, error) { return ebpf.NewMap(spec) })
 	if err != nil {
@@ -80,36 +81,6 @@ func unlocked[T any](f func() (T, error)) (T, error) {
 		return made, err
 	}
 	return f()
-}
-
-// maxCPUs bounds how many CPUs are looked for (CONFIG_NR_CPUS goes up to 8192).
-const maxCPUs = 1 << 16
-
-// possibleCPUs is one more than the highest number that a CPU can have while this
-// kernel runs (nr_cpu_ids in kernel/smp.c). It asks perf_event_open(2), which takes
-// an offline CPU for one that is not there now and a number beyond for nonsense:
-// /sys, which tells it too, may not be mounted.
-func possibleCPUs() int {
-	attr := unix.PerfEventAttr{
-		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Size: unix.PERF_ATTR_SIZE_VER0,
-	}
-	possible := func(cpu int) bool {
-		fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
-		if err == nil {
-			unix.Close(fd)
-		}
-		return err == nil || errors.Is(err, unix.ENODEV)
-	}
-	n := 1 // is one CPU at least
-	for step := 1; step > 0; {
-		if n+step <= maxCPUs && possible(n+step-1) {
-			n += step
-			step *= 2
-		} else {
-			step /= 2
-		}
-	}
-	return n
 }
 
 // Map returns a map of the object by its name. It is the module's, and closed with it.
@@ -134,7 +105,7 @@ func (m *Module) Load(name string, kind ebpf.ProgramType) error {
 		return &Error{Step: step, Err: err}
 	}
 	spec := &ebpf.ProgramSpec{
-		Name: name, Type: kind, Instructions: instructions, License: m.object.License, KernelVersion: m.version,
+		Name: name, Type: kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
 	}
 	loaded, err := unlocked(func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) })
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/kernel"
 )
 
 // assemble returns instructions as a compiler leaves them: a map is its index.
@@ -215,7 +217,7 @@ func TestPossibleCPUs(t *testing.T) {
 	if err != nil {
 		t.Skipf("*** DID NOT RUN: /sys does not tell: %v", err)
 	}
-	if n := possibleCPUs(); n != known {
+	if n := kernel.PossibleCPUs(); n != known {
 		t.Errorf("%d possible CPUs, /sys says %d", n, known)
 	}
 	m := create(t, Options{})

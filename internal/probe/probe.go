@@ -1,102 +1,100 @@
-// Package probe finds where the running kernel's opening of files can be hooked.
+// Package probe has a value for each way to hook the kernel's opening of files: what it
+// asks of the kernel, what it makes of the BPF program, and where that attaches.
 package probe
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"regexp"
 	"slices"
-	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"opensnoop/internal/kernel"
 )
 
-// Kind is a way to hook the kernel.
+// Auto takes the first of [Probes] that attaches.
+const Auto = "auto"
+
+// Probe is a way to hook the kernel.
+type Probe struct {
+	Name string // as a user chooses it
+
+	// Title says what the last of Hooks, attached to at, makes of it.
+	Title func(at string) string
+
+	// Available returns nil if a kernel may have it, else an error that says how
+	// it is known. root is the root of the file system.
+	Available func(root fs.FS) error
+
+	// Macros are those that choose it in the BPF program.
+	Macros func(version kernel.Version) []string
+
+	// Hooks are where the BPF program attaches, in the order of attaching: the
+	// returns first, so that no call that enters waits for a return that nothing
+	// sees. The last is the one that sees opens. With results, records leave at
+	// the end of the system call.
+	Hooks func(version kernel.Version, results bool) []Hook
+}
+
+// Probes are all there are, in the order in which they are tried.
+var Probes = []*Probe{&kprobe, &tracepoint}
+
+// Names are the values that a user can choose.
+func Names() []string {
+	names := []string{Auto}
+	for _, p := range Probes {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// Choose returns the probes to try for what the user chose; "" is [Auto]. A name that is
+// none of [Names] has no probe.
+func Choose(name string) []*Probe {
+	if name == Auto || name == "" {
+		return Probes
+	}
+	i := slices.IndexFunc(Probes, func(p *Probe) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return Probes[i : i+1]
+}
+
+// Kind is what a program can be attached to.
 type Kind string
 
+// The kinds, as they are told to users.
 const (
-	// Auto takes the first of the others that attaches, in their order here.
-	Auto Kind = "auto"
-	// Kprobe hooks the kernel function that all opens by system call go through.
-	Kprobe Kind = "kprobe"
-	// Tracepoint hooks the entry and exit of every system call, through the raw
-	// tracepoints sys_enter and sys_exit. It slows all system calls a little.
-	Tracepoint Kind = "tracepoint"
+	Kprobe        Kind = "kprobe"         // a kernel function's entry
+	Kretprobe     Kind = "kretprobe"      // a kernel function's return
+	RawTracepoint Kind = "raw tracepoint" // a tracepoint, with its own arguments
 )
 
-// Kinds are the values that a user can choose.
-var Kinds = []Kind{Auto, Kprobe, Tracepoint}
-
-// Order returns the probes to try for what the user chose.
-func (k Kind) Order() []Kind {
-	if k == Auto || k == "" {
-		return []Kind{Kprobe, Tracepoint}
+// ProgramType is what the kernel takes a program for that is attached so.
+func (k Kind) ProgramType() ebpf.ProgramType {
+	if k == RawTracepoint {
+		return ebpf.RawTracepoint
 	}
-	return []Kind{k}
+	return ebpf.Kprobe
 }
 
-// Kprobes returns nil if the kernel has kprobes, else an error that says how it
-// is known. root is the root of the file system.
-//
-// A kernel with CONFIG_KPROBES has a perf event source for them since 4.17, and
-// before that the file kprobe_events in tracefs.
-func Kprobes(root fs.FS) error {
-	places := []string{
-		"sys/bus/event_source/devices/kprobe/type",
-		"sys/kernel/tracing/kprobe_events",
-		"sys/kernel/debug/tracing/kprobe_events",
-	}
-	for _, place := range places {
-		if _, err := fs.Stat(root, place); err == nil {
-			return nil
-		}
-	}
-	return errors.New("this kernel has no kprobes (no kprobe event source in /sys, no kprobe_events in tracefs; they need CONFIG_KPROBES and CONFIG_KPROBE_EVENTS)")
+// Hook attaches a program.
+type Hook struct {
+	Program string // the function in bpf/opensnoop.c
+	Kind    Kind
+	At      []string // kernel functions or tracepoints: the first that is there
+
+	// Optional is whether opens are seen without it, and Quiet whether there is
+	// nothing to tell of it.
+	Optional bool
+	Quiet    bool
 }
 
-// OpenSymbol is the name of the kernel function to hook in a kernel of that
-// version code (KERNEL_VERSION of linux/version.h): every open by system call,
-// native or 32-bit, comes through it. Linux 5.6 brought do_sys_openat2 (commit
-// fddb5d430ad9); before, it was do_sys_open.
-func OpenSymbol(version uint32) string {
-	if version < 5<<16|6<<8 {
-		return "do_sys_open"
+// Describe says what the hook is, attached to at.
+func (h *Hook) Describe(at string) string {
+	if h.Kind == RawTracepoint {
+		return fmt.Sprintf("%s %s", h.Kind, at)
 	}
-	return "do_sys_openat2"
-}
-
-// wholeCopy matches what a compiler adds to the name of a function for a copy that
-// is all of it, or nothing.
-var wholeCopy = regexp.MustCompile(`^(\.(isra|constprop|llvm)\.[0-9]+)*$`)
-
-// FindSymbol looks in a kernel's symbol table, in the form of /proc/kallsyms, for
-// the function name. It is static, and so a compiler may have given it a suffix
-// (.isra.N, .constprop.N, .llvm.N). A copy that is only a part of it (.part.N,
-// .cold) does not count, and where there is more than one whole copy, no single one
-// sees every open: both are errors.
-func FindSymbol(kallsyms io.Reader, name string) (string, error) {
-	var found []string
-	lines := bufio.NewScanner(kallsyms)
-	for lines.Scan() {
-		// "ffffffff816b7430 t do_sys_openat2", and " [module]" behind a module's.
-		fields := strings.Fields(lines.Text())
-		if len(fields) != 3 || !strings.EqualFold(fields[1], "t") {
-			continue
-		}
-		suffix, ok := strings.CutPrefix(fields[2], name)
-		if ok && wholeCopy.MatchString(suffix) && !slices.Contains(found, fields[2]) {
-			found = append(found, fields[2])
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return "", fmt.Errorf("reading the kernel's symbols: %w", err)
-	}
-	switch len(found) {
-	case 0:
-		return "", fmt.Errorf("this kernel has no function %s", name)
-	case 1:
-		return found[0], nil
-	}
-	return "", fmt.Errorf("this kernel has several copies of %s (%s), and no single one sees every open", name, strings.Join(found, ", "))
+	return fmt.Sprintf("%s on %s", h.Kind, at)
 }

@@ -1,168 +1,83 @@
 package probe
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"os"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
-	"testing/iotest"
+
+	"opensnoop/bpf"
+	"opensnoop/internal/kernel"
 )
 
-func TestOrder(t *testing.T) {
-	for kind, want := range map[Kind][]Kind{
-		"":         {Kprobe, Tracepoint},
-		Auto:       {Kprobe, Tracepoint},
-		Kprobe:     {Kprobe},
-		Tracepoint: {Tracepoint},
+func TestChoose(t *testing.T) {
+	for name, want := range map[string][]*Probe{
+		"":           {&kprobe, &tracepoint},
+		Auto:         {&kprobe, &tracepoint},
+		"kprobe":     {&kprobe},
+		"tracepoint": {&tracepoint},
+		"other":      nil,
 	} {
-		if got := kind.Order(); !slices.Equal(got, want) {
-			t.Errorf("%q: %v, want %v", kind, got, want)
+		if got := Choose(name); !slices.Equal(got, want) {
+			t.Errorf("%q: %v", name, got)
 		}
 	}
-}
-
-func TestKprobes(t *testing.T) {
-	for file, want := range map[string]bool{
-		"sys/bus/event_source/devices/kprobe/type":     true,
-		"sys/kernel/tracing/kprobe_events":             true,
-		"sys/kernel/debug/tracing/kprobe_events":       true,
-		"sys/bus/event_source/devices/uprobe/type":     false,
-		"sys/bus/event_source/devices/tracepoint/type": false,
-		"sys/kernel/tracing/uprobe_events":             false,
-		"kprobe_events":                                false,
-	} {
-		err := Kprobes(fstest.MapFS{file: {Data: []byte("8\n")}})
-		if (err == nil) != want {
-			t.Errorf("with %s: %v", file, err)
-		}
-		if err != nil && !strings.Contains(err.Error(), "CONFIG_KPROBES") {
-			t.Errorf("with %s, the error does not say what is missing: %v", file, err)
-		}
+	if got := Names(); !slices.Equal(got, []string{"auto", "kprobe", "tracepoint"}) {
+		t.Errorf("names %q", got)
 	}
 }
 
 func TestOpenSymbol(t *testing.T) {
-	kernel := func(a, b, c uint32) uint32 { return a<<16 | b<<8 | c }
-	for version, want := range map[uint32]string{
-		kernel(4, 17, 0):   "do_sys_open",
-		kernel(4, 19, 255): "do_sys_open",
-		kernel(5, 5, 0):    "do_sys_open",
-		kernel(5, 5, 255):  "do_sys_open",
-		kernel(5, 6, 0):    "do_sys_openat2",
-		kernel(5, 6, 1):    "do_sys_openat2",
-		kernel(5, 10, 0):   "do_sys_openat2",
-		kernel(6, 0, 0):    "do_sys_openat2",
-		kernel(6, 12, 117): "do_sys_openat2",
+	for version, want := range map[kernel.Version]string{
+		kernel.NewVersion(4, 17, 0):   "do_sys_open",
+		kernel.NewVersion(5, 5, 255):  "do_sys_open",
+		kernel.NewVersion(5, 6, 0):    "do_sys_openat2",
+		kernel.NewVersion(6, 12, 117): "do_sys_openat2",
 	} {
 		if got := OpenSymbol(version); got != want {
-			t.Errorf("%d.%d.%d: %s, want %s", version>>16, version>>8&255, version&255, got, want)
+			t.Errorf("%v: %s, want %s", version, got, want)
+		}
+		if macros := kprobe.Macros(version); slices.Contains(macros, "DO_SYS_OPEN") != (want == "do_sys_open") {
+			t.Errorf("%v: macros %q", version, macros)
 		}
 	}
 }
 
-// tables are the files in testdata/kallsyms: what two kernels really have, and
-// what compilers would make of it.
-var tables = map[string]struct {
-	symbol string // of do_sys_openat2
-	err    string // or a part of the error
-}{
-	"debian-6.1":          {symbol: "do_sys_openat2"},
-	"debian-6.12":         {symbol: "do_sys_openat2"},
-	"hidden-addresses":    {symbol: "do_sys_openat2"}, // kernel.kptr_restrict
-	"isra":                {symbol: "do_sys_openat2.isra.0"},
-	"constprop":           {symbol: "do_sys_openat2.constprop.0"},
-	"constprop-isra":      {symbol: "do_sys_openat2.constprop.0.isra.1"},
-	"llvm":                {symbol: "do_sys_openat2.llvm.12034952776480295413"},
-	"plain-and-parts":     {symbol: "do_sys_openat2"},
-	"plain-and-constprop": {err: "several copies of do_sys_openat2 (do_sys_openat2, do_sys_openat2.constprop.0)"},
-	"constprop-twice":     {err: "several copies of do_sys_openat2 (do_sys_openat2.constprop.1, do_sys_openat2.constprop.0)"},
-	"part-only":           {err: "no function do_sys_openat2"},
-	"cold-only":           {err: "no function do_sys_openat2"},
-	"module-only":         {err: "no function do_sys_openat2"},
-	"look-alikes":         {err: "no function do_sys_openat2"},
-	"before-5.6":          {err: "no function do_sys_openat2"},
-	"empty":               {err: "no function do_sys_openat2"},
-}
-
-func TestFindSymbol(t *testing.T) {
-	files, err := os.ReadDir("testdata/kallsyms")
+// Every hook's program is in the source, and the last hook of each probe sees opens.
+func TestHooksArePrograms(t *testing.T) {
+	version := kernel.NewVersion(6, 12, 0)
+	var hooks []Hook
+	for _, p := range Probes {
+		for _, results := range []bool{false, true} {
+			all := p.Hooks(version, results)
+			hooks = append(hooks, all...)
+			if last := all[len(all)-1]; last.Optional || last.Quiet || !strings.HasSuffix(last.Program, "_enter") {
+				t.Errorf("%s: the last hook is %+v", p.Name, last)
+			}
+		}
+		for _, macro := range p.Macros(version) {
+			if !strings.Contains(bpf.Source, macro) {
+				t.Errorf("%s: the source knows no macro %s", p.Name, macro)
+			}
+		}
+		if err := p.Available(os.DirFS("/")); err != nil && p == &tracepoint {
+			t.Error(err)
+		}
+	}
+	uring, err := IOUring(version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != len(tables) {
-		t.Errorf("%d files for %d tests", len(files), len(tables))
-	}
-	for name, want := range tables {
-		t.Run(name, func(t *testing.T) {
-			file, err := os.Open(filepath.Join("testdata/kallsyms", name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			symbol, err := FindSymbol(file, "do_sys_openat2")
-			if symbol != want.symbol || (err == nil) != (want.err == "") || err != nil && !strings.Contains(err.Error(), want.err) {
-				t.Errorf("got %q, error %v", symbol, err)
-			}
-		})
-	}
-}
-
-func TestFindSymbolOfOlderKernels(t *testing.T) {
-	file, err := os.Open("testdata/kallsyms/before-5.6")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if symbol, err := FindSymbol(file, "do_sys_open"); symbol != "do_sys_open" || err != nil {
-		t.Errorf("got %q, error %v", symbol, err)
-	}
-}
-
-// A table of which a part is unread may lack a copy.
-func TestFindSymbolFailsWithItsReader(t *testing.T) {
-	broken := errors.New("broken")
-	table := io.MultiReader(strings.NewReader("ffffffff816b7430 t do_sys_openat2\n"), iotest.ErrReader(broken))
-	if symbol, err := FindSymbol(table, "do_sys_openat2"); symbol != "" || !errors.Is(err, broken) {
-		t.Errorf("got %q, error %v", symbol, err)
-	}
-}
-
-// FuzzFindSymbol checks that what is found is in the table, as a function, and
-// is a whole copy.
-func FuzzFindSymbol(f *testing.F) {
-	for name := range tables {
-		table, err := os.ReadFile(filepath.Join("testdata/kallsyms", name))
-		if err != nil {
-			f.Fatal(err)
+	for _, h := range append(hooks, uring) {
+		if !regexp.MustCompile(`(?m)^int ` + h.Program + `\(`).MatchString(bpf.Source) {
+			t.Errorf("there is no program %s", h.Program)
 		}
-		f.Add(table, "do_sys_openat2")
+		if len(h.At) == 0 {
+			t.Errorf("%s attaches nowhere", h.Program)
+		}
 	}
-	f.Add([]byte("0 t a.b\n0 T a.b.isra.1\n"), "a.b")
-	f.Add([]byte("0 t (\r\n\x00"), "(")
-	f.Add([]byte("0 t .isra.0\n"), "")
-	f.Fuzz(func(t *testing.T, table []byte, name string) {
-		symbol, err := FindSymbol(bytes.NewReader(table), name)
-		if (symbol == "") == (err == nil) {
-			t.Fatalf("got %q, error %v", symbol, err)
-		}
-		if err != nil {
-			return
-		}
-		suffix, ok := strings.CutPrefix(symbol, name)
-		if !ok || strings.Contains(suffix, ".part") || strings.Contains(suffix, ".cold") || suffix != "" && suffix[0] != '.' {
-			t.Errorf("%q found for %q", symbol, name)
-		}
-		inTable := slices.ContainsFunc(strings.Split(string(table), "\n"), func(line string) bool {
-			fields := strings.Fields(line)
-			return len(fields) == 3 && (fields[1] == "t" || fields[1] == "T") && fields[2] == symbol
-		})
-		if !inTable {
-			t.Errorf("%q is not a function of the table", symbol)
-		}
-	})
+	if _, err := IOUring(kernel.NewVersion(5, 19, 0)); err == nil {
+		t.Error("io_uring's tracepoint of Linux 5.19: no error")
+	}
 }

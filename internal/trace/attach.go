@@ -1,93 +1,141 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
-	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
 )
 
-// attachKprobes attaches the return first, so that no call that enters waits for
-// a return that nothing sees.
-func (s *Session) attachKprobes(version uint32, atReturn bool) error {
-	symbol := probe.OpenSymbol(version)
-	if atReturn {
-		if err := s.module.AttachRawTracepoint("sys_exit", "syscall_exit"); err != nil {
+// attachAll attaches a probe's hooks, and notes what they are.
+func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
+	for i := range hooks {
+		h := &hooks[i]
+		at, err := s.attach(h)
+		switch {
+		case err != nil && !h.Optional:
 			return err
+		case err != nil || h.Quiet:
+		case i == len(hooks)-1:
+			s.hook = p.Title(at)
+		default:
+			s.also = append(s.also, h.Describe(at))
 		}
-		s.also = append(s.also, "raw tracepoint sys_exit")
-		if err := s.attachRenamed(&symbol, "open_enter", s.module.AttachKprobe); err != nil {
-			return err
-		}
-		s.hook = "kprobe on " + symbol
-		return nil
 	}
-	if err := s.attachRenamed(&symbol, "open_return", s.module.AttachKretprobe); err != nil {
-		return err
-	}
-	s.hook = "kprobe on " + symbol
-	// Best effort: without it a name that is not in memory at entry is read at the
-	// return, which the kernel may skip when many calls are blocked.
-	if err := s.module.AttachKprobe("do_filp_open", "open_named"); err == nil {
-		s.also = append(s.also, "kprobe on do_filp_open")
-	}
-	return s.module.AttachKprobe(symbol, "open_enter")
+	return nil
 }
 
-// attachRenamed attaches a program to a function that a compiler may have renamed,
-// and changes symbol to what it is called. Most kernels have the plain name: their
-// large table of symbols, slow to read, is looked at only where that is not so.
-func (s *Session) attachRenamed(symbol *string, program string, attach func(symbol, program string) error) error {
-	err := attach(*symbol, program)
-	if err == nil {
-		return nil
+// attach attaches a hook to the first of its places that is there, and returns that.
+func (s *Session) attach(h *probe.Hook) (at string, err error) {
+	var errs []error
+	for _, at := range h.At {
+		found, err := s.attachAt(h, at)
+		if err == nil {
+			return found, nil
+		}
+		errs = append(errs, err)
 	}
-	renamed, findErr := findSymbol(*symbol)
+	return "", errors.Join(errs...)
+}
+
+// attachAt attaches a hook to a function or tracepoint and returns what that is called.
+// A compiler may have renamed a function. Most kernels have the plain name: their large
+// table of symbols, slow to read, is looked at only where that is not so.
+func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
+	attach := s.module.AttachKprobe
+	switch h.Kind {
+	case probe.RawTracepoint:
+		return at, s.module.AttachRawTracepoint(at, h.Program)
+	case probe.Kretprobe:
+		attach = s.module.AttachKretprobe
+	}
+	err := attach(at, h.Program)
+	if err == nil || h.Optional {
+		return at, err
+	}
+	renamed, findErr := kernel.CurrentSymbol(at)
 	if findErr != nil {
-		return errors.Join(err, findErr)
+		return at, errors.Join(err, findErr)
 	}
-	if renamed == *symbol {
-		return err
+	if renamed == at {
+		return at, err
 	}
-	*symbol = renamed
-	return attach(renamed, program)
-}
-
-func findSymbol(name string) (string, error) {
-	kallsyms, err := os.Open("/proc/kallsyms")
-	if err != nil {
-		return "", fmt.Errorf("reading the kernel's symbols: %w", err)
-	}
-	defer kallsyms.Close()
-	return probe.FindSymbol(kallsyms, name)
-}
-
-func (s *Session) attachTracepoints() error {
-	s.hook = "raw tracepoints sys_enter and sys_exit"
-	if err := s.module.AttachRawTracepoint("sys_exit", "syscall_exit"); err != nil {
-		return err
-	}
-	return s.module.AttachRawTracepoint("sys_enter", "syscall_enter")
+	return renamed, attach(renamed, h.Program)
 }
 
 // attachIOUring hooks the opens that come through io_uring. It is best effort: a
-// kernel may have none, and before 6.0 its tracepoint has other arguments.
-func (s *Session) attachIOUring(version uint32) {
-	var err error
-	if s.failed {
+// kernel may have none.
+func (s *Session) attachIOUring(version kernel.Version) {
+	h, err := probe.IOUring(version)
+	if s.filter.Failed {
 		err = errors.New("their results are not seen, and only failed opens are asked for")
-	} else if version < 6<<16 {
-		err = errors.New("the kernel is older than 6.0")
-	} else if err = s.module.Load("uring_submit", ebpf.RawTracepoint); err == nil {
-		for _, tracepoint := range []string{"io_uring_submit_req", "io_uring_submit_sqe"} {
-			if err = s.module.AttachRawTracepoint(tracepoint, "uring_submit"); err == nil {
-				s.also = append(s.also, "raw tracepoint "+tracepoint)
-				return
-			}
+	}
+	if err == nil {
+		err = s.module.Load(h.Program, h.Kind.ProgramType())
+	}
+	var at string
+	if err == nil {
+		at, err = s.attach(&h)
+	}
+	if err != nil {
+		s.unseen = append(s.unseen, fmt.Sprintf("opens through io_uring: %v", err))
+		return
+	}
+	s.also = append(s.also, h.Describe(at))
+}
+
+const (
+	// proofTime is how long it may take until the program has seen an open of ours.
+	// It sees each at once, unless the kernel skips it, as while a program runs on
+	// the same CPU already.
+	proofTime = time.Second
+
+	proofPause = time.Millisecond
+)
+
+// prove opens a file and sees that the program has run for it: attached is not working.
+// Kprobes can be switched off, as by sysctl kernel.ftrace_enabled=0, and then attach all
+// the same.
+func (s *Session) prove(ctx context.Context) error {
+	before, err := s.slot(slotSelfSeen)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(proofTime); ; time.Sleep(proofPause) {
+		fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("opening a file to see whether the %s fires: %w", s.hook, err)
+		}
+		unix.Close(fd)
+		seen, err := s.slot(slotSelfSeen)
+		switch {
+		case err != nil:
+			return err
+		case seen != before:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Now().After(end):
+			return fmt.Errorf("the %s is attached, but does not fire%s", s.hook, whySilent(os.ReadFile))
 		}
 	}
-	s.unseen = append(s.unseen, fmt.Sprintf("opens through io_uring: %v", err))
+}
+
+// whySilent names what keeps kprobes from firing, as far as files tell.
+func whySilent(read func(path string) ([]byte, error)) string {
+	for _, off := range []struct{ path, what string }{
+		{"/proc/sys/kernel/ftrace_enabled", "sysctl kernel.ftrace_enabled is 0"},
+		{"/sys/kernel/debug/kprobes/enabled", "/sys/kernel/debug/kprobes/enabled is 0"},
+	} {
+		if text, err := read(off.path); err == nil && len(text) > 0 && text[0] == '0' {
+			return ": " + off.what
+		}
+	}
+	return ""
 }

@@ -5,38 +5,17 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"golang.org/x/sys/unix"
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/layout"
 	"opensnoop/internal/probe"
 )
-
-// programs are what to load for each kind of probe, if records leave at entry,
-// and if they wait for the result.
-var programs = map[probe.Kind]map[bool][]program{
-	probe.Kprobe: {
-		false: {{"open_enter", ebpf.Kprobe}, {"open_named", ebpf.Kprobe}, {"open_return", ebpf.Kprobe}},
-		true:  {{"open_enter", ebpf.Kprobe}, {"syscall_exit", ebpf.RawTracepoint}},
-	},
-	probe.Tracepoint: {
-		false: {{"syscall_enter", ebpf.RawTracepoint}, {"syscall_exit", ebpf.RawTracepoint}},
-		true:  {{"syscall_enter", ebpf.RawTracepoint}, {"syscall_exit", ebpf.RawTracepoint}},
-	},
-}
-
-type program struct {
-	name string
-	kind ebpf.ProgramType
-}
 
 // Program returns what a session of these options compiles, as far as can be told
 // without attaching it: by the best probe that the kernel may have.
@@ -45,12 +24,11 @@ func Program(opts Options) (bcc.Source, error) {
 	if err != nil {
 		return bcc.Source{}, err
 	}
-	kind := opts.Probe.Order()[0]
-	if len(opts.Probe.Order()) > 1 && probe.Kprobes(os.DirFS("/")) != nil {
-		kind = probe.Tracepoint
+	probes := probe.Choose(opts.Probe)
+	for len(probes) > 1 && probes[0].Available(os.DirFS("/")) != nil {
+		probes = probes[1:]
 	}
-	flags, err := flagsOf(kind, uint32(version), opts)
-	return bcc.Source{Code: bpf.Source, Headers: bpf.Headers(), Flags: flags}, err
+	return sourceFor(probes[0], version, &opts)
 }
 
 // Source returns the C source that a session of these options compiles, with its
@@ -66,59 +44,53 @@ func Source(opts Options) (code string, flags []string, err error) {
 	return code, program.Flags, err
 }
 
-// flagsOf specializes the BPF program; its head explains the macros.
-func flagsOf(kind probe.Kind, version uint32, opts Options) ([]string, error) {
-	var flags []string
-	define := func(name string, value any) { flags = append(flags, fmt.Sprintf("-D%s=%v", name, value)) }
-
-	switch kind {
-	case probe.Kprobe:
-		flags = append(flags, "-DPROBE_KPROBE")
-		if probe.OpenSymbol(version) == "do_sys_open" {
-			flags = append(flags, "-DDO_SYS_OPEN")
-		}
-	case probe.Tracepoint:
-		flags = append(flags, "-DPROBE_TRACEPOINT")
-	}
+// sourceFor specializes the BPF program; its head explains the macros.
+func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Source, error) {
+	macros := p.Macros(version)
+	define := func(name string, value any) { macros = append(macros, fmt.Sprintf("%s=%v", name, value)) }
 	if runtime.GOARCH == "amd64" {
 		// thread_info had no syscall_work before 5.11 (commit 3136b93c3fb2).
 		offset := 16
-		if version < 5<<16|11<<8 {
+		if version < kernel.NewVersion(5, 11, 0) {
 			offset = 8
 		}
 		define("THREAD_STATUS", offset)
 	}
-	if dev, ino, ok := pidNamespace(); ok {
-		define("PIDNS_DEV", dev)
-		define("PIDNS_INO", ino)
+	if ns, ok := kernel.CurrentPIDNamespace(); ok {
+		define("PIDNS_DEV", ns.Dev)
+		define("PIDNS_INO", ns.Ino)
 	}
 	fields := opts.fields()
 	if fields != 0 {
 		define("FIELDS", uint16(fields))
 	}
 	if kernel.HasHelper(asm.FnTaskPtRegs) {
-		flags = append(flags, "-DTASK_REGS")
+		macros = append(macros, "TASK_REGS")
 	}
-	for _, filter := range opts.filters() {
-		flags = append(flags, "-D"+filter)
-	}
-	offsets, err := offsetsFor(opts)
+	macros = append(macros, opts.Filter.Macros()...)
+	offsets, err := offsetsFor(fields, &opts.Filter)
 	if err != nil {
-		return nil, err
+		return bcc.Source{}, err
 	}
-	return append(flags, offsets...), nil
+	source := bcc.Source{Code: bpf.Source, Headers: bpf.Headers()}
+	for _, macro := range append(macros, offsets...) {
+		source.Flags = append(source.Flags, "-D"+macro)
+	}
+	return source, nil
 }
 
-// offsetsFor defines where the members of the kernel's structures are that these
-// options need.
-func offsetsFor(opts Options) ([]string, error) {
-	type member struct {
-		macro     string
-		structure string
-		path      []string
-	}
+// member is one of a kernel structure, whose offset a macro has.
+type member struct {
+	macro     string
+	structure string
+	path      []string
+}
+
+// offsetsFor defines where the members of the kernel's structures are that these fields
+// and filters need.
+func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
 	var members []member
-	if opts.fields().Has(event.PPID) {
+	if fields.Has(event.PPID) {
 		if err := KnowsParents(); err != nil {
 			return nil, err
 		}
@@ -126,7 +98,7 @@ func offsetsFor(opts Options) ([]string, error) {
 			member{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
 			member{"TASK_TGID", "task_struct", []string{"tgid"}})
 	}
-	if opts.MountNamespaces != "" {
+	if f.MountNamespaces != "" {
 		members = append(members,
 			member{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
 			member{"NSPROXY_MNT_NS", "nsproxy", []string{"mnt_ns"}},
@@ -135,24 +107,24 @@ func offsetsFor(opts Options) ([]string, error) {
 	if len(members) == 0 {
 		return nil, nil
 	}
-	types, err := layout.Load()
+	types, err := kernel.LoadTypes()
 	if err != nil {
 		return nil, err
 	}
-	var flags []string
+	var macros []string
 	for _, m := range members {
 		offset, err := types.Offset(m.structure, m.path...)
 		if err != nil {
 			return nil, err
 		}
-		flags = append(flags, fmt.Sprintf("-D%s=%d", m.macro, offset))
+		macros = append(macros, fmt.Sprintf("%s=%d", m.macro, offset))
 	}
-	return flags, nil
+	return macros, nil
 }
 
 // KnowsParents returns nil if events can have a PPID here, else the reason.
 func KnowsParents() error {
-	if _, _, foreign := pidNamespace(); foreign {
+	if _, foreign := kernel.CurrentPIDNamespace(); foreign {
 		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
 	}
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
@@ -161,103 +133,25 @@ func KnowsParents() error {
 	return nil
 }
 
-// fields are those that records need for what is shown and for the filters.
-func (o *Options) fields() event.Fields {
-	fields := o.Fields
-	if o.Failed {
-		fields |= event.Result
-	}
-	if len(o.Flags) > 0 {
-		fields |= event.Flags
-	}
-	return fields
-}
-
-// filters are the macros of the filters that the kernel applies.
-func (o *Options) filters() []string {
-	var macros []string
-	add := func(name, value string) {
-		if value != "" {
-			macros = append(macros, name+"="+value)
+// checkPinned returns an error if a pinned map is not what the BPF program would use it
+// as.
+func checkPinned(f *filter.Filter) error {
+	for _, pinned := range []struct {
+		path      string
+		valueSize uint32
+	}{{f.Cgroups, 8}, {f.MountNamespaces, 4}} {
+		if pinned.path == "" {
+			continue
+		}
+		m, err := ebpf.LoadPinnedMap(pinned.path, nil)
+		if err != nil {
+			return fmt.Errorf("opening the pinned BPF map %s: %w", pinned.path, err)
+		}
+		m.Close()
+		if m.Type() != ebpf.Hash || m.KeySize() != 8 || m.ValueSize() != pinned.valueSize {
+			return fmt.Errorf("the pinned BPF map %s is a %v with keys of %d and values of %d bytes; expected a Hash with keys of 8 bytes and values of %d",
+				pinned.path, m.Type(), m.KeySize(), m.ValueSize(), pinned.valueSize)
 		}
 	}
-	if _, ok := o.onePID(); ok {
-		macros = append(macros, "PID_SLOT")
-	} else {
-		add("PIDS", cases(o.PIDs))
-	}
-	add("TIDS", cases(o.TIDs))
-	add("UIDS", cases(o.UIDs))
-	var comms []string
-	for _, comm := range o.Comms {
-		comms = append(comms, fmt.Sprintf("HAS(comm, %s, %d)", literal(comm), len(comm)))
-	}
-	add("COMMS", strings.Join(comms, " || "))
-	if o.Cgroups != "" {
-		macros = append(macros, "CGROUPS")
-	}
-	if o.MountNamespaces != "" {
-		macros = append(macros, "MNTNSES")
-	}
-	var wanted []string
-	for _, f := range o.Flags {
-		wanted = append(wanted, fmt.Sprintf("(flags & %#x) == %#x", f.Mask, f.Value))
-	}
-	add("FLAGS_WANTED", strings.Join(wanted, " || "))
-	add("NAMES", o.Paths.kernelAllows())
-	add("NAMES_EXCLUDED", o.ExcludedPaths.kernelExcludes())
-	if o.Failed {
-		macros = append(macros, "FAILED")
-	}
-	return macros
-}
-
-// onePID returns the process to trace if it is one, and false if it is any or several.
-// The program then finds it in a slot, and is the same for every process.
-func (o *Options) onePID() (pid uint32, ok bool) {
-	if pids := distinct(o.PIDs); len(pids) == 1 {
-		return pids[0], true
-	}
-	return 0, false
-}
-
-// distinct returns the numbers in order, each once.
-func distinct(numbers []uint32) []uint32 {
-	return slices.Compact(slices.Sorted(slices.Values(numbers)))
-}
-
-// cases are the labels of a switch.
-func cases(numbers []uint32) string {
-	var labels []string
-	for _, n := range distinct(numbers) {
-		labels = append(labels, fmt.Sprintf("case %d:", n))
-	}
-	return strings.Join(labels, " ")
-}
-
-// literal is a string of C.
-func literal(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range []byte(text) {
-		if c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '?' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, `\%03o`, c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
-// pidNamespace returns the device and inode of our pid namespace as the kernel
-// numbers them, if it is not the first one, whose inode is fixed
-// (PROC_PID_INIT_INO in include/linux/proc_ns.h).
-func pidNamespace() (dev uint32, ino uint64, ok bool) {
-	const first = 0xeffffffc
-	var st unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil || st.Ino == first {
-		return 0, 0, false
-	}
-	return unix.Major(st.Dev)<<20 | unix.Minor(st.Dev), st.Ino, true
+	return nil
 }

@@ -135,7 +135,7 @@ func (s *Session) release(horizon uint64, h Handler) error {
 			return fmt.Errorf("decoding a record: %w", err)
 		}
 		e.Time = time
-		if !s.wanted(&e) {
+		if !s.filter.Wants(&e) {
 			return nil
 		}
 		return h.Event(&e)
@@ -144,18 +144,6 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		return err
 	}
 	return h.Flush()
-}
-
-// wanted applies what the kernel leaves of the filters.
-func (s *Session) wanted(e *event.Event) bool {
-	if s.failed && (e.Result >= 0 || e.Result == event.ResultUnknown) {
-		return false
-	}
-	named := e.NameKind == event.NameRead
-	if len(s.paths) > 0 && !(named && s.paths.Match(e.Name)) {
-		return false
-	}
-	return !(named && s.excluded.Match(e.Name))
 }
 
 func (s *Session) checkLost(before uint64, h Handler) uint64 {

@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
-	"opensnoop/internal/probe"
 )
 
-func glob(t *testing.T, text string) Glob {
+func glob(t *testing.T, text string) filter.Glob {
 	t.Helper()
-	g, err := ParseGlob(text)
+	g, err := filter.ParseGlob(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,21 +42,21 @@ func TestEveryShapeLoads(t *testing.T) {
 		"flags":           {Fields: event.Flags},
 		"result":          {Fields: event.Result},
 		"all fields":      {Fields: all},
-		"failed":          {Failed: true},
-		"flag filter":     {Flags: []FlagFilter{{3, 1}, {0o100, 0o100}}},
-		"process":         {PIDs: []uint32{1}},
-		"processes":       {PIDs: many, TIDs: many, UIDs: many},
-		"comms":           {Comms: []string{"a", "fifteen bytes!!", `"\`, "??/", "\xff"}},
-		"paths":           {Paths: Globs{glob(t, "/etc/**"), glob(t, `/a"b\\c*`), glob(t, long+"*")}},
-		"excluded":        {ExcludedPaths: Globs{glob(t, "/proc/**"), glob(t, "/etc/passwd"), glob(t, "*.so")}},
-		"paths at return": {Fields: event.Result, Paths: Globs{glob(t, "/etc/**")}, ExcludedPaths: Globs{glob(t, "/etc/x/**")}},
+		"failed":          {Filter: filter.Filter{Failed: true}},
+		"flag filter":     {Filter: filter.Filter{Flags: []filter.Flag{{Mask: 3, Value: 1}, {Mask: 0o100, Value: 0o100}}}},
+		"process":         {Filter: filter.Filter{PIDs: []uint32{1}}},
+		"processes":       {Filter: filter.Filter{PIDs: many, TIDs: many, UIDs: many}},
+		"comms":           {Filter: filter.Filter{Comms: []string{"a", "fifteen bytes!!", `"\`, "??/", "\xff"}}},
+		"paths":           {Filter: filter.Filter{Paths: filter.Globs{glob(t, "/etc/**"), glob(t, `/a"b\\c*`), glob(t, long+"*")}}},
+		"excluded":        {Filter: filter.Filter{ExcludedPaths: filter.Globs{glob(t, "/proc/**"), glob(t, "/etc/passwd"), glob(t, "*.so")}}},
+		"paths at return": {Fields: event.Result, Filter: filter.Filter{Paths: filter.Globs{glob(t, "/etc/**")}, ExcludedPaths: filter.Globs{glob(t, "/etc/x/**")}}},
 		"everything": {
-			Fields: all, Failed: true, Flags: []FlagFilter{{3, 1}}, PIDs: many, TIDs: many, UIDs: many,
-			Comms: []string{"a", "bcd"}, Paths: Globs{glob(t, "/etc/**")}, ExcludedPaths: Globs{glob(t, "/etc/x/**")},
+			Fields: all, Filter: filter.Filter{Failed: true, Flags: []filter.Flag{{Mask: 3, Value: 1}}, PIDs: many, TIDs: many, UIDs: many,
+				Comms: []string{"a", "bcd"}, Paths: filter.Globs{glob(t, "/etc/**")}, ExcludedPaths: filter.Globs{glob(t, "/etc/x/**")}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			opts.Probe = probe.Tracepoint
+			opts.Probe = "tracepoint"
 			s, err := Open(t.Context(), opts)
 			if failed := (*object.Error)(nil); errors.As(err, &failed) {
 				t.Fatalf("%v\n%s", err, failed.Messages)

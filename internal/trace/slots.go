@@ -11,6 +11,7 @@ const (
 	slotLostPending
 	slotPendingIn
 	slotPendingReclaimed
+	slotSelfSeen
 	slotSelf
 	slotPID
 	slotCount

@@ -24,6 +24,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"LOST_PENDING":      slotLostPending,
 		"PENDING_IN":        slotPendingIn,
 		"PENDING_RECLAIMED": slotPendingReclaimed,
+		"SELF_SEEN":         slotSelfSeen,
 		"SELF":              slotSelf,
 		"PID":               slotPID,
 		"SLOTS":             slotCount,

@@ -68,17 +68,20 @@ static __always_inline bool listed(u64 local)
 static __always_inline bool traced(u64 id)
 {
 	u64 local = local_id(id);
+	u64 *self = slot(SELF);
 
+	if (!self)
+		return false;
+	if (local >> 32 == *self) {
+		add(SELF_SEEN, 1);
+		return false;
+	}
 #ifdef PID_SLOT
 	u64 *pid = slot(PID);
 
 	if (!pid || local >> 32 != *pid)
 		return false;
 #endif
-	u64 *self = slot(SELF);
-
-	if (!self || local >> 32 == *self)
-		return false;
 	if (!listed(local))
 		return false;
 #ifdef CGROUPS

@@ -13,6 +13,8 @@ enum slot {
 	PENDING_IN,        // calls made pending, less those taken out in the kernel
 	PENDING_RECLAIMED, // those that user space took out; it alone writes this
 
+	SELF_SEEN, // opens of the tracer itself: they prove that the program runs
+
 	// User space writes these once, before it attaches the programs.
 	SELF, // the tracer's own tgid, whose opens make no records
 	PID,  // with PID_SLOT, the tgid of the one process to trace

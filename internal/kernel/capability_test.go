@@ -1,4 +1,4 @@
-package privilege
+package kernel
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func set(capabilities ...int) (s Set) {
+func set(capabilities ...int) (s Capabilities) {
 	for _, c := range capabilities {
 		s |= 1 << c
 	}
@@ -15,11 +15,11 @@ func set(capabilities ...int) (s Set) {
 }
 
 func TestMissing(t *testing.T) {
-	const v5_7, v5_8 = 5<<16 | 7<<8, 5<<16 | 8<<8
+	v5_7, v5_8 := NewVersion(5, 7, 0), NewVersion(5, 8, 0)
 	for _, test := range []struct {
 		name    string
-		set     Set
-		version uint32
+		set     Capabilities
+		version Version
 		want    []string
 	}{
 		{"nothing, before the split", 0, v5_7, []string{"CAP_SYS_ADMIN"}},
@@ -31,7 +31,7 @@ func TestMissing(t *testing.T) {
 		{"the old one", set(unix.CAP_SYS_ADMIN), v5_7, nil},
 		{"the old one, after the split", set(unix.CAP_SYS_ADMIN), v5_8, nil},
 		{"others", set(unix.CAP_NET_ADMIN, unix.CAP_SYS_PTRACE), v5_8, []string{"CAP_BPF", "CAP_PERFMON"}},
-		{"all", ^Set(0), v5_8, nil},
+		{"all", ^Capabilities(0), v5_8, nil},
 	} {
 		if got := test.set.Missing(test.version); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
@@ -39,8 +39,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-func TestEffective(t *testing.T) {
-	s, err := Effective()
+func TestEffectiveCapabilities(t *testing.T) {
+	s, err := EffectiveCapabilities()
 	if err != nil {
 		t.Fatal(err)
 	}

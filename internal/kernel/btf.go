@@ -1,5 +1,4 @@
-// Package layout finds where the members of the running kernel's structures are.
-package layout
+package kernel
 
 import (
 	"errors"
@@ -8,22 +7,22 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// Kernel knows the running kernel's structures.
-type Kernel struct{ spec *btf.Spec }
+// Types knows the running kernel's structures.
+type Types struct{ spec *btf.Spec }
 
-// Load reads the kernel's own description of its types, in /sys/kernel/btf. It is
+// LoadTypes reads the kernel's own description of its types, in /sys/kernel/btf. It is
 // there where the kernel was built with CONFIG_DEBUG_INFO_BTF.
-func Load() (*Kernel, error) {
+func LoadTypes() (*Types, error) {
 	spec, err := btf.LoadKernelSpec()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kernel's types (CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
-	return &Kernel{spec}, nil
+	return &Types{spec}, nil
 }
 
 // Offset returns where a member is in a structure, in bytes. Each name after the
 // first is one of a member of the structure that the member before it is.
-func (k *Kernel) Offset(structure string, path ...string) (uint32, error) {
+func (k *Types) Offset(structure string, path ...string) (uint32, error) {
 	var typ *btf.Struct
 	if err := k.spec.TypeByName(structure, &typ); err != nil {
 		return 0, fmt.Errorf("looking for the kernel's struct %s: %w", structure, err)

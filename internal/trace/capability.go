@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/privilege"
 )
 
-// checkPrivilege returns an error that names what this process lacks to trace,
+// checkCapabilities returns an error that names what this process lacks to trace,
 // before anything is tried that would fail for it.
-func checkPrivilege(version uint32) error {
-	have, err := privilege.Effective()
+func checkCapabilities(version kernel.Version) error {
+	have, err := kernel.EffectiveCapabilities()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package trace
+package filter
 
 import (
 	"strings"
@@ -7,6 +7,15 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 )
+
+func glob(t *testing.T, text string) Glob {
+	t.Helper()
+	g, err := ParseGlob(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
 
 func TestGlobMatches(t *testing.T) {
 	for _, test := range []struct {

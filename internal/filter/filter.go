@@ -1,0 +1,58 @@
+// Package filter says which opens to show: what the BPF program sorts out by itself, as
+// macros for it, and what is left to be sorted out here.
+package filter
+
+import "opensnoop/internal/event"
+
+// Filter chooses opens. The zero value takes all. Of several values of a field an open
+// has to match one, of several fields all; the kernel applies them as far as it can, so
+// that other opens cost next to nothing.
+type Filter struct {
+	PIDs  []uint32 // processes (tgids)
+	TIDs  []uint32 // threads
+	UIDs  []uint32 // users
+	Comms []string // parts of comms, of 1 to 15 bytes
+
+	// Cgroups and MountNamespaces are paths of pinned BPF maps, hashes whose keys
+	// of 8 bytes are the ids of cgroups (bpf_get_current_cgroup_id) or the inodes
+	// of mount namespaces; the values, of 8 and 4 bytes, do not matter. They may
+	// be changed while they are in use.
+	Cgroups         string
+	MountNamespaces string
+
+	Failed bool   // only opens that fail
+	Flags  []Flag // any of them
+
+	// Paths are the names to show, ExcludedPaths those not to. Of both the kernel
+	// compares only how they start.
+	Paths         Globs
+	ExcludedPaths Globs
+}
+
+// Flag matches opens whose flags have the value in the bits of the mask.
+type Flag struct{ Mask, Value uint64 }
+
+// Fields are those that a record needs for the filter.
+func (f *Filter) Fields() event.Fields {
+	var fields event.Fields
+	if f.Failed {
+		fields |= event.Result
+	}
+	if len(f.Flags) > 0 {
+		fields |= event.Flags
+	}
+	return fields
+}
+
+// Wants reports whether an event of those that the BPF program lets through is to be
+// shown.
+func (f *Filter) Wants(e *event.Event) bool {
+	if f.Failed && (e.Result >= 0 || e.Result == event.ResultUnknown) {
+		return false
+	}
+	named := e.NameKind == event.NameRead
+	if len(f.Paths) > 0 && !(named && f.Paths.Match(e.Name)) {
+		return false
+	}
+	return !(named && f.ExcludedPaths.Match(e.Name))
+}

@@ -1,0 +1,70 @@
+package filter
+
+import (
+	"slices"
+	"testing"
+
+	"opensnoop/internal/event"
+)
+
+func TestMacros(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		filter Filter
+		want   []string
+	}{
+		{"none", Filter{}, nil},
+		{"one process", Filter{PIDs: []uint32{7, 7}}, []string{"PID_SLOT"}},
+		{"processes", Filter{PIDs: []uint32{9, 7, 9}}, []string{"PIDS=case 7: case 9:"}},
+		{"threads and users", Filter{TIDs: []uint32{1}, UIDs: []uint32{0}}, []string{"TIDS=case 1:", "UIDS=case 0:"}},
+		{"comms", Filter{Comms: []string{"a", `"\`}}, []string{`COMMS=HAS(comm, "a", 1) || HAS(comm, "\042\134", 2)`}},
+		{"maps", Filter{Cgroups: "/a", MountNamespaces: "/b"}, []string{"CGROUPS", "MNTNSES"}},
+		{"flags", Filter{Flags: []Flag{{3, 1}, {64, 64}}}, []string{"FLAGS_WANTED=(flags & 0x3) == 0x1 || (flags & 0x40) == 0x40"}},
+		{"failed", Filter{Failed: true}, []string{"FAILED"}},
+		{"names", Filter{Paths: Globs{glob(t, "/a*")}, ExcludedPaths: Globs{glob(t, "/b")}},
+			[]string{`NAMES=STARTS(name, "/a", 2)`, `NAMES_EXCLUDED=STARTS(name, "/b\000", 3)`}},
+	} {
+		if got := test.filter.Macros(); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestWants(t *testing.T) {
+	named := func(name string, result int32) *event.Event {
+		return &event.Event{NameKind: event.NameRead, Name: []byte(name), Result: result, Fields: event.Result}
+	}
+	unread := &event.Event{NameKind: event.NameBad}
+	etc := Globs{glob(t, "/etc/**")}
+	for _, test := range []struct {
+		name   string
+		filter Filter
+		event  *event.Event
+		want   bool
+	}{
+		{"all", Filter{}, unread, true},
+		{"a path", Filter{Paths: etc}, named("/etc/x", 3), true},
+		{"another path", Filter{Paths: etc}, named("/x", 3), false},
+		{"no name", Filter{Paths: etc}, unread, false},
+		{"excluded", Filter{ExcludedPaths: etc}, named("/etc/x", 3), false},
+		{"not excluded", Filter{ExcludedPaths: etc}, named("/x", 3), true},
+		{"no name to exclude", Filter{ExcludedPaths: etc}, unread, true},
+		{"failed", Filter{Failed: true}, named("/x", -2), true},
+		{"succeeded", Filter{Failed: true}, named("/x", 0), false},
+		{"unknown", Filter{Failed: true}, named("/x", event.ResultUnknown), false},
+	} {
+		if got := test.filter.Wants(test.event); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	f := Filter{Failed: true, Flags: []Flag{{3, 1}}}
+	if got := f.Fields(); got != event.Result|event.Flags {
+		t.Errorf("fields %b", got)
+	}
+	if got := (&Filter{PIDs: []uint32{1}}).Fields(); got != 0 {
+		t.Errorf("fields %b", got)
+	}
+}

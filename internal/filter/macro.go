@@ -1,0 +1,99 @@
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Macros are those of the BPF program that make it apply the filter, as far as the kernel
+// can, each as -D takes it. The pinned maps and the number of a single process are not
+// in them: it is the same program for all.
+func (f *Filter) Macros() []string {
+	var macros []string
+	add := func(name, value string) {
+		if value != "" {
+			macros = append(macros, name+"="+value)
+		}
+	}
+	if _, ok := f.OnePID(); ok {
+		macros = append(macros, "PID_SLOT")
+	} else {
+		add("PIDS", cases(f.PIDs))
+	}
+	add("TIDS", cases(f.TIDs))
+	add("UIDS", cases(f.UIDs))
+	var comms []string
+	for _, comm := range f.Comms {
+		comms = append(comms, fmt.Sprintf("HAS(comm, %s, %d)", literal(comm), len(comm)))
+	}
+	add("COMMS", strings.Join(comms, " || "))
+	if f.Cgroups != "" {
+		macros = append(macros, "CGROUPS")
+	}
+	if f.MountNamespaces != "" {
+		macros = append(macros, "MNTNSES")
+	}
+	var wanted []string
+	for _, flag := range f.Flags {
+		wanted = append(wanted, fmt.Sprintf("(flags & %#x) == %#x", flag.Mask, flag.Value))
+	}
+	add("FLAGS_WANTED", strings.Join(wanted, " || "))
+	add("NAMES", f.Paths.kernelAllows())
+	add("NAMES_EXCLUDED", f.ExcludedPaths.kernelExcludes())
+	if f.Failed {
+		macros = append(macros, "FAILED")
+	}
+	return macros
+}
+
+// OnePID returns the process to trace if it is one, and false if it is any or several.
+// The program then finds it in a slot, and is the same for every process.
+func (f *Filter) OnePID() (pid uint32, ok bool) {
+	if pids := distinct(f.PIDs); len(pids) == 1 {
+		return pids[0], true
+	}
+	return 0, false
+}
+
+// Pinned are the paths of the user's maps, by the names of the program's that they stand
+// in for.
+func (f *Filter) Pinned() map[string]string {
+	pinned := make(map[string]string)
+	if f.Cgroups != "" {
+		pinned["cgroupset"] = f.Cgroups
+	}
+	if f.MountNamespaces != "" {
+		pinned["mount_ns_set"] = f.MountNamespaces
+	}
+	return pinned
+}
+
+// distinct returns the numbers in order, each once.
+func distinct(numbers []uint32) []uint32 {
+	return slices.Compact(slices.Sorted(slices.Values(numbers)))
+}
+
+// cases are the labels of a switch.
+func cases(numbers []uint32) string {
+	var labels []string
+	for _, n := range distinct(numbers) {
+		labels = append(labels, fmt.Sprintf("case %d:", n))
+	}
+	return strings.Join(labels, " ")
+}
+
+// literal is a string of C.
+func literal(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range []byte(text) {
+		if c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '?' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, `\%03o`, c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,22 @@
+package probe
+
+import (
+	"io/fs"
+
+	"opensnoop/internal/kernel"
+)
+
+// tracepoint hooks the entry and exit of every system call, by the raw tracepoints
+// sys_enter and sys_exit. It slows all system calls a little.
+var tracepoint = Probe{
+	Name:      "tracepoint",
+	Title:     func(string) string { return "raw tracepoints sys_enter and sys_exit" },
+	Available: func(fs.FS) error { return nil },
+	Macros:    func(kernel.Version) []string { return []string{"PROBE_TRACEPOINT"} },
+	Hooks: func(kernel.Version, bool) []Hook {
+		return []Hook{
+			{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}, Quiet: true},
+			{Program: "syscall_enter", Kind: RawTracepoint, At: []string{"sys_enter"}},
+		}
+	},
+}
