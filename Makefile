@@ -144,6 +144,8 @@ COMPILED := /var/cache/opensnoop
 # Below a DESTDIR, folders that are empty now go too.
 uninstall: ## take all that away again, and what root's opensnoop compiled
 	rm -rf "$(DESTDIR)$(COMPILED)"
+	[ -z "$(DESTDIR)" ] || [ ! -d "$(DESTDIR)$(dir $(COMPILED))" ] || \
+		(cd "$(DESTDIR)" && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(dir $(COMPILED))))
 	set -e; for file in $(INSTALLED); do \
 		rm -f "$(DESTDIR)$(PREFIX)/$$file"; \
 		[ -z "$(DESTDIR)" ] || [ ! -d "$(DESTDIR)$(PREFIX)/$${file%/*}" ] || \
