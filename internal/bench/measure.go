@@ -218,10 +218,10 @@ func (b *bench) loadsOf(t *tool, r *running, c *crew, bare timing) (values, erro
 	v := slowing(bare, traced)
 	v.addTally(told, traced.opens, after-before)
 	v[firstInFile] = r.startTime()
-	if t.cold == nil {
-		v[firstInFileCold] = v[firstInFile]
-	}
 	v[memoryPeak], v[memorySteady] = peak, now
+	if t.cold == nil {
+		v[firstInFileCold], v[memoryPeakCold] = v[firstInFile], peak
+	}
 	return v, nil
 }
 

@@ -52,7 +52,7 @@ var measures = []measure{
 	{firstInFile, "the same in a file, by about 1500 opens/s, warm (ms)", 0, true},
 	{firstInFileCold, "the same, cold (ms)", 0, true},
 	{memoryPeak, "resident memory, peak, warm (MB)", 1, true},
-	{memoryPeakCold, "resident memory, peak at the first row, cold (MB)", 1, true},
+	{memoryPeakCold, "the same of a cold start (MB)", 1, true},
 	{memoryChild, "resident memory of its compiler, peak (MB)", 1, true},
 	{memoryFirst, "resident memory at the first row (MB)", 1, true},
 	{memorySteady, "resident memory some seconds later (MB)", 1, true},
