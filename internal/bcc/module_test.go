@@ -286,11 +286,9 @@ func TestCompileLeavesEnvironmentAndFolder(t *testing.T) {
 	src := countingSource()
 	src.Arch = "arm64"
 	src.Flags = append(src.Flags, "-fcf-protection=none") // some libbcc's own is for x86 alone
-	if KernelRefuses() == nil {
+	if KernelRefuses() == nil { // libbcc aborts where it may not make a map
 		m := compile(t, src)
 		m.Close()
-	} else {
-		Compile(src)
 	}
 
 	after := os.Environ()
