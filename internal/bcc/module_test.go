@@ -286,7 +286,7 @@ func TestCompileLeavesEnvironmentAndFolder(t *testing.T) {
 	src := countingSource()
 	src.Arch = "arm64"
 	src.Flags = append(src.Flags, "-fcf-protection=none") // some libbcc's own is for x86 alone
-	if KernelRefuses() == nil { // libbcc aborts where it may not make a map
+	if KernelRefuses() == nil {                           // libbcc aborts where it may not make a map
 		m := compile(t, src)
 		m.Close()
 	}
