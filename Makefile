@@ -1,9 +1,9 @@
-# opensnoop: build, run, test, install. README.md says what each target is for.
+# opensnoop: build, run, test, install. make help lists the targets.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 ARGS    ?=
-GO      ?= go
+GO      ?= $(or $(shell packaging/go.sh find),go)
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
@@ -14,8 +14,8 @@ CACHE   := $(CURDIR)/.cache/kernels
 HEADERS := $(CURDIR)/.cache/headers
 
 PACKAGES      := gcc libc6-dev libbpfcc-dev
-PACKAGES_TEST := qemu-system-x86 busybox-static cpio kmod util-linux mandoc man-db
-
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux mandoc man-db
+PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 
 # The guest of the benchmark.
@@ -23,12 +23,16 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build run test test-unit test-host test-guests fuzz bench lint install uninstall deb deps deps-test deps-bench clean
+.PHONY: help build run check test test-unit test-host test-guests fuzz bench lint install uninstall deb deps deps-test deps-lint deps-bench clean
 
-build: bin/opensnoop
+build: bin/opensnoop ## build bin/opensnoop (the default)
 
-run: deps
-	@$(MAKE) --no-print-directory build
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
+
+# Its stdout is the rows' alone.
+run: ## install what is missing, build, and start opensnoop $(ARGS) as root
+	@$(MAKE) --no-print-directory deps build >&2
 	@$(SUDO) bin/opensnoop $(ARGS)
 
 .PHONY: bin/opensnoop bin/guestrun bin/bench
@@ -38,7 +42,7 @@ bin/opensnoop:
 bin/guestrun:
 	@$(GO) build -o $@ ./internal/guest/guestrun
 
-bin/bench:
+bin/bench: ## measure opensnoop beside its peers; ARGS=-h lists the flags
 	@$(GO) build -o $@ ./internal/bench
 
 # The load of the benchmark.
@@ -52,38 +56,51 @@ bin/opener: testdata/callers/opener.c
 	@mkdir -p bin
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
+# Without it the suite tells which of its tests do not run.
 bin/open32: testdata/callers/open32.c
 	@mkdir -p bin
-	$(CC) -m32 -O2 -Wall -Wextra -Werror -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -no-pie -o $@ $<
+	$(CC) -m32 -O2 -Wall -Wextra -Werror -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -no-pie -o $@ $< || \
+		{ rm -f $@; echo "*** $(CC) makes no 32-bit programs here" >&2; }
+
+# No root, no guests, no packages, and under a minute once all is compiled. What
+# needs more shows as skipped with go test -v.
+check: build ## vet, and the unit tests that need no root
+	$(GO) vet ./...
+	$(GO) test $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
 # One goal after the other, also with make -j: they share the machine, and the
-# suite watches all of it.
-test: deps-test
-	@$(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-host
-	@$(MAKE) --no-print-directory test-guests
+# suite watches all of it. One that fails does not keep the others from running.
+test: deps-test ## every test, here and in guests; some 15 minutes
+	@rm -rf bin/tests
+	@status=0; \
+	for goal in test-unit test-host test-guests; do \
+		$(MAKE) --no-print-directory $$goal || status=1; \
+	done; \
+	internal/e2e/record.sh summary; exit $$status
 
-# The first need the kernel's BPF: what they could not run shows with -v only.
-test-unit: build
+RECORD := internal/e2e/record.sh run
+
+test-unit: build ## the unit tests, as root
 	$(GO) vet ./...
-	$(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" $(GO) test -v ./bpf ./internal/bcc ./internal/trace
-	$(SUDO) env "PATH=$$PATH" $(GO) test $$($(GO) list ./... | grep -vE '/(bpf|internal/bcc|internal/trace|internal/e2e)$$')
+	@$(RECORD) unit $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
+		$(GO) test -v $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
-test-host: bin/opensnoop bin/opener bin/open32 deb
-	$(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" $(GO) test -count=1 -v ./internal/e2e
+test-host: bin/opensnoop bin/opener bin/open32 deb ## the end-to-end suite on this machine
+	@$(RECORD) host $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
+		$(GO) test -count=1 -v -timeout 30m ./internal/e2e
 
 # All guests at a time: each takes one CPU. What one prints comes in one piece.
-test-guests: bin/opensnoop bin/opener bin/open32 bin/guestrun deb
-	@$(MAKE) --no-print-directory -j -Otarget $(addprefix test-guest-,$(KERNELS))
+test-guests: bin/opensnoop bin/opener bin/open32 bin/guestrun deb ## the same in guests with $(KERNELS)
+	@$(MAKE) --no-print-directory -j -Otarget -k $(addprefix test-guest-,$(KERNELS))
 
 test-guest-%:
 	@echo "end-to-end suite in a guest with Linux $*:"
-	@OPENSNOOP_E2E=require $(GO) test -count=1 -v -timeout 40m \
+	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 40m \
 		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 35m" ./internal/e2e
 
 # Each fuzz target for a while.
 FUZZTIME ?= 30s
-fuzz:
+fuzz: ## each fuzz target for $(FUZZTIME)
 	@set -e; for package in $$($(GO) list ./internal/...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
@@ -95,10 +112,13 @@ bench:
 	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
 	@$(SUDO) bin/bench -kernel $(CACHE)/$(KERNEL_BENCH) -headers $(HEADERS)/$(KERNEL_BENCH) $(ARGS)
 
-lint:
-	@test -z "$$(gofmt -l .)" || { echo "not formatted by gofmt:"; gofmt -l .; exit 1; }
+lint: deps-lint ## the static checks of Go, shell and C
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	shellcheck -x .ci/run packaging/*.sh internal/guest/*.sh internal/e2e/*.sh
+	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+		-Wwrite-strings -Wvla -Werror testdata/callers/*.c
 
 # What install puts in place below PREFIX. The completions and the manual are made
 # by the program's own command tree.
@@ -107,7 +127,7 @@ INSTALLED := sbin/opensnoop share/man/man8/opensnoop.8 \
 	share/zsh/site-functions/_opensnoop \
 	share/fish/vendor_completions.d/opensnoop.fish
 
-install: build
+install: build ## put opensnoop, its manual and completions below $(DESTDIR)$(PREFIX)
 	@mkdir -p bin/share
 	bin/opensnoop completion bash >bin/share/opensnoop
 	bin/opensnoop completion zsh >bin/share/_opensnoop
@@ -118,47 +138,41 @@ install: build
 		install -D -m 644 "bin/share/$${file##*/}" "$(DESTDIR)$(PREFIX)/$$file"; \
 	done
 
+# The programs that opensnoop compiled, for root.
+COMPILED := /var/cache/opensnoop
+
 # Below a DESTDIR, folders that are empty now go too.
-uninstall:
+uninstall: ## take all that away again, and what root's opensnoop compiled
+	rm -rf "$(DESTDIR)$(COMPILED)"
+	[ -z "$(DESTDIR)" ] || [ ! -d "$(DESTDIR)$(dir $(COMPILED))" ] || \
+		(cd "$(DESTDIR)" && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(dir $(COMPILED))))
 	set -e; for file in $(INSTALLED); do \
 		rm -f "$(DESTDIR)$(PREFIX)/$$file"; \
 		[ -z "$(DESTDIR)" ] || [ ! -d "$(DESTDIR)$(PREFIX)/$${file%/*}" ] || \
 			(cd "$(DESTDIR)" && p="$(PREFIX)/$${file%/*}" && rmdir -p --ignore-fail-on-non-empty "$${p#/}"); \
 	done
 
-# A Debian package, in bin. Its dependencies are those of the libraries that the
-# program is linked with here.
-deb: deps
-	$(call need,dpkg-dev)
+# Its dependencies are those of the libraries that the program is linked with here,
+# and libbcc, which it loads when it compiles.
+deb: deps ## make a Debian package in bin
+	@packaging/deps.sh dpkg-dev
 	VERSION=$(VERSION) packaging/deb.sh bin
 
-# need installs those of the packages that are not installed.
-define need
-@missing=; \
-if ! command -v dpkg-query >/dev/null; then \
-	echo "This system has no apt. Please install what these Debian packages hold: $(1), and Go."; exit 0; \
-fi; \
-for package in $(1); do \
-	dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
-done; \
-if [ -n "$$missing" ]; then \
-	echo "installing$$missing"; \
-	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-fi
-endef
+deps: ## install what building needs, or say what that is
+	@packaging/deps.sh $(PACKAGES)
+	@packaging/go.sh install
 
-deps:
-	$(call need,$(PACKAGES))
-	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.21 or newer, it fetches the version that go.mod names"; exit 1; }
+deps-test: deps ## the same for the tests, with the guests' kernels
+	@packaging/deps.sh $(PACKAGES_TEST)
+	@set -e; for kernel in $(KERNELS); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
 
-deps-test: deps
-	$(call need,$(PACKAGES_TEST))
-	@set -e; for kernel in $(KERNELS); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel; done
+deps-lint: deps ## the same for lint
+	@packaging/deps.sh $(PACKAGES_LINT)
 
-deps-bench: deps
-	$(call need,$(PACKAGES_TEST) $(PACKAGES_BENCH))
-	@internal/guest/kernel.sh $(KERNEL_BENCH) $(CACHE)/$(KERNEL_BENCH)
-	@internal/guest/headers.sh $(CACHE)/$(KERNEL_BENCH) $(HEADERS)/$(KERNEL_BENCH)
+deps-bench: deps ## the same for the benchmark, with its guest's kernel and headers
+	@packaging/deps.sh $(PACKAGES_TEST) $(PACKAGES_BENCH)
+	@internal/guest/kernel.sh $(KERNEL_BENCH) $(CACHE)/$(KERNEL_BENCH) >&2
+	@internal/guest/headers.sh $(CACHE)/$(KERNEL_BENCH) $(HEADERS)/$(KERNEL_BENCH) >&2
 
-clean:
+clean: ## remove bin
 	rm -rf bin

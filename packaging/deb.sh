@@ -37,6 +37,8 @@ mkdir -p "$scratch/debian" "$tree/DEBIAN"
 printf 'Source: opensnoop\n\nPackage: opensnoop\nArchitecture: any\n' >"$scratch/debian/control"
 depends=$(cd "$scratch" && dpkg-shlibdeps -O tree/usr/sbin/opensnoop | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { echo "deb.sh: dpkg-shlibdeps names no dependencies" >&2; exit 1; }
+# Loaded while the program runs, which dpkg-shlibdeps does not see.
+depends="$depends, libbpfcc (>= 0.25)"
 cat >"$tree/DEBIAN/control" <<END
 Package: opensnoop
 Version: $version
@@ -65,6 +67,9 @@ set -e
 case $1 in
 remove | abort-install | disappear)
 	dpkg-divert --quiet --package opensnoop --remove --rename --divert /usr/sbin/opensnoop.libbpf-tools /usr/sbin/opensnoop
+	;;
+purge)
+	rm -rf /var/cache/opensnoop # what it compiled
 	;;
 esac
 END

@@ -6,7 +6,10 @@
 //	make bench
 //
 // runs it with all that it needs: root, the peers, a kernel for a guest, and
-// opensnoop and load beside this program.
+// opensnoop and load beside this program. To compare with an older opensnoop, in the
+// same run:
+//
+//	make bench ARGS="-peer /path/to/old/opensnoop"
 package main
 
 import (
@@ -22,13 +25,11 @@ import (
 	"time"
 )
 
-// limit ends a run in which something hangs.
-const limit = 15 * time.Minute
-
 // options are what the command line chose.
 type options struct {
 	json    bool
 	rounds  int
+	peers   []string
 	kernel  string
 	headers string
 	inGuest bool
@@ -38,6 +39,11 @@ func main() {
 	var o options
 	flag.BoolVar(&o.json, "json", false, "write the report in JSON")
 	flag.IntVar(&o.rounds, "rounds", 5, "make so `many` rounds")
+	flag.Func("peer", "measure another opensnoop too, the program at this `path`; may be repeated", func(path string) error {
+		path, err := filepath.Abs(path)
+		o.peers = append(o.peers, path)
+		return err
+	})
 	flag.StringVar(&o.kernel, "kernel", "", "measure also in a guest, with the kernel in this `folder`")
 	flag.StringVar(&o.headers, "headers", "", "the `folder` with the headers of that kernel, for bcc")
 	flag.BoolVar(&o.inGuest, "in-guest", false, "this is the guest: measure what is measured there")
@@ -48,14 +54,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the benchmark had not ended after %v", limit))
-	defer cancel()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
+// run measures and writes the report, also of a part of the measures.
 func run(ctx context.Context, o options) error {
 	if err := ownMounts(); err != nil {
 		return err
@@ -65,16 +70,15 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	r, err := measureHere(ctx, o)
+	ctx, dog := withWatchdog(ctx, silence)
+	defer dog.stop()
+	r, err := measureHere(ctx, o, dog)
 	if err != nil {
 		return err
 	}
-	if o.kernel != "" {
-		r.Guest, err = runInGuest(ctx, o.kernel, o.headers, os.Stderr)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
+	if o.kernel != "" && ctx.Err() == nil {
+		r.Guest, err = runInGuest(ctx, o, dog)
+		if r.Guest == nil && err != nil {
 			r.NoGuest = err.Error()
 		}
 	}
@@ -86,16 +90,21 @@ func run(ctx context.Context, o options) error {
 	return errors.Join(err, r.failure())
 }
 
-// failure is an error if opensnoop itself could not be measured.
+// failure is an error if opensnoop itself could not be measured, or not everything
+// has had its turn.
 func (r *report) failure() error {
 	if why := r.Tools[0].Reason; why != "" {
 		return fmt.Errorf("%s cannot run: %s", r.Tools[0].Tool, why)
 	}
+	if r.Incomplete != "" {
+		return fmt.Errorf("not finished: %s", r.Incomplete)
+	}
 	return nil
 }
 
-// measureHere measures on the running kernel.
-func measureHere(ctx context.Context, o options) (*report, error) {
+// measureHere measures on the running kernel. What could not be measured stands in
+// the report.
+func measureHere(ctx context.Context, o options, dog *watchdog) (*report, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -106,16 +115,8 @@ func measureHere(ctx context.Context, o options) (*report, error) {
 	}
 	defer os.RemoveAll(dir)
 	beside := filepath.Dir(self)
-	opensnoop := filepath.Join(beside, "opensnoop")
 	b := &bench{
-		plan: plan{
-			tools:    hostTools(opensnoop),
-			rounds:   o.rounds,
-			load:     500 * time.Millisecond,
-			patience: 20 * time.Second,
-			pause:    500 * time.Microsecond,
-			later:    5 * time.Second,
-		},
+		plan:     hostPlan(filepath.Join(beside, "opensnoop"), o),
 		ctx:      ctx,
 		loadPath: filepath.Join(beside, "load"),
 		dir:      dir,
@@ -123,20 +124,45 @@ func measureHere(ctx context.Context, o options) (*report, error) {
 	where := "here"
 	if o.inGuest {
 		where = "in the guest"
-		b.plan = plan{
-			tools:    guestTools(opensnoop),
-			rounds:   2,
-			load:     500 * time.Millisecond,
-			patience: 2 * time.Minute,
-			pause:    5 * time.Millisecond,
-		}
+		b.plan = guestPlan(filepath.Join(beside, "opensnoop"), o)
 	}
+	r := &report{Machine: thisMachine(), Rounds: b.rounds, Tools: newResults(b.tools)}
 	started := time.Now()
-	results, err := b.run(func(what string) {
+	b.run(r.Tools, func(what string) {
+		dog.alive()
 		fmt.Fprintf(os.Stderr, "bench: %4.0f s %s: %s\n", time.Since(started).Seconds(), where, what)
+		if o.inGuest { // the host keeps the last, should the guest not come to its end
+			partly := *r
+			partly.Incomplete = "the guest did not come to its end"
+			json.NewEncoder(os.Stdout).Encode(partly)
+		}
 	})
-	if err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		r.Incomplete = context.Cause(ctx).Error()
 	}
-	return &report{Machine: thisMachine(), Rounds: b.rounds, Tools: results}, nil
+	return r, nil
+}
+
+func hostPlan(opensnoop string, o options) plan {
+	return plan{
+		tools:    hostTools(opensnoop, o.peers),
+		rounds:   o.rounds,
+		starts:   3,
+		load:     500 * time.Millisecond,
+		patience: time.Minute,
+		pause:    500 * time.Microsecond,
+		later:    5 * time.Second,
+	}
+}
+
+// guestPlan is for CPUs that QEMU emulates, maybe on a busy machine.
+func guestPlan(opensnoop string, o options) plan {
+	return plan{
+		tools:    guestTools(opensnoop, o.peers),
+		rounds:   2,
+		starts:   1,
+		load:     500 * time.Millisecond,
+		patience: 5 * time.Minute,
+		pause:    5 * time.Millisecond,
+	}
 }

@@ -1,45 +1,48 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 )
 
-// run makes all rounds. The tools take turns, so that all see the same moods of
-// the machine, and each round begins with another. It returns an error only for
-// what is not one tool's own fault.
-func (b *bench) run(progress func(string)) ([]*result, error) {
-	results := make([]*result, len(b.tools))
-	fail := func(i int, err error) error {
-		if why := (*cannotRun)(nil); errors.As(err, &why) && b.ctx.Err() == nil {
-			results[i].Reason = why.Error()
-			progress(fmt.Sprintf("%s cannot run: %v", b.tools[i].name, why))
-			return nil
-		}
-		if cause := context.Cause(b.ctx); cause != nil {
-			err = cause
-		}
-		return fmt.Errorf("measuring %s: %w", b.tools[i].name, err)
+// part is one of the measurements that a tool takes part in. One that fails leaves
+// the others as they are.
+type part struct {
+	name    string // as in "not measured: NAME"
+	measure func(*bench, *tool) (values, error)
+}
+
+// parts returns those of a tool.
+func (t *tool) parts() []part {
+	parts := []part{{"the loads", (*bench).loads}}
+	if t.process() {
+		parts = append(parts, part{"the start on a terminal", (*bench).warmStart})
 	}
+	if t.cold != nil {
+		parts = append(parts,
+			part{"the cold start on a terminal", (*bench).coldStart},
+			part{"the cold start in a file", (*bench).coldStartInFile},
+			part{"the memory of a cold start", (*bench).coldMemory})
+	}
+	if t.filter != nil || t.attach != nil {
+		parts = append(parts, part{"an open that a filter drops", (*bench).filtered})
+	}
+	return parts
+}
+
+// retries is how often a part of a tool may fail before it is not tried again.
+const retries = 2
+
+// run makes all rounds and adds their values to the results, one for each tool. The
+// tools take turns, so that all see the same moods of the machine, and each round
+// begins with another. It ends early when the context does.
+func (b *bench) run(results []*result, progress func(string)) {
 	for i := range b.tools {
-		t := &b.tools[i]
-		results[i] = &result{Tool: t.name, Command: t.command}
-		if !t.process() {
-			continue
-		}
-		if _, err := os.Stat(t.command[0]); err != nil {
-			results[i].Reason = fmt.Sprintf("%s is not there (Debian's package %s)", t.command[0], t.pack)
-			continue
-		}
-		results[i].Version = version(t)
-		// Not measured: it brings the tool's files into memory.
-		if _, err := b.startUp(t); err != nil {
-			if err := fail(i, err); err != nil {
-				return nil, err
-			}
+		progress("trying " + b.tools[i].name)
+		if err := b.try(&b.tools[i], results[i]); err != nil && b.ctx.Err() == nil {
+			results[i].Reason = err.Error()
+			progress(fmt.Sprintf("%s cannot run: %v", b.tools[i].name, err))
 		}
 	}
 	for round := range b.rounds {
@@ -48,41 +51,112 @@ func (b *bench) run(progress func(string)) ([]*result, error) {
 			if results[i].Reason != "" {
 				continue
 			}
-			progress(fmt.Sprintf("round %d of %d, %s", round+1, b.rounds, b.tools[i].name))
-			v, err := b.measure(&b.tools[i])
-			if err != nil {
-				if err := fail(i, err); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			results[i].add(v)
+			b.measure(&b.tools[i], results[i], func(what string) {
+				progress(fmt.Sprintf("round %d of %d, %s: %s", round+1, b.rounds, b.tools[i].name, what))
+			})
+			summarize(results)
 		}
 	}
-	summarize(results)
-	return results, nil
 }
 
-// measure gives all the values of a tool in one round.
-func (b *bench) measure(t *tool) (values, error) {
-	all := make(values)
-	parts := []func(*tool) (values, error){b.loads}
-	if t.process() {
-		parts = append(parts, b.startUp)
+// try starts a tool once without measuring it, which brings its files into memory
+// and fills its cache, and notes its version.
+func (b *bench) try(t *tool, r *result) error {
+	if !t.process() {
+		return nil
 	}
-	if t.filter != nil || t.attach != nil {
-		parts = append(parts, b.filtered)
+	if _, err := os.Stat(t.command[0]); err != nil {
+		if t.pack == "" {
+			return err
+		}
+		return fmt.Errorf("%s is not there (Debian's package %s)", t.command[0], t.pack)
 	}
-	for _, part := range parts {
-		v, err := part(t)
+	r.Version = version(t)
+	_, err := b.onTerminal(t, nil)
+	return err
+}
+
+// measure adds the values of a tool in one round.
+func (b *bench) measure(t *tool, r *result, progress func(string)) {
+	for _, p := range t.parts() {
+		if b.ctx.Err() != nil {
+			return
+		}
+		if r.failures(p.name) == retries {
+			continue
+		}
+		progress(p.name)
+		v, err := p.measure(b, t)
+		switch {
+		case b.ctx.Err() != nil: // what is cut short says nothing
+			return
+		case err != nil:
+			r.miss(p.name, err)
+			progress(fmt.Sprintf("%s: not measured: %v", p.name, err))
+		default:
+			r.add(v)
+		}
+	}
+}
+
+// warmStart measures a tool from its start to its first row on a terminal. Of one
+// without a cache a cold start is the same.
+func (b *bench) warmStart(t *tool) (values, error) {
+	v, err := b.median(func() (values, error) { return b.onTerminal(t, nil) })
+	if err == nil && t.cold == nil {
+		v[firstRowCold] = v[firstRow]
+	}
+	return v, err
+}
+
+// coldStart is the same of a tool that may not use its cache.
+func (b *bench) coldStart(t *tool) (values, error) {
+	v, err := b.median(func() (values, error) { return b.onTerminal(t, t.cold) })
+	if err != nil {
+		return nil, err
+	}
+	return values{firstRowCold: v[firstRow]}, nil
+}
+
+// coldStartInFile is the same with the rows in a file.
+func (b *bench) coldStartInFile(t *tool) (values, error) {
+	return b.median(func() (values, error) {
+		var v values
+		err := b.whileRunning(t, t.cold, nil, func(r *running) error {
+			v = values{firstInFileCold: r.startTime()}
+			return nil
+		})
+		return v, err
+	})
+}
+
+// coldMemory measures what a cold start takes, of the tool and of the processes that
+// it starts. Looking at them takes time: the start's own is not measured here.
+func (b *bench) coldMemory(t *tool) (values, error) {
+	var kids children
+	var v values
+	err := b.whileRunning(t, t.cold, &kids, func(r *running) error {
+		_, peak, err := r.process.memory()
+		v = values{memoryPeakCold: peak}
+		return err
+	})
+	if err == nil && kids.peak > 0 {
+		v[memoryChild] = kids.peak
+	}
+	return v, err
+}
+
+// median makes so many starts as are planned, and returns the median of each value.
+func (b *bench) median(start func() (values, error)) (values, error) {
+	var all result
+	for range b.starts {
+		v, err := start()
 		if err != nil {
 			return nil, err
 		}
-		for key, value := range v {
-			all[key] = value
-		}
+		all.add(v)
 	}
-	return all, nil
+	return all.medians(), nil
 }
 
 // loads measures a tool under all loads. Each load runs before the tool is there
@@ -93,31 +167,35 @@ func (b *bench) loads(t *tool) (values, error) {
 		return nil, err
 	}
 	defer c.close()
-	bare, err := b.loadsOnce(c, func() error { return nil })
+	nothing := func() error { return nil }
+	bare, err := b.loadsOnce(c, nothing)
 	if err != nil {
 		return nil, err
 	}
-
-	r, err := b.start(t, c.command(t), c)
+	r, err := b.start(t, c.command(t), c, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer r.abandon()
-	if r.process == nil {
-		traced, err := b.loadsOnce(c, func() error { return nil })
-		if err != nil {
-			return nil, err
-		}
-		return slowing(bare, traced), r.stop()
+	if r.process != nil {
+		return b.loadsOf(t, r, c, bare)
 	}
+	traced, err := b.loadsOnce(c, nothing)
+	if err != nil {
+		return nil, err
+	}
+	return slowing(bare, traced), r.stop()
+}
 
+// loadsOf is the part of loads with a tool that is a process.
+func (b *bench) loadsOf(t *tool, r *running, c *crew, bare timing) (values, error) {
 	before, err := r.process.cpu()
 	if err != nil {
 		return nil, err
 	}
 	var after time.Duration
 	traced, err := b.loadsOnce(c, func() (err error) {
-		if err = r.process.rest(b.ctx); err == nil {
+		if err = r.process.rest(b.ctx, b.patience); err == nil {
 			after, err = r.process.cpu()
 		}
 		return err
@@ -133,22 +211,29 @@ func (b *bench) loads(t *tool) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	told, err := tallyFiles(t.lost, r.stdout, r.process.stderr)
 	if err != nil {
 		return nil, err
 	}
 	v := slowing(bare, traced)
-	opens := float64(traced.opens)
-	v[rowsShare] = 100 * float64(told.rows) / opens
-	v[lostShare] = 100 * float64(told.lost) / opens
+	v.addTally(told, traced.opens, after-before)
+	v[firstInFile] = r.startTime()
+	v[memoryPeak], v[memorySteady] = peak, now
+	if t.cold == nil {
+		v[firstInFileCold], v[memoryPeakCold] = v[firstInFile], peak
+	}
+	return v, nil
+}
+
+// addTally adds what became of the opens of a load, and the CPU time that the tool
+// took for each row.
+func (v values) addTally(told tally, opens uint64, cpu time.Duration) {
+	v[rowsShare] = 100 * float64(told.rows) / float64(opens)
+	v[lostShare] = 100 * float64(told.lost) / float64(opens)
 	v[untoldShare] = 100 - v[rowsShare] - v[lostShare]
 	if told.rows > 0 {
-		v[cpuPerRow] = float64(after-before) / 1e3 / float64(told.rows)
+		v[cpuPerRow] = float64(cpu) / 1e3 / float64(told.rows)
 	}
-	v[firstInFile] = r.ready.Sub(r.process.started).Seconds() * 1e3
-	v[memoryPeak], v[memorySteady] = peak, now
-	return v, nil
 }
 
 // timing is what the loads took: ns for each call, a mean of the processes'.
@@ -212,7 +297,7 @@ func (b *bench) filtered(t *tool) (values, error) {
 	if t.filter != nil {
 		command = append(command, t.filter(c.probe.pid())...)
 	}
-	r, err := b.start(t, command, c)
+	r, err := b.start(t, command, c, nil)
 	if err != nil {
 		return nil, err
 	}

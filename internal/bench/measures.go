@@ -29,6 +29,12 @@ const (
 	memoryPeak   = "memory_peak_mb"
 	memoryFirst  = "memory_first_row_mb"
 	memorySteady = "memory_steady_mb"
+	memoryChild  = "memory_child_peak_mb"
+
+	// Of a start that may not use what an earlier one compiled.
+	firstRowCold    = "first_row_cold_ms"
+	firstInFileCold = "first_row_in_file_cold_ms"
+	memoryPeakCold  = "memory_peak_cold_mb"
 )
 
 var measures = []measure{
@@ -41,9 +47,13 @@ var measures = []measure{
 	{lostShare, "of the opens told as lost (%)", 1, false},
 	{untoldShare, "of the opens missing, untold (%)", 1, false},
 	{cpuPerRow, "CPU time of the tool per row (µs)", 2, true},
-	{firstRow, "exec to the first row on a terminal (ms)", 0, true},
-	{firstInFile, "the same in a file, by about 1500 opens/s (ms)", 0, true},
-	{memoryPeak, "resident memory, peak (MB)", 1, true},
+	{firstRow, "exec to the first row on a terminal, warm (ms)", 0, true},
+	{firstRowCold, "the same, cold (ms)", 0, true},
+	{firstInFile, "the same in a file, by about 1500 opens/s, warm (ms)", 0, true},
+	{firstInFileCold, "the same, cold (ms)", 0, true},
+	{memoryPeak, "resident memory, peak, warm (MB)", 1, true},
+	{memoryPeakCold, "the same of a cold start (MB)", 1, true},
+	{memoryChild, "resident memory of its compiler, peak (MB)", 1, true},
 	{memoryFirst, "resident memory at the first row (MB)", 1, true},
 	{memorySteady, "resident memory some seconds later (MB)", 1, true},
 }
@@ -57,9 +67,26 @@ type result struct {
 	Command []string             `json:"command,omitempty"`
 	Version string               `json:"version,omitempty"`
 	Reason  string               `json:"cannot_run,omitempty"` // why there are no values
+	Missing []missing            `json:"missing,omitempty"`
 	Medians values               `json:"medians,omitempty"`
 	Ratios  values               `json:"our_ratio,omitempty"` // ours / this tool's
 	Rounds  map[string][]float64 `json:"rounds,omitempty"`
+}
+
+// missing is a part that a tool has no values of, from some rounds or from any.
+type missing struct {
+	Part  string `json:"part"`
+	Times int    `json:"times"` // that it failed
+	Why   string `json:"why"`   // the last time
+}
+
+// newResults returns empty results of tools.
+func newResults(tools []tool) []*result {
+	results := make([]*result, len(tools))
+	for i, t := range tools {
+		results[i] = &result{Tool: t.name, Command: t.command}
+	}
+	return results
 }
 
 // add takes in what a round gave.
@@ -72,16 +99,42 @@ func (r *result) add(v values) {
 	}
 }
 
-// summarize fills in the medians, and the ratios of the first result's to each.
+// miss takes in that a part failed.
+func (r *result) miss(part string, why error) {
+	for i := range r.Missing {
+		if m := &r.Missing[i]; m.Part == part {
+			m.Times++
+			m.Why = why.Error()
+			return
+		}
+	}
+	r.Missing = append(r.Missing, missing{part, 1, why.Error()})
+}
+
+// failures returns how often a part failed.
+func (r *result) failures(part string) int {
+	for _, m := range r.Missing {
+		if m.Part == part {
+			return m.Times
+		}
+	}
+	return 0
+}
+
+// medians returns the median of each value.
+func (r *result) medians() values {
+	v := make(values)
+	for key, all := range r.Rounds {
+		v[key] = median(all)
+	}
+	return v
+}
+
+// summarize fills in the medians, and the ratios of the first result's to each. It
+// may be called again when there are more rounds.
 func summarize(results []*result) {
 	for _, r := range results {
-		if r.Reason != "" {
-			continue
-		}
-		r.Medians = make(values)
-		for key, all := range r.Rounds {
-			r.Medians[key] = median(all)
-		}
+		r.Medians = r.medians()
 	}
 	for _, r := range results[1:] {
 		r.Ratios = make(values)

@@ -15,15 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cannotRun is why a tool has no values.
-type cannotRun struct{ error }
-
-func (e *cannotRun) Unwrap() error { return e.error }
-
-func cannot(format string, args ...any) error {
-	return &cannotRun{fmt.Errorf(format, args...)}
-}
-
 // process is a tool that runs, with stderr in a file.
 type process struct {
 	cmd     *exec.Cmd
@@ -44,7 +35,7 @@ func startProcess(ctx context.Context, command []string, stdout *os.File, dir st
 	p.cmd.Stdout, p.cmd.Stderr = stdout, stderr
 	p.started = time.Now()
 	if err := p.cmd.Start(); err != nil {
-		return nil, &cannotRun{err}
+		return nil, err
 	}
 	go func() {
 		p.cmd.Wait()
@@ -54,7 +45,7 @@ func startProcess(ctx context.Context, command []string, stdout *os.File, dir st
 }
 
 // endLimit is how long a tool may take to end after Ctrl-C.
-const endLimit = 30 * time.Second
+const endLimit = time.Minute
 
 // stop ends the tool as Ctrl-C does, and waits until it has ended. Python loses a
 // Ctrl-C that comes while one of bcc's callbacks runs: one follows each second.
@@ -69,7 +60,7 @@ func (p *process) stop() error {
 		case <-again.C:
 		case <-limit:
 			p.kill()
-			return cannot("it had not ended %v after Ctrl-C", endLimit)
+			return fmt.Errorf("it had not ended %v after Ctrl-C", endLimit)
 		}
 	}
 }
@@ -111,18 +102,15 @@ func (p *process) cpu() (time.Duration, error) {
 	const cpuClock = 2 // CPUCLOCK_SCHED in include/linux/posix-timers.h
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|cpuClock), &t); err != nil {
-		return 0, cannot("reading its CPU time: %w", err)
+		return 0, fmt.Errorf("reading its CPU time: %w", err)
 	}
 	return time.Duration(t.Nano()), nil
 }
 
 // rest waits until the tool has worked off what it has: until it uses less than a
-// twentieth of a CPU.
-func (p *process) rest(ctx context.Context) error {
-	const (
-		look     = 100 * time.Millisecond
-		patience = time.Minute
-	)
+// twentieth of a CPU. Patience is for how long.
+func (p *process) rest(ctx context.Context, patience time.Duration) error {
+	const look = 100 * time.Millisecond
 	before, err := p.cpu()
 	for deadline := time.Now().Add(patience); err == nil; {
 		time.Sleep(look)
@@ -132,7 +120,7 @@ func (p *process) rest(ctx context.Context) error {
 		}
 		before = after
 		if time.Now().After(deadline) {
-			return cannot("it was still at work %v after the load", patience)
+			return fmt.Errorf("it was still at work %v after the load", patience)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -145,7 +133,7 @@ func (p *process) rest(ctx context.Context) error {
 func (p *process) memory() (now, peak float64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
-		return 0, 0, cannot("reading its memory: %w", err)
+		return 0, 0, fmt.Errorf("reading its memory: %w", err)
 	}
 	return parseMemory(string(text))
 }
@@ -162,20 +150,20 @@ func parseMemory(status string) (now, peak float64, err error) {
 		}
 	}
 	if now == 0 || peak == 0 {
-		return 0, 0, cannot("its status tells no memory: it has ended")
+		return 0, 0, fmt.Errorf("its status tells no memory: it has ended")
 	}
 	return now, peak, nil
 }
 
-// reason turns an error into why the tool cannot run, by what it said.
+// reason adds to an error what the tool said.
 func (p *process) reason(err error, stdout []byte) error {
 	stderr, _ := os.ReadFile(p.stderr)
 	if said := complaint(stdout, stderr); said != "" && errors.Is(err, errEnded) {
-		return cannot("%s", said)
+		return errors.New(said)
 	} else if said != "" {
-		return cannot("%w; it said: %s", err, said)
+		return fmt.Errorf("%w; it said: %s", err, said)
 	}
-	return &cannotRun{err}
+	return err
 }
 
 var complaintPattern = regexp.MustCompile(`(?i)\b(unable|cannot|can't|could not|couldn't|failed|error|unknown|no such|denied|not permitted)\b`)

@@ -20,6 +20,8 @@ type report struct {
 	Tools   []*result `json:"tools"`
 	Guest   *report   `json:"guest,omitempty"`
 	NoGuest string    `json:"no_guest,omitempty"` // why there is none
+
+	Incomplete string `json:"incomplete,omitempty"` // why not everything has had its turn
 }
 
 type machine struct {
@@ -159,11 +161,11 @@ func writeTable(w io.Writer, rows [][]string) {
 	}
 }
 
-// writeNotes tells the commands and versions, and which tools have no values.
+// writeNotes tells the commands and versions, and what has no values, and why.
 func (r *report) writeNotes(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, t := range r.Tools {
-		if len(t.Command) == 0 && t.Reason == "" {
+		if len(t.Command) == 0 && t.Reason == "" && len(t.Missing) == 0 {
 			continue
 		}
 		fmt.Fprintf(w, "- %s", t.Tool)
@@ -177,5 +179,11 @@ func (r *report) writeNotes(w io.Writer) {
 			fmt.Fprintf(w, " cannot run here: %s", t.Reason)
 		}
 		fmt.Fprintln(w)
+		for _, m := range t.Missing {
+			fmt.Fprintf(w, "  - %s failed, %d ×, the last time with: %s\n", m.Part, m.Times, m.Why)
+		}
+	}
+	if r.Incomplete != "" {
+		fmt.Fprintf(w, "\nNot all rounds were made: %s. What is missing above was not measured; the rest is the median of fewer.\n", r.Incomplete)
 	}
 }

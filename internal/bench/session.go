@@ -15,8 +15,9 @@ import (
 type plan struct {
 	tools    []tool
 	rounds   int
+	starts   int           // of each kind in a round
 	load     time.Duration // of each load
-	patience time.Duration // for the first row of a tool
+	patience time.Duration // for the first row of a tool, and for its work after a load
 	pause    time.Duration // between two opens that are to be that row; part of its time
 	later    time.Duration // from a tool's start to the last look at its memory
 }
@@ -85,12 +86,18 @@ type running struct {
 	ready   time.Time // when a row was there
 }
 
+// startTime is how long it took from the start to a row, in ms.
+func (r *running) startTime() float64 { return milliseconds(r.ready.Sub(r.process.started)) }
+
+func milliseconds(d time.Duration) float64 { return d.Seconds() * 1e3 }
+
 // start starts a tool and waits until it shows the opens of the crew's probe.
-func (b *bench) start(t *tool, command []string, c *crew) (*running, error) {
+// Meanwhile it looks at the tool's children, if there is somewhere to note them.
+func (b *bench) start(t *tool, command []string, c *crew, kids *children) (*running, error) {
 	if t.attach != nil {
 		hooks, err := t.attach()
 		if err != nil {
-			return nil, &cannotRun{err}
+			return nil, err
 		}
 		return &running{hooks: hooks}, nil
 	}
@@ -107,7 +114,13 @@ func (b *bench) start(t *tool, command []string, c *crew) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kids != nil {
+		kids.pid = r.process.cmd.Process.Pid
+	}
 	err = r.process.await(b.ctx, b.patience, b.pause, c.probe.once, func() bool {
+		if kids != nil {
+			kids.look()
+		}
 		rows, err := os.ReadFile(r.stdout)
 		return err == nil && bytes.Contains(rows, []byte(probeName))
 	})
@@ -138,9 +151,28 @@ func (r *running) abandon() {
 	}
 }
 
-// startUp measures a tool up to its first row, on a terminal, where no tool holds
-// rows back to write many at once.
-func (b *bench) startUp(t *tool) (values, error) {
+// whileRunning starts a tool with more arguments, with its rows in a file, lets
+// something be done once there is a row, and ends the tool.
+func (b *bench) whileRunning(t *tool, more []string, kids *children, do func(*running) error) error {
+	c, err := b.newCrew(0)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	r, err := b.start(t, append(c.command(t), more...), c, kids)
+	if err != nil {
+		return err
+	}
+	defer r.abandon()
+	if err := do(r); err != nil {
+		return err
+	}
+	return r.stop()
+}
+
+// onTerminal measures a tool, started with more arguments, up to its first row on a
+// terminal, where no tool holds rows back to write many at once.
+func (b *bench) onTerminal(t *tool, more []string) (values, error) {
 	c, err := b.newCrew(0)
 	if err != nil {
 		return nil, err
@@ -150,7 +182,7 @@ func (b *bench) startUp(t *tool) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(b.ctx, c.command(t), theirs, b.dir)
+	p, err := startProcess(b.ctx, append(c.command(t), more...), theirs, b.dir)
 	theirs.Close()
 	if err != nil {
 		ours.Close()
@@ -182,7 +214,7 @@ func (b *bench) startUp(t *tool) (values, error) {
 		return nil, err
 	}
 	return values{
-		firstRow:    screen.seen.Load().Sub(p.started).Seconds() * 1e3,
+		firstRow:    milliseconds(screen.seen.Load().Sub(p.started)),
 		memoryFirst: now,
 	}, nil
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"io"
+	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -12,6 +16,10 @@ type tool struct {
 	pack    string                    // Debian's package of a peer
 	command []string                  // the program by its path, and its arguments
 	attach  func() (io.Closer, error) // instead of a command: hooks the kernel
+
+	// cold are the arguments with which the tool uses nothing that it kept from an
+	// earlier run; nil for one that keeps nothing.
+	cold []string
 
 	// filter returns the arguments with which only one process is traced; nil if
 	// there are none.
@@ -25,7 +33,7 @@ type tool struct {
 	lost *regexp.Regexp
 }
 
-// process tells whether the tool is one.
+// process reports whether the tool is one.
 func (t *tool) process() bool { return t.command != nil }
 
 func byPID(pid int) []string { return []string{"-p", strconv.Itoa(pid)} }
@@ -43,9 +51,35 @@ func ours(opensnoop string) tool {
 	return tool{
 		name:    "opensnoop",
 		command: []string{opensnoop},
+		cold:    withoutCache(opensnoop),
 		filter:  byPID,
 		lost:    regexp.MustCompile(`^opensnoop: lost (\d+) opens in all$`),
 	}
+}
+
+// withoutCache returns what keeps an opensnoop from using its cache, if it has one:
+// old ones have none.
+func withoutCache(opensnoop string) []string {
+	const flag = "--no-cache"
+	help, _ := exec.Command(opensnoop, "-h").Output() // a failure shows when it is tried
+	if bytes.Contains(help, []byte(flag)) {
+		return []string{flag}
+	}
+	return nil
+}
+
+// before are other programs of ours, of earlier commits.
+func before(peers []string) []tool {
+	var tools []tool
+	for i, path := range peers {
+		t := ours(path)
+		t.name = "opensnoop (before)"
+		if len(peers) > 1 {
+			t.name = fmt.Sprintf("opensnoop (before, %d)", i+1)
+		}
+		tools = append(tools, t)
+	}
+	return tools
 }
 
 // oursWithColumns also shows what the default rows do not need to wait for.
@@ -89,14 +123,16 @@ var (
 )
 
 // hostTools are measured on the machine itself.
-func hostTools(opensnoop string) []tool {
-	return []tool{ours(opensnoop), oursWithColumns(opensnoop), libbpfTools, bpftrace, bccTools, strace, emptySyscalls, noTracer}
+func hostTools(opensnoop string, peers []string) []tool {
+	return slices.Concat(
+		[]tool{ours(opensnoop), oursWithColumns(opensnoop)}, before(peers),
+		[]tool{libbpfTools, bpftrace, bccTools, strace, emptySyscalls, noTracer})
 }
 
 // guestTools are measured in a guest: what the machine itself may lack. None hooks
 // all system calls: when such a hook comes or goes the kernel patches code that
 // both CPUs run all the time, and under QEMU's emulation one of them may run into
 // the breakpoint that the patching has already taken away, which is a panic.
-func guestTools(opensnoop string) []tool {
-	return []tool{ours(opensnoop), bccTools, emptyKprobes, noTracer}
+func guestTools(opensnoop string, peers []string) []tool {
+	return slices.Concat([]tool{ours(opensnoop)}, before(peers), []tool{bccTools, emptyKprobes, noTracer})
 }

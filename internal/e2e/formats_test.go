@@ -38,6 +38,7 @@ type object struct {
 	File       *string   `json:"file"`
 	FileBase64 []byte    `json:"file_base64"`
 	BadAddress *string   `json:"bad_address"`
+	Unread     *string   `json:"unread_address"`
 }
 
 // bytes is the exact name.

@@ -58,10 +58,15 @@ $program --version
 $program -d 0.1
 bash -n /usr/share/bash-completion/completions/opensnoop
 COLUMNS=200 MANPAGER=cat man opensnoop
+compiled=/var/cache/opensnoop
+mkdir -p $compiled && : >$compiled/object
 apt-get remove -qq opensnoop >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 for file in $files; do [ ! -e $file ] || { echo "left behind: $file"; exit 1; }; done
 after=$(sha256sum $program 2>&1 || true)
 [ "$before" = "$after" ] || { echo "$program was $before, is $after"; exit 1; }
+[ -e $compiled/object ] || { echo "removed, not purged, and $compiled is gone"; exit 1; }
+apt-get purge -qq opensnoop >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
+[ ! -e $compiled ] || { echo "purged, and $compiled is there"; exit 1; }
 echo all gone
 `
 
@@ -72,7 +77,7 @@ func TestPackage(t *testing.T) {
 	if r.status != 0 {
 		t.Fatalf("status %d, stdout %s, stderr %s", r.status, r.stdout, r.stderr)
 	}
-	for _, word := range []string{"libbpfcc", "libc6", header, "OPENSNOOP(8)", "EXIT STATUS", "opensnoop doctor", "all gone"} {
+	for _, word := range []string{"libbpfcc (>= 0.25)", "libc6", header, "OPENSNOOP(8)", "EXIT STATUS", "opensnoop doctor", "all gone"} {
 		if !strings.Contains(r.stdout, word) {
 			t.Errorf("no %q in %s", word, r.stdout)
 		}

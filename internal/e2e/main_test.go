@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("OPENSNOOP_GUEST") != "" {
 		where = "in a guest"
 	}
+	resetIgnoredSignals()
 	fmt.Printf("=== end-to-end suite %s, Linux %s\n", where, unix.ByteSliceToString(uts.Release[:]))
 	if why := cannotTrace(); why != "" {
 		fmt.Printf("\n*** THE END-TO-END SUITE DID NOT RUN: %s\n\n", why)

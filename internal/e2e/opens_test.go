@@ -55,11 +55,33 @@ func TestEveryDoorShows(t *testing.T) {
 		dir := t.TempDir()
 		pid := open(t, "doors", dir)
 		var want []string
-		for _, door := range []string{"openat", "openat2", "open", "creat", "int80-open", "int80-creat", "int80-openat", "int80-openat2"} {
+		for _, door := range []string{"openat", "openat2", "open", "creat"} {
 			want = append(want, filepath.Join(dir, door))
 		}
 		wantFiles(t, tr.rowsOf(pid), want...)
+	})
+}
 
+// A program of 64 bits can make the calls of 32-bit programs.
+func TestEveryDoorOf32BitCallsShows(t *testing.T) {
+	need32BitCalls(t)
+	forEachProbe(t, func(t *testing.T, flag string) {
+		tr := start(t, flag)
+		dir := t.TempDir()
+		pid := open(t, "doors32", dir)
+		var want []string
+		for _, door := range []string{"int80-open", "int80-creat", "int80-openat", "int80-openat2"} {
+			want = append(want, filepath.Join(dir, door))
+		}
+		wantFiles(t, tr.rowsOf(pid), want...)
+	})
+}
+
+func Test32BitProgramShows(t *testing.T) {
+	need32BitPrograms(t)
+	forEachProbe(t, func(t *testing.T, flag string) {
+		tr := start(t, flag)
+		dir := t.TempDir()
 		cmd := exec.Command(open32, filepath.Join(dir, "32"))
 		if r := runToEnd(t, cmd); r.status != 0 {
 			t.Fatalf("the 32-bit program ended with status %d", r.status)

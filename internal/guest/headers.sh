@@ -22,13 +22,14 @@ for release in "$kernel"/lib/modules/*; do
 	[ -d "$release" ] || die "$kernel holds no kernel; kernel.sh unpacks one there"
 done
 release=${release##*/}
-version=${release%%[+~-]*}
+version=${release%%[+~-]*} # for apt.sh
 [ -L "$folder/lib/modules/$release/build" ] && exit 0
 
 for tool in apt-cache apt-get dpkg-deb; do
 	command -v "$tool" >/dev/null || die "$tool is missing (Debian packages apt, dpkg)"
 done
 part=$folder.part
+# shellcheck source=internal/guest/apt.sh
 . "$(dirname "$0")/apt.sh"
 
 package=linux-headers-$release
@@ -39,7 +40,7 @@ common() {
 }
 shared=$(common)
 if [ -z "$shared" ]; then
-	own_lists
+	kernel_lists
 	shared=$(common)
 	[ -n "$shared" ] || die "found no $package: the archive has gone on to a newer kernel; remove $kernel and fetch it anew with kernel.sh"
 fi

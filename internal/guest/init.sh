@@ -1,4 +1,6 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
+#
 # The first process of a guest: makes the host's file system the guest's, runs
 # /command in it, and tells the host how it went. Lines on ttyS2: "up" once this
 # runs, then "status N" or "fail REASON". The command's output goes to ttyS1.
@@ -63,7 +65,7 @@ ulimit -Sn 65536
 
 # Moved onto /, the new root is not just a chroot to the kernel, which would
 # forbid user namespaces there.
-cd /new
+cd /new || fail "the new root is not there"
 mount --move . /
 chroot . /bin/sh /run/guest-command </dev/null >/dev/ttyS1 2>&1
 status=$?

@@ -23,15 +23,15 @@ case $version in
 '' | *[!0-9.]* | .* | *. | *..*) die "bad version \"$version\": expected one like 6.1" ;;
 esac
 
-# complete: is FOLDER this version's, unpacked before?
-complete() {
+# unpacked: is FOLDER this version's, unpacked before?
+unpacked() {
 	for release in "$folder/lib/modules/$version"[.+~-]*; do
 		[ -d "$release" ] && return 0
 	done
 	return 1
 }
 if [ -e "$folder" ]; then
-	complete || die "$folder is there, but holds no kernel $version; remove it first"
+	unpacked || die "$folder is there, but holds no kernel $version; remove it first"
 	exit 0
 fi
 
@@ -46,6 +46,7 @@ amd64 | arm64) ;;
 esac
 
 part=$folder.part
+# shellcheck source=internal/guest/apt.sh
 . "$(dirname "$0")/apt.sh"
 
 # newest: the newest kernel package of the version that apt knows of. A separator
@@ -58,7 +59,7 @@ newest() {
 
 package=$(newest) || true
 if [ -z "$package" ]; then
-	own_lists
+	kernel_lists
 	package=$(newest) || true
 	if [ -z "$package" ]; then
 		cat "$scratch/log" >&2

@@ -52,6 +52,10 @@ func TestMakeInstall(t *testing.T) {
 			t.Fatal(err)
 		}
 		run("install")
+		compiled := filepath.Join(dest, "var/cache/opensnoop/objects")
+		if err := os.MkdirAll(compiled, 0o755); err != nil {
+			t.Fatal(err)
+		}
 		run("uninstall")
 		if got := filesOf(t, dest); len(got) > 0 {
 			t.Errorf("left after make uninstall: %q", got)

@@ -92,21 +92,32 @@ static void doors(const char *dir)
 #ifdef __x86_64__
 	syscall(SYS_open, in_dir(dir, "open"), O_RDONLY);
 	syscall(SYS_creat, in_dir(dir, "creat"), 0600);
+	// Calls whose numbers mean an open in the other table must not show.
+	char *name = in_dir(dir, "not-opened");
+	syscall(5, (uintptr_t)name, name + page); // fstat
+	syscall(8, (uintptr_t)name, 0, 0);        // lseek
+	syscall(295, -1, name, 0, 0);             // preadv
+#endif
+}
+
+#ifdef __x86_64__
+// doors32 does the same by 32-bit calls. Where the kernel takes none, the first
+// kills it.
+static void doors32(const char *dir)
+{
+	struct open_how how = { .flags = O_RDONLY };
+
 	int80(5, (uintptr_t)in_dir(dir, "int80-open"), O_RDONLY, 0, 0);
 	int80(8, (uintptr_t)in_dir(dir, "int80-creat"), 0600, 0, 0);
 	int80(295, AT_FDCWD, (uintptr_t)in_dir(dir, "int80-openat"), O_RDONLY, 0);
 	struct open_how *low = (struct open_how *)in_dir("", "");
 	*low = how;
 	int80(437, AT_FDCWD, (uintptr_t)in_dir(dir, "int80-openat2"), (uintptr_t)low, sizeof(*low));
-	// Calls whose numbers mean an open in the other table must not show.
 	char *name = in_dir(dir, "not-opened");
-	syscall(5, (uintptr_t)name, name + page);                 // fstat
-	syscall(8, (uintptr_t)name, 0, 0);                        // lseek
-	syscall(295, -1, name, 0, 0);                             // preadv
 	int80(85, (uintptr_t)name, (uintptr_t)name + page, 1, 0); // readlink
 	int80(257, (uintptr_t)name, (uintptr_t)name, 0, 0);       // remap_file_pages
-#endif
 }
+#endif
 
 // names_fd returns a file of n pages, each with a name at its given offset.
 static int names_fd(int n, const char *prefix)
@@ -301,6 +312,10 @@ int main(int argc, char **argv)
 
 	if (!strcmp(how, "doors") && argc == 3)
 		doors(argv[2]);
+#ifdef __x86_64__
+	else if (!strcmp(how, "doors32") && argc == 3)
+		doors32(argv[2]);
+#endif
 	else if (!strcmp(how, "unfaulted") && argc == 4)
 		unfaulted(atoi(argv[2]), argv[3]);
 	else if (!strcmp(how, "edge") && argc == 3)
