@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 )
@@ -112,6 +114,7 @@ func sourceFolder() (string, error) {
 	var errs []error
 	// Root's compiler is another user, who has to get there.
 	for _, place := range []string{"/run", os.TempDir(), "/dev/shm"} {
+		removeLeft(place)
 		folder, err := os.MkdirTemp(place, fmt.Sprintf("opensnoop-%d-", os.Getpid()))
 		if err == nil {
 			if err = fillSource(folder); err == nil {
@@ -122,6 +125,18 @@ func sourceFolder() (string, error) {
 		errs = append(errs, err)
 	}
 	return "", fmt.Errorf("making a folder: %w", errors.Join(errs...))
+}
+
+// removeLeft removes the folders of processes that were killed while they compiled. One
+// of another user stays, for want of rights.
+func removeLeft(place string) {
+	folders, _ := filepath.Glob(filepath.Join(place, "opensnoop-*-*"))
+	for _, folder := range folders {
+		var pid int
+		if n, _ := fmt.Sscanf(filepath.Base(folder), "opensnoop-%d-", &pid); n == 1 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			os.RemoveAll(folder)
+		}
+	}
 }
 
 // fillSource makes the one file that has to be there, for any user to see.

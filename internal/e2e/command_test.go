@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,34 +145,24 @@ func TestSecondSignalKillsTheCommand(t *testing.T) {
 // If opensnoop is killed before tracing is on, the command never runs.
 func TestKilledBeforeTheCommandRuns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ran")
-	cmd := exec.Command(opensnoop, "--", "touch", path)
+	cmd := exec.Command(opensnoop, "--no-cache", "--", "touch", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var command string
-	eventually(t, "the compilation", func() bool {
-		to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", cmd.Process.Pid))
-		return err == nil && strings.Contains(to, "memfd:messages")
-	})
-	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range children {
-		if text, err := os.ReadFile(file); err == nil && len(text) > 0 {
-			command = strings.TrimSpace(string(text))
+	compiler := awaitCompiler(t, cmd.Process.Pid)
+	command := 0
+	for _, child := range children(cmd.Process.Pid) {
+		if child != compiler {
+			command = child
 		}
 	}
-	if command == "" {
+	if command == 0 {
 		t.Fatal("the command is not held meanwhile")
 	}
 	cmd.Process.Kill()
 	wait(t, cmd)
-	eventually(t, "the end of the command", func() bool {
-		state, err := os.ReadFile("/proc/" + command + "/stat")
-		return err != nil || strings.Contains(string(state), ") Z ")
-	})
+	awaitEnd(t, command)
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the command ran")
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -129,37 +130,54 @@ func TestSignalsEndIt(t *testing.T) {
 
 func TestKilledWhileCompiling(t *testing.T) {
 	before := leftovers(t)
-	temporary := t.TempDir()
-	cmd := exec.Command(opensnoop)
-	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	cmd := exec.Command(opensnoop, "--no-cache")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// Its stderr goes to memory as long as libbcc is at work.
-	eventually(t, "the compilation", func() bool {
-		to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", cmd.Process.Pid))
-		return err == nil && strings.Contains(to, "memfd:messages")
-	})
+	compiler := awaitCompiler(t, cmd.Process.Pid)
 	cmd.Process.Kill()
 	if status := wait(t, cmd); status != -1 {
 		t.Fatalf("it ended with status %d before it was killed", status)
 	}
+	awaitEnd(t, compiler)
 	wantNothingLeft(t, before)
-	wantEmpty(t, temporary)
+	if out, err := exec.Command(opensnoop, "--no-cache", "-d", "0.01").CombinedOutput(); err != nil {
+		t.Errorf("the next start: %v\n%s", err, out)
+	}
+	for _, place := range []string{"/run", os.TempDir(), "/dev/shm"} {
+		if left, _ := filepath.Glob(fmt.Sprintf("%s/opensnoop-%d-*", place, cmd.Process.Pid)); left != nil {
+			t.Errorf("the next start has left %q", left)
+		}
+	}
 }
 
 func TestInterruptedWhileCompiling(t *testing.T) {
-	cmd := exec.Command(opensnoop)
+	cmd := exec.Command(opensnoop, "--no-cache")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the compilation", func() bool {
-		to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", cmd.Process.Pid))
-		return err == nil && strings.Contains(to, "memfd:messages")
-	})
+	compiler := awaitCompiler(t, cmd.Process.Pid)
 	cmd.Process.Signal(interrupt)
 	if status := wait(t, cmd); status != 0 {
 		t.Errorf("status %d, want 0", status)
+	}
+	awaitEnd(t, compiler)
+}
+
+// A compiler that is killed, at any time, is told; or it had done its work.
+func TestKilledCompiler(t *testing.T) {
+	for range 5 {
+		cmd := exec.Command(opensnoop, "--no-cache", "-d", "0.01")
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		syscall.Kill(awaitCompiler(t, cmd.Process.Pid), syscall.SIGKILL)
+		status := wait(t, cmd)
+		if status != 0 && (status != 1 || !strings.Contains(stderr.String(), "SIGKILL") || strings.Count(stderr.String(), "\n") > 2) {
+			t.Errorf("status %d, stderr:\n%s", status, stderr.String())
+		}
 	}
 }
 

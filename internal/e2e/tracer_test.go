@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -324,4 +326,43 @@ func eventually(t *testing.T, what string, condition func() bool) {
 			t.Fatalf("never came: %s", what)
 		}
 	}
+}
+
+// awaitCompiler waits until an opensnoop that compiles has started its compiler, and
+// returns that one's process id.
+func awaitCompiler(t *testing.T, pid int) (compiler int) {
+	t.Helper()
+	eventually(t, "the compiler", func() bool {
+		for _, child := range children(pid) {
+			line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
+			if err == nil && string(line) == "opensnoop: compiler\x00" {
+				compiler = child
+			}
+		}
+		return compiler != 0
+	})
+	return compiler
+}
+
+// children returns the processes that a process has started.
+func children(pid int) (pids []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
+}
+
+// awaitEnd waits until a process is gone, or a zombie.
+func awaitEnd(t *testing.T, pid int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the end of the process %d", pid), func() bool {
+		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err != nil || strings.Contains(string(state), ") Z ")
+	})
 }
