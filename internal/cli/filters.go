@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/format"
 	"opensnoop/internal/spell"
 	"opensnoop/internal/trace"
 )
@@ -79,10 +78,10 @@ func (f *openFlags) Set(text string) error {
 // of two bits, and not a bit: O_RDONLY is 0.
 func flagFilters() map[string]trace.FlagFilter {
 	filters := make(map[string]trace.FlagFilter)
-	for _, mode := range format.AccessModes {
+	for _, mode := range event.AccessModes {
 		filters[mode.Name] = trace.FlagFilter{Mask: unix.O_ACCMODE, Value: mode.Bits}
 	}
-	for _, flag := range format.OpenFlags {
+	for _, flag := range event.OpenFlags {
 		filters[flag.Name] = trace.FlagFilter{Mask: flag.Bits, Value: flag.Bits}
 	}
 	return filters

@@ -2,8 +2,6 @@ package format
 
 import (
 	"io"
-	"math/bits"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -124,9 +122,9 @@ func TestColumns(t *testing.T) {
 		{Flags, "FLAGS", flags(unix.O_SYNC&^unix.O_DSYNC, 0), "O_RDONLY|0x100000"},
 		{Flags, "FLAGS", flags(unix.O_RDWR|unix.O_TMPFILE, 0), "O_RDWR|O_TMPFILE"},
 		{Flags, "FLAGS", flags(unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_PATH, 0), "O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_PATH"},
-		{Flags, "FLAGS", flags(tmpFile, 0), "O_RDONLY|0x400000"},
+		{Flags, "FLAGS", flags(event.TmpFile, 0), "O_RDONLY|0x400000"},
 		{Flags, "FLAGS", flags(unix.O_DIRECT, 0), "O_RDONLY|O_DIRECT"},
-		{Flags, "FLAGS", flags(largeFile, 0), "O_RDONLY|O_LARGEFILE"},
+		{Flags, "FLAGS", flags(event.LargeFile, 0), "O_RDONLY|O_LARGEFILE"},
 		{Flags, "FLAGS", flags(1<<63|1<<30, 0), "O_RDONLY|0x8000000040000000"},
 		{Flags, "FLAGS", event.Event{}, "?"},
 		{Mode, "MODE", flags(unix.O_CREAT, 0), "0000"},
@@ -149,62 +147,5 @@ func TestColumns(t *testing.T) {
 		if want := test.header + "\n" + test.want + "\n"; string(got) != want {
 			t.Errorf("%s of %+v: got %q, want %q", test.column, test.event, got, want)
 		}
-	}
-}
-
-// The numbers that libc's 64-bit headers give, but for O_LARGEFILE.
-func TestFlagNumbers(t *testing.T) {
-	want := map[string]uint64{"amd64": 0o100000, "arm64": 0o400000}[runtime.GOARCH]
-	if want == 0 {
-		t.Fatalf("which number is O_LARGEFILE on %s? See its asm/fcntl.h", runtime.GOARCH)
-	}
-	if largeFile != want {
-		t.Errorf("O_LARGEFILE is %#o, want %#o", largeFile, want)
-	}
-	var all uint64
-	for _, f := range OpenFlags {
-		if f.Bits == 0 {
-			t.Errorf("%s has no bits", f.Name)
-		}
-		all |= f.Bits
-	}
-	// VALID_OPEN_FLAGS of include/linux/fcntl.h, less the access mode.
-	if n := 17; bits.OnesCount64(all) != n {
-		t.Errorf("names for %d bits, want %d", bits.OnesCount64(all), n)
-	}
-}
-
-func TestUsersAreLookedUpOnce(t *testing.T) {
-	lookups := 0
-	u := newUsers()
-	u.lookup = func(uid uint32) string {
-		lookups++
-		if uid%2 == 1 {
-			return ""
-		}
-		return "even"
-	}
-	for range 3 {
-		if u.name(1) != "" || u.name(2) != "even" {
-			t.Fatal("a wrong name")
-		}
-	}
-	if lookups != 2 {
-		t.Errorf("%d look-ups, want 2", lookups)
-	}
-	for uid := range uint32(3 * usersMax) {
-		u.name(uid)
-		if len(u.names) > usersMax {
-			t.Fatalf("%d names kept, want at most %d", len(u.names), usersMax)
-		}
-	}
-}
-
-func TestLookupUser(t *testing.T) {
-	if got := lookupUser(0); got != "root" {
-		t.Errorf("user 0 is %q, want root", got)
-	}
-	if got := lookupUser(4294967294); got != "" {
-		t.Errorf("user 4294967294 is %q, want none", got)
 	}
 }

@@ -57,7 +57,7 @@ var fields = []field{
 		if !e.Fields.Has(event.UID) {
 			return nil, false
 		}
-		if name := r.users.name(e.UID); name != "" {
+		if name := r.users.Name(e.UID); name != "" {
 			return append(r.scratch[:0], name...), true
 		}
 		return appendUint(r.scratch[:0], e.UID), true
@@ -75,10 +75,10 @@ var fields = []field{
 		return strconv.AppendUint(r.scratch[:0], e.Flags, 10), e.Fields.Has(event.Flags)
 	}},
 	{name: "flag_names", column: Flags, kind: list, value: func(r *rows, e *event.Event) ([]byte, bool) {
-		return appendFlags(r.scratch[:0], e.Flags), e.Fields.Has(event.Flags)
+		return event.AppendFlags(r.scratch[:0], e.Flags), e.Fields.Has(event.Flags)
 	}},
 	{name: "mode", column: Mode, value: func(r *rows, e *event.Event) ([]byte, bool) {
-		return appendMode(r.scratch[:0], e.Mode), e.Fields.Has(event.Flags) && modeUsed(e)
+		return appendMode(r.scratch[:0], e.Mode), e.Fields.Has(event.Flags) && event.HeedsMode(e.Flags)
 	}},
 	{name: "comm", column: Comm, value: func(_ *rows, e *event.Event) ([]byte, bool) {
 		return e.Comm, true

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/resolve"
 )
 
 // Writer writes events as rows. It gathers them, and writes to what is behind it
@@ -70,12 +71,12 @@ type rows struct {
 	boot    time.Time
 	first   uint64 // time of the first row
 	started bool   // there was one
-	users   users
+	users   *resolve.Users
 	scratch []byte // of one value
 }
 
 func newRows(w io.Writer, boot time.Time) rows {
-	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: newUsers(), scratch: make([]byte, 0, bufferSize/8)}
+	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(resolve.User), scratch: make([]byte, 0, bufferSize/8)}
 }
 
 // start notes the time of the first row.

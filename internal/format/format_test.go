@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/resolve"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -71,19 +72,19 @@ var writers = map[string]func(io.Writer) Writer{
 
 func testTable(w io.Writer, o Options) *Table {
 	t := NewTable(w, o)
-	t.users.lookup = testUsers
+	t.users = resolve.NewUsers(testUsers)
 	return t
 }
 
 func testJSON(w io.Writer, o Options) *JSON {
 	j := NewJSON(w, o)
-	j.users.lookup = testUsers
+	j.users = resolve.NewUsers(testUsers)
 	return j
 }
 
 func testCSV(w io.Writer, o Options) *CSV {
 	c := NewCSV(w, o)
-	c.users.lookup = testUsers
+	c.users = resolve.NewUsers(testUsers)
 	return c
 }
 

@@ -46,7 +46,7 @@ var layouts = map[Column]layout{
 		if !e.Fields.Has(event.UID) {
 			return append(b, '?')
 		}
-		if name := r.users.name(e.UID); name != "" {
+		if name := r.users.Name(e.UID); name != "" {
 			r.scratch = append(r.scratch[:0], name...)
 			return AppendEscaped(b, r.scratch)
 		}
@@ -68,13 +68,13 @@ var layouts = map[Column]layout{
 		if !e.Fields.Has(event.Flags) {
 			return append(b, '?')
 		}
-		return appendFlags(b, e.Flags)
+		return event.AppendFlags(b, e.Flags)
 	}},
 	Mode: {header: "MODE", width: 4, value: func(_ *rows, b []byte, e *event.Event) []byte {
 		switch {
 		case !e.Fields.Has(event.Flags):
 			return append(b, '?')
-		case !modeUsed(e):
+		case !event.HeedsMode(e.Flags):
 			return append(b, '-')
 		}
 		return appendMode(b, e.Mode)
