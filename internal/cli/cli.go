@@ -198,7 +198,7 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 
 func (f *flags) defineShape(fs *pflag.FlagSet) {
 	s := &f.shape
-	fs.Var(&s.columns, "columns", "what to show, in this order, by commas: "+(*columns)(&format.Columns).String())
+	fs.Var(&s.columns, "columns", "what to show, in this order, by commas: "+format.Names(format.Columns))
 	fs.BoolVarP(&s.timestamp, "timestamp", "T", false, "add TIME(s), which the default layout has anyway")
 	fs.BoolVarP(&s.printUID, "print-uid", "U", false, "add UID")
 	fs.BoolVarP(&s.extended, "extended-fields", "e", false, "add FLAGS and MODE")

@@ -60,8 +60,8 @@ func columnLists(typed string) []string {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]
 	var lists []string
 	for _, c := range format.Columns {
-		if !strings.Contains(","+before, ","+string(c)+",") {
-			lists = append(lists, before+string(c))
+		if !strings.Contains(","+before, ","+c.Name+",") {
+			lists = append(lists, before+c.Name+"\t"+c.Help)
 		}
 	}
 	return lists

@@ -66,52 +66,47 @@ func (s *shape) check() error {
 
 // shown returns the columns of the rows: those asked for, else the usual ones and
 // those that show what the flags select by.
-func (s *shape) shown(opts *trace.Options) []format.Column {
+func (s *shape) shown(opts *trace.Options) []*format.Column {
 	if len(s.columns) > 0 {
 		return s.columns
 	}
 	if s.format != formatTable {
 		// Programs skip what they do not need.
-		return slices.DeleteFunc(slices.Clone(format.Columns), func(c format.Column) bool {
-			return c.Fields().Has(event.PPID) && trace.KnowsParents() != nil
+		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
+			return c.Needs.Has(event.PPID) && trace.KnowsParents() != nil
 		})
 	}
-	extra := map[format.Column]bool{
-		format.UID:   s.printUID || len(opts.UIDs) > 0,
-		format.TID:   len(opts.TIDs) > 0,
-		format.Err:   opts.Failed,
-		format.Flags: s.extended || len(opts.Flags) > 0,
-		format.Mode:  s.extended,
-	}
-	var shown []format.Column
-	for _, c := range []format.Column{format.Time, format.UID, format.Comm, format.PID, format.TID, format.Err, format.Flags, format.Mode, format.File} {
-		if extra[c] || slices.Contains(format.DefaultColumns, c) {
-			shown = append(shown, c)
+	var added []string
+	for _, column := range []struct {
+		name  string
+		added bool
+	}{
+		{"uid", s.printUID || len(opts.UIDs) > 0},
+		{"tid", len(opts.TIDs) > 0},
+		{"err", opts.Failed},
+		{"flags", s.extended || len(opts.Flags) > 0},
+		{"mode", s.extended},
+	} {
+		if column.added {
+			added = append(added, column.name)
 		}
 	}
-	return shown
+	return format.Usual(added...)
 }
 
 // fields returns what events must hold for the output.
 func (s *shape) fields(opts *trace.Options) event.Fields {
-	var fields event.Fields
 	switch {
 	case s.summary.set:
-		fields = event.Result
+		return event.Result
 	case s.layout == layoutBCC:
-		fields = event.Result
-		if s.printUID {
-			fields |= event.UID
-		}
-		if s.extended {
-			fields |= event.Flags
-		}
-	default:
-		for _, c := range s.shown(opts) {
-			fields |= c.Fields()
-		}
+		return s.bcc(opts).Fields()
 	}
-	return fields
+	return format.Options{Columns: s.shown(opts)}.Fields()
+}
+
+func (s *shape) bcc(opts *trace.Options) format.BCCOptions {
+	return format.BCCOptions{Time: s.timestamp, UID: s.printUID, TID: len(opts.TIDs) > 0, Extended: s.extended}
 }
 
 // rows returns a writer of rows, which go to w.
@@ -119,9 +114,9 @@ func (s *shape) rows(w io.Writer, opts *trace.Options, color bool) format.Writer
 	options := format.Options{Columns: s.shown(opts), Color: color, Boot: bootTime()}
 	switch {
 	case s.layout == layoutBCC:
-		return format.NewBCC(w, format.BCCOptions{
-			Time: s.timestamp, UID: s.printUID, TID: len(opts.TIDs) > 0, Extended: s.extended, Color: color,
-		})
+		o := s.bcc(opts)
+		o.Color = color
+		return format.NewBCC(w, o)
 	case s.format == formatJSON:
 		return format.NewJSON(w, options)
 	case s.format == formatCSV:
@@ -168,20 +163,14 @@ func bootTime() time.Time {
 }
 
 // columns are names of columns by commas.
-type columns []format.Column
+type columns []*format.Column
 
 func (c *columns) Set(text string) (err error) {
 	*c, err = format.ParseColumns(text)
 	return err
 }
 
-func (c *columns) String() string {
-	names := make([]string, len(*c))
-	for i, column := range *c {
-		names[i] = string(column)
-	}
-	return strings.Join(names, ",")
-}
+func (c *columns) String() string { return format.Names(*c) }
 
 func (*columns) Type() string { return "LIST" }
 
