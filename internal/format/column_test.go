@@ -48,8 +48,8 @@ func TestParseColumns(t *testing.T) {
 func TestColumnsAreWhole(t *testing.T) {
 	names, fields, places := map[string]bool{}, map[string]bool{}, map[int]bool{}
 	for _, c := range Columns {
-		if c.Help == "" || c.header == "" || c.text == nil || len(c.fields) == 0 || c.place == 0 {
-			t.Errorf("the column %q lacks something", c.Name)
+		if c.Help == "" || c.header == "" || c.text == nil || len(c.fields) == 0 || c.place == 0 || c.width > maxWidth {
+			t.Errorf("the column %q lacks something or is too wide", c.Name)
 		}
 		for _, name := range append(c.aliases, c.Name) {
 			if names[name] {

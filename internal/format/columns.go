@@ -128,7 +128,7 @@ var Columns = []*Column{
 	{
 		Name: "file", Help: "name of the file, as it was passed", aliases: []string{"path", "name", "filename"},
 		// Names' lengths differ too much for a width that suits all.
-		place: 130, usual: true, header: "FILE", width: 40,
+		place: 130, usual: true, header: "FILE", width: maxWidth,
 		text: appendFile,
 		fields: []field{
 			{name: "file", known: nameKind(event.NameRead), value: func(_ *rows, b []byte, e *event.Event) []byte {

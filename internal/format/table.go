@@ -85,14 +85,16 @@ func pad(b []byte, start, width int, right bool) []byte {
 		return b
 	}
 	end := len(b)
-	for range n {
-		b = append(b, ' ')
-	}
+	b = append(b, blanks[:n]...)
 	if right {
 		copy(b[start+n:], b[start:end])
-		for i := range n {
-			b[start+i] = ' '
-		}
+		copy(b[start:], blanks[:n])
 	}
 	return b
 }
+
+// maxWidth is the most that a column may be wide, in characters.
+const maxWidth = 40
+
+// blanks are as many as the widest column has.
+var blanks = bytes.Repeat([]byte{' '}, maxWidth)
