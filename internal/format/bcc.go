@@ -43,11 +43,8 @@ type BCC struct {
 
 // bccColumn is a column as that tool shows it.
 type bccColumn struct {
-	header string
-	width  int  // in characters
-	right  bool // aligned at its right
+	shown
 	joined bool // no blank comes behind it
-	value  value
 }
 
 // NewBCC returns a BCC that writes to w.
@@ -58,23 +55,24 @@ func NewBCC(w io.Writer, o BCCOptions) *BCC {
 func (o BCCOptions) columns() []bccColumn {
 	var columns []bccColumn
 	if o.Time {
-		columns = append(columns, bccColumn{header: "TIME(s)", width: 14, joined: true, value: appendMicroseconds})
+		columns = append(columns, bccColumn{shown{"TIME(s)", 14, false, appendMicroseconds}, true})
 	}
 	if o.UID {
-		columns = append(columns, bccColumn{header: "UID", width: 6, joined: true, value: Find("uid").append})
+		columns = append(columns, bccColumn{shown{"UID", 6, false, Find("uid").shown()}, true})
 	}
-	id := bccColumn{header: "PID", width: 6, value: appendPID}
+	id := shown{"PID", 6, false, appendPID}
 	if o.TID {
 		id.header, id.value = "TID", appendTID
 	}
-	columns = append(columns, id,
-		bccColumn{header: "COMM", width: 16, value: appendBCCComm},
-		bccColumn{header: "FD", width: 4, right: true, value: Find("fd").append},
-		bccColumn{header: "ERR", width: 3, right: true, value: appendBCCErrno})
+	columns = append(columns,
+		bccColumn{shown: id},
+		bccColumn{shown: shown{"COMM            ", 0, false, appendBCCComm}},
+		bccColumn{shown: shown{"FD", 4, true, Find("fd").shown()}},
+		bccColumn{shown: shown{"ERR", 3, true, appendBCCErrno}})
 	if o.Extended {
-		columns = append(columns, bccColumn{header: "FLAGS", width: 8, value: appendOctalFlags})
+		columns = append(columns, bccColumn{shown: shown{"FLAGS", 8, false, appendOctalFlags}})
 	}
-	return append(columns, bccColumn{header: "PATH", joined: true, value: appendBCCFile})
+	return append(columns, bccColumn{shown{"PATH", 0, false, appendBCCFile}, true})
 }
 
 // Header writes the header at once.

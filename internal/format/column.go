@@ -68,12 +68,17 @@ func (c *Column) isKnown(e *event.Event) bool {
 	return e.Fields.Has(c.Needs)
 }
 
-// append appends what a table shows.
-func (c *Column) append(r *rows, b []byte, e *event.Event) []byte {
-	if !c.isKnown(e) {
-		return append(b, '?')
+// shown returns what a table shows: ? where the value is not known.
+func (c *Column) shown() value {
+	if c.Needs == 0 && c.known == nil {
+		return c.text
 	}
-	return c.text(r, b, e)
+	return func(r *rows, b []byte, e *event.Event) []byte {
+		if !c.isKnown(e) {
+			return append(b, '?')
+		}
+		return c.text(r, b, e)
+	}
 }
 
 // fieldsOf returns the fields of columns, each with what tells whether it has a

@@ -13,20 +13,26 @@ import (
 // What was not recorded shows as ?.
 type Table struct {
 	rows
-	columns []*Column
-	widths  []int
+	columns []shown
 	color   bool
+}
+
+// shown is a column in a table.
+type shown struct {
+	header string
+	width  int // in characters
+	right  bool
+	value  value
 }
 
 // NewTable returns a table that writes to w.
 func NewTable(w io.Writer, o Options) *Table {
-	t := &Table{rows: newRows(w, o.Boot), columns: o.columns(), color: o.Color}
-	for i, c := range t.columns {
-		width := c.width
-		if i == len(t.columns)-1 && !c.right {
-			width = 0
-		}
-		t.widths = append(t.widths, width)
+	t := &Table{rows: newRows(w, o.Boot), color: o.Color}
+	for _, c := range o.columns() {
+		t.columns = append(t.columns, shown{c.header, c.width, c.right, c.shown()})
+	}
+	if last := &t.columns[len(t.columns)-1]; !last.right {
+		last.width = 0
 	}
 	return t
 }
@@ -37,13 +43,14 @@ func (t *Table) Header() error {
 	if t.color {
 		b = append(b, Dim...)
 	}
-	for i, c := range t.columns {
+	for i := range t.columns {
+		c := &t.columns[i]
 		if i > 0 {
 			b = append(b, ' ')
 		}
 		start := len(b)
 		b = append(b, c.header...)
-		b = pad(b, start, t.widths[i], c.right)
+		b = pad(b, start, c.width, c.right)
 	}
 	if t.color {
 		b = append(b, Reset...)
@@ -61,13 +68,14 @@ func (t *Table) Event(e *event.Event) error {
 		b = append(b, Red...)
 	}
 	start := len(b)
-	for i, c := range t.columns {
+	for i := range t.columns {
+		c := &t.columns[i]
 		if i > 0 {
 			b = append(b, ' ')
 		}
 		value := len(b)
-		b = c.append(&t.rows, b, e)
-		b = pad(b, value, t.widths[i], c.right)
+		b = c.value(&t.rows, b, e)
+		b = pad(b, value, c.width, c.right)
 	}
 	// Only padding: no value ends in a blank.
 	b = b[:start+len(bytes.TrimRight(b[start:], " "))]
@@ -80,6 +88,9 @@ func (t *Table) Event(e *event.Event) error {
 // pad puts blanks behind the value that starts at start, or before it if it is to
 // be aligned at its right, up to a width in characters.
 func pad(b []byte, start, width int, right bool) []byte {
+	if width == 0 {
+		return b
+	}
 	n := width - utf8.RuneCount(b[start:])
 	if n <= 0 {
 		return b
