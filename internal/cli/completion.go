@@ -24,9 +24,9 @@ func addCompletions(cmd *cobra.Command) {
 		"columns":     columnLists,
 		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
 		"probe":       func(string) []string { return words(probe.Kinds) },
-		"layout":      func(string) []string { return []string{layoutDefault, layoutBCC} },
-		"output":      func(string) []string { return []string{formatTable, formatJSON, formatCSV} },
-		"color":       func(string) []string { return []string{colorAuto, colorNever} },
+		"layout":      func(string) []string { return layouts },
+		"output":      func(string) []string { return formats },
+		"color":       func(string) []string { return colors },
 	} {
 		err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			directive := cobra.ShellCompDirectiveNoFileComp

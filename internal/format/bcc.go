@@ -127,7 +127,7 @@ func appendMicroseconds(r *rows, b []byte, e *event.Event) []byte {
 // appendBCCComm appends the comm with blanks up to 16 bytes, which that tool counts.
 func appendBCCComm(_ *rows, b []byte, e *event.Event) []byte {
 	start := len(b)
-	b = appendPrintable(b, e.Comm)
+	b = AppendPrintable(b, e.Comm)
 	for len(b)-start < 16 {
 		b = append(b, ' ')
 	}
@@ -160,7 +160,7 @@ func appendOctalFlags(_ *rows, b []byte, e *event.Event) []byte {
 
 func appendBCCFile(r *rows, b []byte, e *event.Event) []byte {
 	if e.NameKind == event.NameRead {
-		return appendPrintable(b, e.Name)
+		return AppendPrintable(b, e.Name)
 	}
 	return appendFile(r, b, e)
 }

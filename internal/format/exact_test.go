@@ -75,7 +75,7 @@ func FuzzEscape(f *testing.F) {
 		if bytes.HasPrefix(escaped, []byte(`\(`)) {
 			t.Errorf("%q escaped is %q, like a mark", text, escaped)
 		}
-		safe(t, appendPrintable(nil, text))
+		safe(t, AppendPrintable(nil, text))
 	})
 }
 
