@@ -81,8 +81,7 @@ func (c *Column) shown() value {
 	}
 }
 
-// fieldsOf returns the fields of columns, each with what tells whether it has a
-// value.
+// fieldsOf returns the fields of columns, each with its known set.
 func fieldsOf(columns []*Column) []field {
 	var all []field
 	for _, c := range columns {
