@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -60,6 +62,19 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--probe", "fentry"}, `invalid argument "fentry" for "--probe" flag: ` + notAProbe},
 		{[]string{"/etc/passwd"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
 		{[]string{"-v", "/etc/passwd", "-d", "1"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
+		{[]string{"--\x1b[2J\n"}, `unknown flag: --\x1b[2J\n`},
+		{[]string{"-v=maybe"}, `invalid argument "maybe" for "-v, --verbose" flag: ` + notABool},
+		{[]string{"--help=1"}, `invalid argument "1" for "-h, --help" flag: ` + notABool},
+		{[]string{"doctor", "--live=x"}, `invalid argument "x" for "--live" flag: ` + notABool},
+		{[]string{"-w", "-"}, `invalid argument "-" for "-w, --write" flag: expected the path of a file: without this flag rows go to stdout, and a file named - is ./-`},
+		{[]string{"-w", ""}, `invalid argument "" for "-w, --write" flag: expected the path of a file`},
+		{[]string{"--layout", "bcc", "--columns", "pid"}, "--layout bcc has its own columns: leave out --columns"},
+		{[]string{"--layout", "bcc", "-o", "json"}, "--layout bcc is a table: leave out -o"},
+		{[]string{"--summary", "--layout", "bcc"}, "--summary shows no rows: leave out --layout"},
+		{[]string{"--summary=3", "--columns", "pid"}, "--summary shows no rows: leave out --columns"},
+		{[]string{"--summary", "-o", "csv"}, "--summary can be had as a table or as JSON: leave out -o csv"},
+		{[]string{"--force"}, "--force is for -w"},
+		{[]string{"--"}, "-- and no command behind it"},
 		{[]string{"a\nb"}, `unexpected argument "a\nb": a command to trace comes behind --`},
 		// Also where what was asked for would end at once.
 		{[]string{"--ebpf", "--probe", "x"}, `invalid argument "x" for "--probe" flag: ` + notAProbe},
@@ -93,7 +108,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("a line of %d characters: %s", n, line)
 		}
 	}
-	cmd := newCommand("", nil, &messages{}, new(int))
+	cmd := Command("")
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Hidden {
 			return
@@ -165,9 +180,32 @@ func TestMessages(t *testing.T) {
 		"caret:\n  x = y;\n    ^ ": "opensnoop: caret:\nopensnoop:   x = y;\nopensnoop:     ^\n",
 	} {
 		var b strings.Builder
-		(&messages{w: &b}).printf("%s", text)
+		(&messages{&b}).lines(text)
 		if b.String() != want {
 			t.Errorf("%q: %q, want %q", text, b.String(), want)
 		}
+	}
+	var b strings.Builder
+	m := &messages{&b}
+	m.printf("%s: %v", "\x1b]0;a\nb\\ ", errors.New("caf\xe9"))
+	m.errors(errors.Join(errors.New("one\nline"), errors.Join(errors.New("two"))))
+	m.errors(fmt.Errorf("three: %w", errors.New("four")))
+	want := `opensnoop: \x1b]0;a\nb\ : caf\xe9` + "\nopensnoop: one\\nline\nopensnoop: two\nopensnoop: three: four\n"
+	if b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
+// A value that may be left out is in brackets, and the columns stay in line.
+func TestHelpOfOptionalValues(t *testing.T) {
+	_, help, _ := runMain(t, "-h")
+	var at []int
+	for line := range strings.Lines(help) {
+		if strings.Contains(line, "--summary[=TIME] ") || strings.Contains(line, " --color ") {
+			at = append(at, strings.IndexAny(line[32:], "no")+32)
+		}
+	}
+	if len(at) != 2 || at[0] != at[1] {
+		t.Errorf("the descriptions begin at %d:\n%s", at, help)
 	}
 }

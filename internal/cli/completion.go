@@ -24,9 +24,9 @@ func addCompletions(cmd *cobra.Command) {
 		"columns":     columnLists,
 		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
 		"probe":       func(string) []string { return probe.Names() },
-		"layout":      func(string) []string { return []string{layoutDefault, layoutBCC} },
-		"output":      func(string) []string { return []string{formatTable, formatJSON, formatCSV} },
-		"color":       func(string) []string { return []string{colorAuto, colorNever} },
+		"layout":      func(string) []string { return layouts },
+		"output":      func(string) []string { return formats },
+		"color":       func(string) []string { return colors },
 	} {
 		err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			directive := cobra.ShellCompDirectiveNoFileComp
@@ -60,8 +60,8 @@ func columnLists(typed string) []string {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]
 	var lists []string
 	for _, c := range format.Columns {
-		if !strings.Contains(","+before, ","+string(c)+",") {
-			lists = append(lists, before+string(c))
+		if !strings.Contains(","+before, ","+c.Name+",") {
+			lists = append(lists, before+c.Name+"\t"+c.Help)
 		}
 	}
 	return lists

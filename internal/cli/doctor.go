@@ -3,21 +3,20 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/doctor"
+	"opensnoop/internal/stream"
 )
 
-// errUnwell is the end of a doctor's report that has told all.
-var errUnwell = errors.New("")
-
 // newDoctorCommand checks whether opensnoop can trace here.
-func newDoctorCommand(stdout *os.File) *cobra.Command {
+func newDoctorCommand(i *invocation) *cobra.Command {
 	var live bool
-	output := "table"
+	output := formatTable
 	cmd := &cobra.Command{
 		Use:   "doctor [flags]",
 		Short: "Check whether opensnoop can trace here, and what stands in its way",
@@ -46,20 +45,29 @@ failed.`,
 			return nil
 		},
 		RunE: func(*cobra.Command, []string) error {
-			if output != "table" && output != "json" {
+			if output != formatTable && output != formatJSON {
 				return &usageError{fmt.Errorf("invalid -o %q: expected table or json", output)}
 			}
-			return runDoctor(stdout, live, output == "json")
+			report := (*doctor.Report).Table
+			if output == formatJSON {
+				report = (*doctor.Report).JSON
+			}
+			i.interrupted.Store(exitFailure)
+			return runDoctor(i.stdout, live, report)
 		},
 	}
-	cmd.Flags().BoolVar(&live, "live", false, "also run three BPF programs, stage by stage; needs root")
+	addBool(cmd.Flags(), &live, "live", "", "also run three BPF programs, stage by stage; needs root")
 	cmd.Flags().StringVarP(&output, "output", "o", output, "table or json")
-	cmd.Flags().BoolP("help", "h", false, "show this help, and end")
-	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	addBool(cmd.Flags(), new(bool), "help", "h", "show this help, and end")
+	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatTable, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func runDoctor(stdout *os.File, live, json bool) error {
+// runDoctor writes the doctor's report, with the live checks if asked for.
+func runDoctor(stdout *os.File, live bool, write func(*doctor.Report, io.Writer) error) error {
+	if err := stream.CheckStdout(stdout); err != nil {
+		return err
+	}
 	system, err := doctor.Look()
 	if err != nil {
 		return err
@@ -68,15 +76,11 @@ func runDoctor(stdout *os.File, live, json bool) error {
 	if live {
 		report.AddLive(doctor.Live(system))
 	}
-	write := report.Table
-	if json {
-		write = report.JSON
-	}
-	if err := write(stdout); err != nil && !errors.Is(err, unix.EPIPE) {
+	if err := write(report, stdout); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("writing to stdout: %w", err)
 	}
 	if !report.Well() {
-		return errUnwell
+		return errTold
 	}
 	return nil
 }
@@ -90,7 +94,7 @@ func (e *startError) Unwrap() error { return e.error }
 func explain(m *messages, err error) {
 	if start := (*startError)(nil); errors.As(err, &start) {
 		for _, finding := range doctor.Explain(err) {
-			m.printf("%s", finding)
+			m.lines(finding)
 		}
 	}
 }

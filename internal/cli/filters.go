@@ -13,7 +13,6 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
-	"opensnoop/internal/format"
 	"opensnoop/internal/spell"
 )
 
@@ -79,10 +78,10 @@ func (f *openFlags) Set(text string) error {
 // of two bits, and not a bit: O_RDONLY is 0.
 func flagFilters() map[string]filter.Flag {
 	filters := make(map[string]filter.Flag)
-	for _, mode := range format.AccessModes {
+	for _, mode := range event.AccessModes {
 		filters[mode.Name] = filter.Flag{Mask: unix.O_ACCMODE, Value: mode.Bits}
 	}
-	for _, flag := range format.OpenFlags {
+	for _, flag := range event.OpenFlags {
 		filters[flag.Name] = filter.Flag{Mask: flag.Bits, Value: flag.Bits}
 	}
 	return filters

@@ -32,7 +32,7 @@ func printHelp(cmd *cobra.Command, groups []group) {
 		groups = []group{{"Flags", cmd.LocalFlags()}}
 	}
 	for _, g := range groups {
-		if usages := g.flags.FlagUsagesWrapped(helpWidth); usages != "" {
+		if usages := optional.ReplaceAllStringFunc(g.flags.FlagUsagesWrapped(helpWidth), inBrackets); usages != "" {
 			fmt.Fprintf(&b, "\n%s:\n%s", g.title, usages)
 		}
 	}
@@ -45,6 +45,15 @@ func printHelp(cmd *cobra.Command, groups []group) {
 		}
 	}
 	cmd.Print(b.String())
+}
+
+// optional is how pflag shows a value that may be left out: --flag VALUE[=default].
+var optional = regexp.MustCompile(`(--\S+) (\S+)\[=\S+\]`)
+
+// inBrackets makes --flag[=VALUE] of that, with blanks in place of what is gone.
+func inBrackets(flag string) string {
+	m := optional.FindStringSubmatch(flag)
+	return fmt.Sprintf("%-*s", len(flag), m[1]+"[="+m[2]+"]")
 }
 
 const helpWidth = 100 // characters

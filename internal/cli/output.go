@@ -1,231 +1,189 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/event"
 	"opensnoop/internal/format"
+	"opensnoop/internal/summary"
+	"opensnoop/internal/trace"
 )
 
-// errReaderLeft means that nobody reads stdout any more.
-var errReaderLeft = errors.New("the reader of stdout has left")
-
-// graceTime is how long a reader that takes nothing is waited for after the end
-// of the run.
-const graceTime = time.Second
-
-// chunk is how much is written to a pipe or terminal at a time, in bytes: a pipe
-// that polls as writable takes that much without blocking (PIPE_BUF, pipe(7)).
-const chunk = 4096
-
-// roomTime is how long a terminal that has no room for what comes next, though it
-// polls as writable, is left alone, in ms.
-const roomTime = 10
-
-// output writes rows to stdout, which may be a pipe or a terminal whose reader
-// stops reading or leaves. It is not safe for concurrent use.
-type output struct {
-	file *os.File
-	ctx  context.Context
-
-	// For what can be polled; regular files never make a writer wait.
-	pollable bool
-	fd       int           // to write to: the file's, or own
-	own      int           // a descriptor to close; -1 is none
-	stop     *os.File      // an eventfd, readable once ctx has ended
-	end      func()        // ends ctx
-	watched  chan struct{} // closed when the watching has ended
-
-	// rowEnd returns the length of the first of some rows.
-	rowEnd func(rows []byte) int
-
-	dropped uint64 // rows not written, because the reader took nothing
+// outputOptions are what the output looks like, and where it goes.
+type outputOptions struct {
+	columns   columns // of --columns
+	layout    string
+	format    string
+	timestamp bool // -T
+	printUID  bool // -U
+	extended  bool // -e
+	color     string
+	summary   summaryEvery
+	file      string // of -w
+	force     bool
 }
 
-// newOutput returns an output for file. Once ctx has ended, a reader that takes
-// nothing no longer holds the writer up. left is called when the reader leaves.
-func newOutput(ctx context.Context, file *os.File, left func()) (*output, error) {
-	o := &output{file: file, ctx: ctx, fd: int(file.Fd()), own: -1, rowEnd: format.SplitLines}
-	var st unix.Stat_t
-	if err := unix.Fstat(o.fd, &st); err != nil {
-		return nil, fmt.Errorf("looking at stdout: %w", err)
-	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFIFO, unix.S_IFSOCK, unix.S_IFCHR:
-		o.pollable = true
-	default:
-		return o, nil
-	}
-	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("watching stdout: %w", err)
-	}
-	o.stop = os.NewFile(uintptr(stop), "eventfd")
-	o.watched = make(chan struct{})
-	if fd, ok := reopenTerminal(o.fd); ok {
-		o.fd, o.own = fd, fd
-	}
-	o.ctx, o.end = context.WithCancel(ctx)
-	context.AfterFunc(o.ctx, func() {
-		o.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})
-	})
-	go o.watch(left)
-	return o, nil
+const (
+	layoutDefault = "default"
+	layoutBCC     = "bcc"
+
+	formatTable = "table"
+	formatJSON  = "json"
+	formatCSV   = "csv"
+
+	colorAuto  = "auto"
+	colorNever = "never"
+)
+
+// The words of choices; the first is the default.
+var (
+	layouts = []string{layoutDefault, layoutBCC}
+	formats = []string{formatTable, formatJSON, formatCSV}
+	colors  = []string{colorAuto, colorNever}
+)
+
+// conflicts are the flags that cannot go together.
+var conflicts = []struct {
+	between func(o *outputOptions) bool // reports whether both are there
+	message string
+}{
+	{func(o *outputOptions) bool { return o.layout == layoutBCC && len(o.columns) > 0 },
+		"--layout bcc has its own columns: leave out --columns"},
+	{func(o *outputOptions) bool { return o.layout == layoutBCC && o.format != formatTable },
+		"--layout bcc is a table: leave out -o"},
+	{func(o *outputOptions) bool { return o.summary.set && o.layout == layoutBCC },
+		"--summary shows no rows: leave out --layout"},
+	{func(o *outputOptions) bool { return o.summary.set && len(o.columns) > 0 },
+		"--summary shows no rows: leave out --columns"},
+	{func(o *outputOptions) bool { return o.summary.set && o.format == formatCSV },
+		"--summary can be had as a table or as JSON: leave out -o csv"},
+	{func(o *outputOptions) bool { return o.force && o.file == "" },
+		"--force is for -w"},
 }
 
-// reopenTerminal returns a descriptor that does not block for a terminal. One that
-// polls as writable may take less than a chunk, and a write would wait until it
-// takes the rest. Only an open of our own can be changed: that of stdout is also
-// the shell's. It fails for what is no terminal, and for one of another user.
-func reopenTerminal(fd int) (int, bool) {
-	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
-		return 0, false
+// check returns an error if the flags cannot go together.
+func (o *outputOptions) check() error {
+	for _, c := range conflicts {
+		if c.between(o) {
+			return &usageError{errors.New(c.message)}
+		}
 	}
-	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err == nil {
-		return 0, false // the other end of a pseudo terminal; an open makes a new one
-	}
-	own, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	return own, err == nil
+	return nil
 }
 
-// watch calls left when the reader leaves, and ends then or when ctx has ended.
-func (o *output) watch(left func()) {
-	defer close(o.watched)
-	for {
-		out, err := o.poll(0, -1)
-		switch {
-		case err != nil || o.ctx.Err() != nil:
-			return
-		case out != 0:
-			left()
-			return
+// shown returns the columns of the rows: those asked for, else the usual ones and
+// those that show what the flags select by.
+func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
+	if len(o.columns) > 0 {
+		return o.columns
+	}
+	if o.format != formatTable {
+		// Programs skip what they do not need.
+		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
+			return c.Needs.Has(event.PPID) && trace.KnowsParents() != nil
+		})
+	}
+	var added []string
+	for _, column := range []struct {
+		name  string
+		added bool
+	}{
+		{"uid", o.printUID || len(opts.Filter.UIDs) > 0},
+		{"tid", len(opts.Filter.TIDs) > 0},
+		{"err", opts.Filter.Failed},
+		{"flags", o.extended || len(opts.Filter.Flags) > 0},
+		{"mode", o.extended},
+	} {
+		if column.added {
+			added = append(added, column.name)
 		}
 	}
+	return format.Usual(added...)
 }
 
-// poll waits until stdout has one of the events or an error, or the time in ms is
-// over; -1 is until ctx ends. It returns stdout's events.
-func (o *output) poll(events int16, timeout int) (int16, error) {
-	fds := []unix.PollFd{
-		{Fd: int32(o.file.Fd()), Events: events},
-		{Fd: int32(o.stop.Fd()), Events: unix.POLLIN},
-	}
-	if timeout >= 0 {
-		fds = fds[:1]
-	}
-	if _, err := unix.Poll(fds, timeout); err != nil && err != unix.EINTR {
-		return 0, err
-	}
-	return fds[0].Revents, nil
-}
-
-// Write writes rows. The error is errReaderLeft if nobody reads them any more.
-// Rows that a reader does not take after the end of the run are counted as
-// dropped, without an error.
-func (o *output) Write(p []byte) (int, error) {
-	if !o.pollable {
-		n, err := o.file.Write(p)
-		return n, o.explain(err)
-	}
-	for rest := p; len(rest) > 0; {
-		// Whole rows, so that what is dropped can be counted in rows.
-		n := o.rowEnd(rest)
-		for n < len(rest) {
-			next := n + o.rowEnd(rest[n:])
-			if next > chunk {
-				break
-			}
-			n = next
-		}
-		n, err := o.put(rest[:min(n, chunk)])
-		if err != nil {
-			return len(p) - len(rest), err
-		}
-		if n == 0 {
-			for ; len(rest) > 0; rest = rest[o.rowEnd(rest):] {
-				o.dropped++
-			}
-		}
-		rest = rest[n:]
-	}
-	return len(p), nil
-}
-
-// put writes as much of p as stdout takes at once, as soon as it takes some. It
-// returns 0 if it takes nothing after the end of the run.
-func (o *output) put(p []byte) (int, error) {
-	if o.dropped > 0 {
-		return 0, nil // one grace time is enough
-	}
-	wait := -1
-	for deadline := (time.Time{}); ; {
-		if o.ctx.Err() != nil {
-			if deadline.IsZero() {
-				deadline = time.Now().Add(graceTime)
-			}
-			if wait = int(time.Until(deadline).Milliseconds()); wait <= 0 {
-				return 0, nil
-			}
-		}
-		events, err := o.poll(unix.POLLOUT, wait)
-		if err != nil {
-			return 0, o.explain(err)
-		}
-		if events == 0 {
-			continue
-		}
-		switch n, err := unix.Write(o.fd, p); {
-		case n > 0:
-			return n, nil
-		case err == unix.EAGAIN:
-			if _, err := o.poll(0, roomTime); err != nil {
-				return 0, o.explain(err)
-			}
-		case err != unix.EINTR:
-			return 0, o.explain(err)
-		}
-	}
-}
-
-// explain returns the error of a write for the user, and errReaderLeft for those
-// that mean it: a pipe or socket without a reader, a connection that was cut, a
-// terminal that was hung up.
-func (o *output) explain(err error) error {
-	var errno unix.Errno
+// fields returns what events must hold for the output.
+func (o *outputOptions) fields(opts *trace.Options) event.Fields {
 	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &errno):
-		return fmt.Errorf("writing to %s: %w", o.name(), err)
-	case o.pollable && (errno == unix.EPIPE || errno == unix.ECONNRESET || errno == unix.EIO):
-		return errReaderLeft
+	case o.summary.set:
+		return event.Result
+	case o.layout == layoutBCC:
+		return o.bcc(opts).Fields()
 	}
-	return fmt.Errorf("writing to %s: %w", o.name(), errno)
+	return format.Options{Columns: o.shown(opts)}.Fields()
 }
 
-// name is what the user calls the file.
-func (o *output) name() string {
-	if o.file.Name() == os.Stdout.Name() {
-		return "stdout"
-	}
-	return o.file.Name()
+func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
+	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended}
 }
 
-// Close ends the watching. The file stays open.
-func (o *output) Close() {
-	if !o.pollable {
-		return
+// writer returns what writes the rows or the summary to w.
+func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool) format.Writer {
+	options := format.Options{Columns: o.shown(opts), Color: color, Boot: bootTime()}
+	switch {
+	case o.summary.set:
+		return summary.NewWriter(w, summary.WriterOptions{
+			JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every),
+		})
+	case o.layout == layoutBCC:
+		bcc := o.bcc(opts)
+		bcc.Color = color
+		return format.NewBCC(w, bcc)
+	case o.format == formatJSON:
+		return format.NewJSON(w, options)
+	case o.format == formatCSV:
+		return format.NewCSV(w, options)
 	}
-	o.end()
-	<-o.watched
-	o.stop.Close()
-	if o.own >= 0 {
-		unix.Close(o.own)
-		o.own = -1
+	return format.NewTable(w, options)
+}
+
+// rowEnd returns what finds the end of a row.
+func (o *outputOptions) rowEnd() func(rows []byte) int {
+	if o.format == formatCSV {
+		return format.SplitCSV
 	}
+	return format.SplitLines
+}
+
+// colored reports whether to use colour on a file.
+func (o *outputOptions) colored(file *os.File) bool {
+	if o.color == colorNever || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// open returns where the rows go: stdout, or the new file of -w.
+func (o *outputOptions) open(stdout *os.File) (*os.File, error) {
+	if o.file == "" {
+		return stdout, nil
+	}
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if o.force {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	file, err := os.OpenFile(o.file, mode, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("%s exists: choose another file, or --force to write over it", o.file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the file to write: %w", err)
+	}
+	return file, nil
+}
+
+// bootTime is the time of day at which CLOCK_MONOTONIC would have been 0.
+func bootTime() time.Time {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		panic(err) // the clock always exists
+	}
+	return time.Now().Add(-time.Duration(t.Nano()))
 }

@@ -18,19 +18,13 @@ func progress(to *os.File, after time.Duration, line string) (done func()) {
 	if _, err := unix.IoctlGetTermios(int(to.Fd()), unix.TCGETS); err != nil {
 		return func() {}
 	}
-	// A descriptor of its own: while libbcc compiles, stderr leads elsewhere.
-	fd, err := unix.FcntlInt(to.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return func() {}
-	}
-	terminal := os.NewFile(uintptr(fd), to.Name())
 	var mu sync.Mutex
 	over, shown := false, false
 	timer := time.AfterFunc(after, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if !over {
-			terminal.WriteString(line)
+			to.WriteString(line)
 			shown = true
 		}
 	})
@@ -41,9 +35,8 @@ func progress(to *os.File, after time.Duration, line string) (done func()) {
 		over = true
 		if shown {
 			// No escape sequence: any terminal can do this.
-			terminal.WriteString("\r" + strings.Repeat(" ", len(line)) + "\r")
+			to.WriteString("\r" + strings.Repeat(" ", len(line)) + "\r")
 		}
-		terminal.Close()
 	}
 }
 

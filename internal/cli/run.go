@@ -5,59 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"opensnoop/internal/cache"
+	"opensnoop/internal/command"
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
+	"opensnoop/internal/stream"
+	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
 )
+
+// errEnough ends a run after the rows that -c asked for.
+var errEnough = errors.New("enough rows")
 
 // keepTime is how long the compiled program waits for being put into the cache, so that
 // this does not hold up the first rows.
 const keepTime = time.Second
 
-// errEnough ends a run after the rows that -c asked for.
-var errEnough = errors.New("enough rows")
+// run is one run of the tracer.
+type run struct {
+	*invocation
+	flags   *flags
+	missing []uint32         // processes and threads to trace that do not exist
+	command *command.Command // nil is none
+}
 
 // run traces until a signal, the end of -d or -c or of the command argv, or until
 // the reader of stdout has left; none of these is an error. It returns the exit
 // status: the command's, if there is one.
-func run(f flags, argv []string, stdout *os.File, m *messages) (status int, err error) {
-	missing, err := checkProcesses(f.trace.Filter.PIDs, f.trace.Filter.TIDs)
-	if err != nil {
+func (r *run) run(argv []string) (status int, err error) {
+	if r.missing, err = checkProcesses(r.flags.trace.Filter.PIDs, r.flags.trace.Filter.TIDs); err != nil {
 		return exitFailure, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, endingSignals()...)
-
-	var command *child
 	if len(argv) > 0 {
-		to := os.Stderr
-		if f.shape.file != "" {
-			to = stdout
-		}
-		if command, err = startChild(argv, to, f.asRoot); err != nil {
-			return exitFailure, err
-		}
-		f.trace.Filter.PIDs = append(f.trace.Filter.PIDs, uint32(command.pid()))
+		err = r.start(argv)
 	}
-	go heed(signals, command, cancel)
-
-	err = traceRows(ctx, cancel, f, command, missing, stdout, m)
-	if errors.Is(err, errReaderLeft) || errors.Is(err, errEnough) {
+	if err == nil {
+		err = r.trace()
+	}
+	// It ends before it is on when a signal comes.
+	if errors.Is(err, stream.ErrReaderLeft) || errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	if command != nil {
+	if r.command != nil {
 		// Also when the rows ended before it.
-		status = command.wait()
+		status = r.command.Wait()
 	}
 	if err != nil {
 		return exitFailure, err
@@ -65,150 +60,139 @@ func run(f flags, argv []string, stdout *os.File, m *messages) (status int, err 
 	return status, nil
 }
 
-// heed ends the tracing at the first signal. A command gets that signal, and the
-// tracing goes on until its end; at a second one it is killed.
-func heed(signals <-chan os.Signal, command *child, cancel func()) {
-	for passed := false; ; passed = true {
-		sig := <-signals
-		switch {
-		case command == nil:
-			cancel()
-		case !passed:
-			command.signal(sig)
-		default:
-			cancel()
-			command.kill()
-		}
+// start starts the command, which is held until tracing is on.
+func (r *run) start(argv []string) (err error) {
+	o := command.Options{Args: argv, Stdout: os.Stderr, AsRoot: r.flags.asRoot}
+	if r.flags.output.file != "" {
+		o.Stdout = r.stdout
 	}
+	r.command, err = unlessEnded(r.ctx, func() (*command.Command, error) { return command.Start(r.ctx, o) })
+	if err != nil {
+		return err
+	}
+	r.flags.trace.Filter.PIDs = append(r.flags.trace.Filter.PIDs, uint32(r.command.PID()))
+	r.started <- r.command
+	go func() {
+		<-r.command.Done()
+		r.end()
+	}()
+	return nil
 }
 
-// traceRows traces and writes rows until ctx ends. Cancel ends ctx. The command,
-// if there is one, is let go once tracing is on, and killed if it never is.
-func traceRows(ctx context.Context, cancel func(), f flags, command *child, missing []uint32, stdout *os.File, m *messages) (err error) {
-	released := false
+// trace traces and writes rows. The command is killed if tracing never is on.
+func (r *run) trace() (err error) {
 	defer func() {
-		if command != nil && !released {
-			command.kill()
+		if r.command != nil && !r.command.Released() {
+			r.command.Kill()
 		}
 	}()
-	done := m.compiling()
-	if !f.noCache {
-		f.trace.Cache = cache.Default()
+	done := r.messages.compiling()
+	if !r.flags.noCache {
+		r.flags.trace.Cache = cache.Default()
 	}
-	session, err := trace.Open(ctx, f.trace)
+	session, err := unlessEnded(r.ctx, func() (*trace.Session, error) { return trace.Open(r.ctx, r.flags.trace) })
 	done()
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
 	if err != nil {
 		return &startError{err}
 	}
 	defer session.Close()
-	keep := sync.OnceFunc(func() {
-		if err := session.Keep(); err != nil && f.verbose {
-			m.printf("the compiled program is not kept: %v", err)
-		}
-	})
+	keep := sync.OnceFunc(func() { r.keep(session) })
 	defer time.AfterFunc(keepTime, keep).Stop()
 	defer keep()
 
-	file, err := f.shape.open(stdout)
+	file, err := r.flags.output.open(r.stdout)
 	if err != nil {
 		return err
 	}
-	if file != stdout {
+	if file != r.stdout {
 		defer func() {
 			if closeErr := file.Close(); err == nil && closeErr != nil {
 				err = fmt.Errorf("writing the file: %w", closeErr)
 			}
 		}()
 	}
-	out, err := newOutput(ctx, file, cancel)
+	out, err := stream.New(r.ctx, file, stream.Options{RowEnd: r.flags.output.rowEnd(), Left: r.end})
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	if f.shape.format == formatCSV {
-		out.rowEnd = format.SplitCSV
+	return r.write(session, out, r.flags.output.colored(file))
+}
+
+// keep puts the compiled program into the cache.
+func (r *run) keep(session *trace.Session) {
+	if err := session.Keep(); err != nil && r.flags.verbose {
+		r.messages.printf("the compiled program is not kept: %v", err)
 	}
-	color := f.shape.colored(file)
-	var rows format.Writer
-	var sum *totals
-	if f.shape.summary.set {
-		sum = newTotals(out, &f.shape, color)
-		rows = sum
-	} else {
-		rows = f.shape.rows(out, &f.trace, color)
-	}
+}
+
+// write writes what the session hands out, and lets the command go before.
+func (r *run) write(session *trace.Session, out *stream.Stream, color bool) error {
+	rows := r.flags.output.writer(out, &r.flags.trace, color)
 	if err := rows.Header(); err != nil {
 		return err
 	}
-	tell(m, f, session, missing)
-	if command != nil {
-		released = true
-		if err := command.release(cancel); err != nil {
+	r.tell(session)
+	if r.command != nil {
+		if err := r.command.Release(); err != nil {
 			return err
 		}
 	}
-	if f.duration > 0 {
-		time.AfterFunc(time.Duration(f.duration), cancel)
+	if r.flags.duration > 0 {
+		time.AfterFunc(time.Duration(r.flags.duration), r.end)
 	}
-	lost, err := hand(ctx, f, session, rows, m)
-	switch {
-	case sum == nil:
-		lost += out.dropped
-	case err == nil || errors.Is(err, errEnough):
-		err = errors.Join(err, sum.write())
+	lost, err := r.hand(session, rows)
+	if sum, ok := rows.(*summary.Writer); !ok {
+		lost += out.Dropped()
+	} else if err == nil || errors.Is(err, errEnough) {
+		err = errors.Join(err, sum.Close())
 	}
 	if lost > 0 {
-		m.printf("lost %d opens in all", lost)
+		r.messages.printf("lost %d opens in all", lost)
 	}
 	return err
 }
 
 // hand writes the session's events as rows until ctx ends, and returns how many
 // the session lost.
-func hand(ctx context.Context, f flags, session *trace.Session, rows format.Writer, m *messages) (lost uint64, err error) {
+func (r *run) hand(session *trace.Session, rows format.Writer) (lost uint64, err error) {
 	written := count(0)
-	return session.Run(ctx, trace.Handler{
+	return session.Run(r.ctx, trace.Handler{
 		Event: func(e *event.Event) error {
 			if err := rows.Event(e); err != nil {
 				return err
 			}
-			if written++; written == f.count {
+			if written++; written == r.flags.count {
 				return errors.Join(rows.Flush(), errEnough)
 			}
 			return nil
 		},
 		Flush: rows.Flush,
 		Lost: func(total uint64) {
-			m.printf("lost %d opens so far: the perf buffer was full; a larger one (-b) or a filter (-p) helps", total)
+			r.messages.printf("lost %d opens so far: the perf buffer was full; a larger one (-b) or a filter (-p) helps", total)
 		},
 	})
 }
 
-// endingSignals are those that end the run. A SIGHUP that whoever started us had
-// ignored, as nohup does, stays ignored.
-func endingSignals() []os.Signal {
-	signals := []os.Signal{unix.SIGINT, unix.SIGTERM}
-	if !signal.Ignored(unix.SIGHUP) {
-		signals = append(signals, unix.SIGHUP)
-	}
-	return signals
-}
-
 // tell says what is traced and how, as far as that is not what the user expects
 // or was asked for by -v.
-func tell(m *messages, f flags, session *trace.Session, missing []uint32) {
-	for _, pid := range missing {
+func (r *run) tell(session *trace.Session) {
+	m := r.messages
+	for _, pid := range r.missing {
 		m.printf("there is no process or thread %d", pid)
 	}
 	passed := session.Passed()
 	switch {
-	case f.verbose:
+	case r.flags.verbose:
 		for _, why := range passed {
 			m.printf("not used: %s", why)
 		}
 		compiled := session.Compiled()
 		m.printf("the BPF program was %v", compiled)
-		if compiled.Why != "" {
+		if compiled.Why != "" && !compiled.Stale {
 			m.printf("the cache: %s", compiled.Why)
 		}
 		m.printf("using the %s", session.Hook())
@@ -222,51 +206,4 @@ func tell(m *messages, f flags, session *trace.Session, missing []uint32) {
 	case len(passed) > 0:
 		m.printf("using the %s; not used: %s", session.Hook(), strings.Join(passed, "; "))
 	}
-}
-
-// checkProcesses returns those of the processes and threads that do not exist. It
-// fails if none of either exists, or if a process is a thread: nothing would ever
-// be shown.
-func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
-	for _, pid := range wanted {
-		tgid, err := threadGroup(pid)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			missing = append(missing, pid)
-		case err != nil:
-			return nil, fmt.Errorf("looking for the process %d: %w", pid, err)
-		case tgid != pid:
-			return nil, fmt.Errorf("%d is a thread of the process %d: use -p %d, or -t %d", pid, tgid, tgid, pid)
-		}
-	}
-	if len(missing) > 0 && len(missing) == len(wanted) {
-		return nil, fmt.Errorf("there is no process %s", (*pids)(&missing))
-	}
-	var gone []uint32
-	for _, tid := range threads {
-		if _, err := threadGroup(tid); errors.Is(err, os.ErrNotExist) {
-			gone = append(gone, tid)
-		} else if err != nil {
-			return nil, fmt.Errorf("looking for the thread %d: %w", tid, err)
-		}
-	}
-	if len(gone) > 0 && len(gone) == len(threads) {
-		return nil, fmt.Errorf("there is no thread %s", (*pids)(&gone))
-	}
-	return append(missing, gone...), nil
-}
-
-// threadGroup returns the process that a thread belongs to, by /proc.
-func threadGroup(tid uint32) (uint32, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		var tgid uint32
-		if n, _ := fmt.Sscanf(line, "Tgid: %d", &tgid); n == 1 {
-			return tgid, nil
-		}
-	}
-	return 0, errors.New("its status names no thread group")
 }

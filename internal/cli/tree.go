@@ -1,12 +1,97 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"opensnoop/internal/stream"
 )
 
 // Command returns the command line as a tree, for the manual.
 func Command(version string) *cobra.Command {
-	return newCommand(version, os.Stdout, &messages{w: os.Stderr}, new(int))
+	return newCommand(&invocation{
+		version: version, stdout: os.Stdout, messages: &messages{os.Stderr}, ctx: context.Background(),
+	})
+}
+
+// newCommand returns the command line.
+func newCommand(i *invocation) *cobra.Command {
+	f := &flags{}
+	cmd := &cobra.Command{
+		Use:   "opensnoop [flags] [-- COMMAND [ARGUMENT…]]",
+		Short: "Show every file that any process opens",
+		Long: `Shows every file that any process opens, as it happens: a row for each
+open(2), openat(2), openat2(2) and creat(2), of 64-bit and 32-bit programs,
+and for each open through io_uring, successful or not. It needs root, or the
+capabilities CAP_BPF and CAP_PERFMON.
+
+With a COMMAND it starts that once tracing is on, traces it, but not the
+processes that it starts, and ends with its exit status. The command's stdout
+goes to stderr, so that the rows have stdout for themselves; with -w it is left
+as it is. Under sudo the command runs as the user who called sudo.
+
+Bytes of a name that could garble a terminal come as \n, \t or \xHH, and a
+backslash as \\. Rows go to stdout, everything else to stderr.`,
+		Example: `  sudo opensnoop                          everything, until Ctrl-C
+  sudo opensnoop -d 10 > opens.txt        for ten seconds, into a file
+  sudo opensnoop | grep '\.conf$'         who reads configuration?
+  sudo opensnoop -p $(pgrep -d, nginx)    the files of some processes
+  sudo opensnoop -x --path '/etc/**'      what is looked for there in vain?
+  sudo opensnoop -f O_WRONLY -f O_RDWR    what is opened to write?
+  sudo opensnoop -- cat /etc/hostname     the opens of a command
+  sudo opensnoop --summary -d 60          who opens most, and what?
+  sudo opensnoop -o json | jq -r .file`,
+		Version:               i.version,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
+		Args:                  checkArguments,
+		RunE:                  func(_ *cobra.Command, args []string) error { return f.execute(i, args) },
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{suggest(cmd.Flags(), err)}
+	})
+	cmd.SetOut(i.stdout)
+	cmd.SetErr(i.messages.w)
+	cmd.SetVersionTemplate("opensnoop {{.Version}}\n")
+	groups := f.add(cmd)
+	cmd.AddCommand(newDoctorCommand(i))
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd, groups) })
+	addCompletions(cmd)
+	return cmd
+}
+
+// checkArguments returns an error for arguments that are no command behind -- .
+func checkArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 && cmd.ArgsLenAtDash() == 0 {
+		return &usageError{errors.New("-- and no command behind it")}
+	}
+	if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+		return &usageError{fmt.Errorf("unexpected argument %q: a command to trace comes behind --", args[0])}
+	}
+	return nil
+}
+
+// execute does what the flags say.
+func (f *flags) execute(i *invocation, args []string) (err error) {
+	if err := f.output.check(); err != nil {
+		return err
+	}
+	if f.source || f.output.file == "" {
+		if err := stream.CheckStdout(i.stdout); err != nil {
+			return err
+		}
+	}
+	f.trace.Fields = f.output.fields(&f.trace)
+	if f.source {
+		return printSource(i.stdout, f.trace)
+	}
+	close(i.tracing)
+	r := &run{invocation: i, flags: f}
+	i.status, err = r.run(args)
+	return err
 }

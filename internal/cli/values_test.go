@@ -21,6 +21,7 @@ var values = map[string]func() pflag.Value{
 }
 
 const (
+	notABool   = "expected true or false, or no value for true"
 	notAPID    = ` is no process id: expected a number from 1 to 4194303, or several by commas`
 	notATime   = "expected a time above 0: seconds such as 10, or 1m30s"
 	notACount  = "expected a whole number above 0"

@@ -106,7 +106,7 @@ func wantEmpty(t *testing.T, dir string) {
 }
 
 func TestSignalsEndIt(t *testing.T) {
-	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGKILL} {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			before := leftovers(t)
 			temporary := t.TempDir()

@@ -136,6 +136,18 @@ func TestFullDisk(t *testing.T) {
 	wantError(t, runToEnd(t, cmd), 1, "no space left")
 }
 
+func TestClosedStdout(t *testing.T) {
+	for _, args := range []string{"-d 0.1", "--ebpf", "doctor", "-- true"} {
+		r := runToEnd(t, exec.Command("sh", "-c", `exec "$0" `+args+` >&-`, opensnoop))
+		wantError(t, r, 1, "stdout is closed")
+	}
+	file := filepath.Join(t.TempDir(), "rows")
+	r := runToEnd(t, exec.Command("sh", "-c", `exec "$0" -d 0.1 -w "$1" >&-`, opensnoop, file))
+	if text, err := os.ReadFile(file); r.status != 0 || err != nil || !strings.HasPrefix(string(text), header) {
+		t.Errorf("status %d, stderr %q, rows %q, %v", r.status, r.stderr, text, err)
+	}
+}
+
 func TestOddSurroundings(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
 	deep := t.TempDir()

@@ -37,37 +37,55 @@ func (o BCCOptions) Fields() event.Fields {
 // these cannot be turned back without doubt.
 type BCC struct {
 	rows
-	o BCCOptions
+	columns []bccColumn
+	color   bool
+}
+
+// bccColumn is a column as that tool shows it.
+type bccColumn struct {
+	shown
+	joined bool // no blank comes behind it
 }
 
 // NewBCC returns a BCC that writes to w.
 func NewBCC(w io.Writer, o BCCOptions) *BCC {
-	return &BCC{rows: newRows(w, time.Time{}), o: o}
+	return &BCC{rows: newRows(w, time.Time{}), columns: o.columns(), color: o.Color}
+}
+
+func (o BCCOptions) columns() []bccColumn {
+	var columns []bccColumn
+	if o.Time {
+		columns = append(columns, bccColumn{shown{"TIME(s)", 14, false, appendMicroseconds}, true})
+	}
+	if o.UID {
+		columns = append(columns, bccColumn{shown{"UID", 6, false, Find("uid").shown()}, true})
+	}
+	id := shown{"PID", 6, false, appendPID}
+	if o.TID {
+		id.header, id.value = "TID", appendTID
+	}
+	columns = append(columns,
+		bccColumn{shown: id},
+		bccColumn{shown: shown{"COMM            ", 0, false, appendBCCComm}},
+		bccColumn{shown: shown{"FD", 4, true, Find("fd").shown()}},
+		bccColumn{shown: shown{"ERR", 3, true, appendBCCErrno}})
+	if o.Extended {
+		columns = append(columns, bccColumn{shown: shown{"FLAGS", 8, false, appendOctalFlags}})
+	}
+	return append(columns, bccColumn{shown{"PATH", 0, false, appendBCCFile}, true})
 }
 
 // Header writes the header at once.
 func (c *BCC) Header() error {
 	b := c.buf
-	if c.o.Color {
+	if c.color {
 		b = append(b, Dim...)
 	}
-	if c.o.Time {
-		b = append(b, "TIME(s)       "...)
+	for i := range c.columns {
+		start := len(b)
+		b = c.columns[i].end(append(b, c.columns[i].header...), start)
 	}
-	if c.o.UID {
-		b = append(b, "UID   "...)
-	}
-	id := "PID"
-	if c.o.TID {
-		id = "TID"
-	}
-	b = append(b, id...)
-	b = append(b, "    COMM               FD ERR "...)
-	if c.o.Extended {
-		b = append(b, "FLAGS    "...)
-	}
-	b = append(b, "PATH"...)
-	if c.o.Color {
+	if c.color {
 		b = append(b, Reset...)
 	}
 	c.buf = append(b, '\n')
@@ -78,50 +96,13 @@ func (c *BCC) Header() error {
 func (c *BCC) Event(e *event.Event) error {
 	c.start(e)
 	b := c.buf
-	color := c.o.Color && failed(e)
+	color := c.color && failed(e)
 	if color {
 		b = append(b, Red...)
 	}
-	if c.o.Time {
+	for i := range c.columns {
 		start := len(b)
-		b = appendSeconds(b, (e.Time/1000-c.first/1000)*1000)
-		b = pad(b, start, 14, false)
-	}
-	if c.o.UID {
-		start := len(b)
-		b = layouts[UID].value(&c.rows, b, e)
-		b = pad(b, start, 6, false)
-	}
-	id := e.TGID
-	if c.o.TID {
-		id = e.TID
-	}
-	start := len(b)
-	b = appendUint(b, id)
-	b = append(pad(b, start, 6, false), ' ')
-	start = len(b)
-	b = appendPrintable(b, e.Comm)
-	for len(b)-start < 16 { // that tool counts bytes
-		b = append(b, ' ')
-	}
-	b = append(b, ' ')
-	start = len(b)
-	b = layouts[FD].value(&c.rows, b, e)
-	b = append(pad(b, start, 4, true), ' ')
-	start = len(b)
-	if resultKnown(e) {
-		b = appendInt(b, errno(e.Result))
-	} else {
-		b = append(b, '?')
-	}
-	b = append(pad(b, start, 3, true), ' ')
-	if c.o.Extended {
-		b = append(appendOctal(b, e), ' ')
-	}
-	if e.NameKind == event.NameRead {
-		b = appendPrintable(b, e.Name)
-	} else {
-		b = appendFile(b, e)
+		b = c.columns[i].end(c.columns[i].value(&c.rows, b, e), start)
 	}
 	if color {
 		b = append(b, Reset...)
@@ -129,8 +110,39 @@ func (c *BCC) Event(e *event.Event) error {
 	return c.end(append(b, '\n'))
 }
 
-// appendOctal appends the flags as C's %08o does those of an int.
-func appendOctal(b []byte, e *event.Event) []byte {
+// end appends what comes behind a value that starts at start.
+func (c *bccColumn) end(b []byte, start int) []byte {
+	b = pad(b, start, c.width, c.right)
+	if c.joined {
+		return b
+	}
+	return append(b, ' ')
+}
+
+// appendMicroseconds appends the seconds since the first row, in steps of 1 µs.
+func appendMicroseconds(r *rows, b []byte, e *event.Event) []byte {
+	return appendSeconds(b, (e.Time/1000-r.first/1000)*1000)
+}
+
+// appendBCCComm appends the comm with blanks up to 16 bytes, which that tool counts.
+func appendBCCComm(_ *rows, b []byte, e *event.Event) []byte {
+	start := len(b)
+	b = AppendPrintable(b, e.Comm)
+	for len(b)-start < 16 {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+func appendBCCErrno(r *rows, b []byte, e *event.Event) []byte {
+	if !resultKnown(e) {
+		return append(b, '?')
+	}
+	return appendErrno(r, b, e)
+}
+
+// appendOctalFlags appends the flags as C's %08o does those of an int.
+func appendOctalFlags(_ *rows, b []byte, e *event.Event) []byte {
 	if !e.Fields.Has(event.Flags) {
 		return append(b, "       ?"...)
 	}
@@ -144,4 +156,11 @@ func appendOctal(b []byte, e *event.Event) []byte {
 		b = append(b, '0')
 	}
 	return strconv.AppendInt(b, flags, 8)
+}
+
+func appendBCCFile(r *rows, b []byte, e *event.Event) []byte {
+	if e.NameKind == event.NameRead {
+		return AppendPrintable(b, e.Name)
+	}
+	return appendFile(r, b, e)
 }

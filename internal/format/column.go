@@ -1,96 +1,173 @@
 package format
 
 import (
+	"cmp"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/spell"
 )
 
-// Column is a value of an event, by the name that --columns takes.
-type Column string
+// Column is a value of an event: how a table shows it, and the fields that JSON and
+// CSV have for it.
+type Column struct {
+	Name    string       // what --columns takes
+	Help    string       // what it shows, in a few words
+	Needs   event.Fields // what a record must hold for it
+	aliases []string     // names that it may be taken to have
+
+	// The table's. A value wider than the column pushes the rest of its row right.
+	header string
+	width  int // in characters, unless it is the last
+	right  bool
+	text   value
+
+	// place is where [Usual] has the column: after those with a smaller one.
+	place int
+	usual bool // it is in the default table
+
+	// known reports whether an event has the value: a table shows ? where not. If
+	// it is nil, an event has it whose fields are those that the column needs.
+	known func(e *event.Event) bool
+
+	fields   []field
+	leads    bool // JSON has its fields first
+	lookedUp bool // it takes a look-up: JSON has it only if it is asked for
+}
+
+// A value appends a value of an event as text.
+type value func(r *rows, b []byte, e *event.Event) []byte
+
+// A field is one of an event in JSON and CSV.
+type field struct {
+	name     string
+	kind     kind
+	optional bool                      // JSON leaves it out where it has no value
+	known    func(e *event.Event) bool // reports whether there is a value; the column's if nil
+	value    value
+}
+
+// kind is how JSON shows a value.
+type kind uint8
 
 const (
-	Time  Column = "time" // seconds since the first row
-	Wall  Column = "wall" // time of day
-	PID   Column = "pid"
-	TID   Column = "tid"
-	PPID  Column = "ppid"
-	UID   Column = "uid"
-	User  Column = "user"
-	FD    Column = "fd"
-	Err   Column = "err"
-	Flags Column = "flags"
-	Mode  Column = "mode"
-	Comm  Column = "comm"
-	File  Column = "file"
+	text   kind = iota // a string
+	number             // a number
+	list               // an array of the strings between the |
 )
 
-// Columns are all there are.
-var Columns = []Column{Time, Wall, PID, TID, PPID, UID, User, FD, Err, Flags, Mode, Comm, File}
-
-// DefaultColumns are those of the default table.
-var DefaultColumns = []Column{Time, Comm, PID, File}
-
-// Fields are what a record must hold for the column.
-func (c Column) Fields() event.Fields {
-	switch c {
-	case PPID:
-		return event.PPID
-	case UID, User:
-		return event.UID
-	case FD, Err:
-		return event.Result
-	case Flags, Mode:
-		return event.Flags
+// isKnown reports whether an event has the column's value.
+func (c *Column) isKnown(e *event.Event) bool {
+	if c.known != nil {
+		return c.known(e)
 	}
-	return 0
+	return e.Fields.Has(c.Needs)
+}
+
+// shown returns what a table shows: ? where the value is not known.
+func (c *Column) shown() value {
+	if c.Needs == 0 && c.known == nil {
+		return c.text
+	}
+	return func(r *rows, b []byte, e *event.Event) []byte {
+		if !c.isKnown(e) {
+			return append(b, '?')
+		}
+		return c.text(r, b, e)
+	}
+}
+
+// fieldsOf returns the fields of columns, each with its known set.
+func fieldsOf(columns []*Column) []field {
+	var all []field
+	for _, c := range columns {
+		for _, f := range c.fields {
+			if f.known == nil {
+				f.known = c.isKnown
+			}
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// exact is the optional field beside the one of that name, with the text's exact
+// bytes where it is not UTF-8.
+func exact(name string, text func(e *event.Event) []byte) field {
+	return field{
+		name: name + "_base64", optional: true,
+		known: func(e *event.Event) bool { return !utf8.Valid(text(e)) },
+		value: func(_ *rows, b []byte, e *event.Event) []byte {
+			return base64.StdEncoding.AppendEncode(b, text(e))
+		},
+	}
+}
+
+// Find returns the column of a name; nil if there is none.
+func Find(name string) *Column {
+	i := slices.IndexFunc(Columns, func(c *Column) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return Columns[i]
+}
+
+// Usual returns the columns of the default table, and among them those of the names
+// given too.
+func Usual(names ...string) []*Column {
+	var usual []*Column
+	for _, c := range Columns {
+		if c.usual || slices.Contains(names, c.Name) {
+			usual = append(usual, c)
+		}
+	}
+	slices.SortFunc(usual, func(a, b *Column) int { return cmp.Compare(a.place, b.place) })
+	return usual
 }
 
 // ParseColumns returns the columns that a list names, such as "pid,comm". The
 // error says what was expected.
-func ParseColumns(list string) ([]Column, error) {
-	var columns []Column
-	for name := range strings.SplitSeq(list, ",") {
-		c := Column(strings.ToLower(strings.TrimSpace(name)))
-		if !slices.Contains(Columns, c) {
-			return nil, fmt.Errorf("%q is no column%s: expected some of %s, by commas", name, suggestion(c), join(Columns))
+func ParseColumns(list string) ([]*Column, error) {
+	var columns []*Column
+	for part := range strings.SplitSeq(list, ",") {
+		name := strings.ToLower(strings.TrimSpace(part))
+		c := Find(name)
+		if c == nil {
+			return nil, fmt.Errorf("%q is no column%s: expected some of %s, by commas", part, suggestion(name), Names(Columns))
 		}
 		if slices.Contains(columns, c) {
-			return nil, fmt.Errorf("the column %s is there twice", c)
+			return nil, fmt.Errorf("the column %s is there twice", c.Name)
 		}
 		columns = append(columns, c)
 	}
 	return columns, nil
 }
 
-func join(columns []Column) string {
+// Names returns the names of columns as [ParseColumns] takes them.
+func Names(columns []*Column) string {
 	names := make([]string, len(columns))
 	for i, c := range columns {
-		names[i] = string(c)
+		names[i] = c.Name
 	}
 	return strings.Join(names, ",")
 }
 
-// suggestion asks whether another column was meant, if one is spelled much like c
-// or goes by that name in other tools.
-func suggestion(c Column) string {
-	other := map[Column]Column{
-		"path": File, "name": File, "filename": File, "command": Comm, "process": Comm,
-		"errno": Err, "error": Err, "ret": FD, "timestamp": Time, "thread": TID,
-	}
-	best, ok := other[c]
-	if !ok {
-		var names []string
-		for _, known := range Columns {
-			names = append(names, string(known))
+// suggestion asks whether another column was meant, if one is spelled much like
+// name or goes by it in other tools.
+func suggestion(name string) string {
+	names := make([]string, len(Columns))
+	for i, c := range Columns {
+		names[i] = c.Name
+		if slices.Contains(c.aliases, name) {
+			return fmt.Sprintf(" (did you mean %s?)", c.Name)
 		}
-		best = Column(spell.Nearest(string(c), names))
 	}
-	if best == "" {
-		return ""
+	if best := spell.Nearest(name, names); best != "" {
+		return fmt.Sprintf(" (did you mean %s?)", best)
 	}
-	return fmt.Sprintf(" (did you mean %s?)", best)
+	return ""
 }

@@ -2,8 +2,6 @@ package format
 
 import (
 	"io"
-	"math/bits"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,12 +15,12 @@ import (
 func TestParseColumns(t *testing.T) {
 	for _, test := range []struct {
 		list string
-		want []Column
+		want []*Column
 		err  string // a part of it
 	}{
-		{list: "pid", want: []Column{PID}},
-		{list: "file,time", want: []Column{File, Time}},
-		{list: " PID , Comm", want: []Column{PID, Comm}},
+		{list: "pid", want: columnsOf("pid")},
+		{list: "file,time", want: columnsOf("file", "time")},
+		{list: " PID , Comm", want: columnsOf("pid", "comm")},
 		{list: "time,wall,pid,tid,ppid,uid,user,fd,err,flags,mode,comm,file", want: Columns},
 		{list: "", err: `"" is no column: expected some of time,wall,pid,`},
 		{list: "pid,,file", err: `"" is no column`},
@@ -46,14 +44,56 @@ func TestParseColumns(t *testing.T) {
 	}
 }
 
+// Each column is whole, and no name or place is there twice.
+func TestColumnsAreWhole(t *testing.T) {
+	names, fields, places := map[string]bool{}, map[string]bool{}, map[int]bool{}
+	for _, c := range Columns {
+		if c.Help == "" || c.header == "" || c.text == nil || len(c.fields) == 0 || c.place == 0 || c.width > maxWidth {
+			t.Errorf("the column %q lacks something or is too wide", c.Name)
+		}
+		for _, name := range append(c.aliases, c.Name) {
+			if names[name] {
+				t.Errorf("two columns go by %s", name)
+			}
+			names[name] = true
+		}
+		for _, f := range c.fields {
+			if fields[f.name] || f.value == nil {
+				t.Errorf("the field %s has no value, or is there twice", f.name)
+			}
+			fields[f.name] = true
+		}
+		if places[c.place] {
+			t.Errorf("the column %s has the place of another one", c.Name)
+		}
+		places[c.place] = true
+	}
+}
+
+func TestUsual(t *testing.T) {
+	for _, test := range []struct {
+		names []string
+		want  string
+	}{
+		{nil, "time,comm,pid,file"},
+		{[]string{"file", "uid"}, "time,uid,comm,pid,file"},
+		{[]string{"mode", "flags", "err", "tid", "uid"}, "time,uid,comm,pid,tid,err,flags,mode,file"},
+		{strings.Split(Names(Columns), ","), "time,wall,uid,user,comm,pid,tid,ppid,fd,err,flags,mode,file"},
+	} {
+		if got := Names(Usual(test.names...)); got != test.want {
+			t.Errorf("with %q: %s, want %s", test.names, got, test.want)
+		}
+	}
+}
+
 func TestColumnFields(t *testing.T) {
-	want := map[Column]event.Fields{
-		PPID: event.PPID, UID: event.UID, User: event.UID, FD: event.Result, Err: event.Result,
-		Flags: event.Flags, Mode: event.Flags,
+	want := map[string]event.Fields{
+		"ppid": event.PPID, "uid": event.UID, "user": event.UID, "fd": event.Result, "err": event.Result,
+		"flags": event.Flags, "mode": event.Flags,
 	}
 	for _, c := range Columns {
-		if got := c.Fields(); got != want[c] {
-			t.Errorf("%s needs %b, want %b", c, got, want[c])
+		if c.Needs != want[c.Name] {
+			t.Errorf("%s needs %b, want %b", c.Name, c.Needs, want[c.Name])
 		}
 	}
 	if got := (Options{}).Fields(); got != 0 {
@@ -77,134 +117,77 @@ func TestColumns(t *testing.T) {
 		return event.Event{Fields: event.Flags, Flags: bits, Mode: mode}
 	}
 	for _, test := range []struct {
-		column Column
+		column string
 		header string
 		event  event.Event
 		want   string
 	}{
-		{Time, "TIME(s)", event.Event{Time: 5}, "0.000000000"},
-		{Wall, "TIME", event.Event{Time: 12345678}, "23:59:58.012345"},
-		{PID, "PID", event.Event{TGID: 7, TID: 8}, "7"},
-		{TID, "TID", event.Event{TGID: 7, TID: 8}, "8"},
-		{PPID, "PPID", event.Event{Fields: event.PPID, PPID: 9}, "9"},
-		{PPID, "PPID", event.Event{PPID: 9}, "?"},
-		{UID, "UID", event.Event{Fields: event.UID, UID: 4294967295}, "4294967295"},
-		{UID, "UID", event.Event{}, "?"},
-		{User, "USER", event.Event{Fields: event.UID, UID: 0}, "root"},
-		{User, "USER", event.Event{Fields: event.UID, UID: 7}, `=lp,"\n`},
-		{User, "USER", event.Event{Fields: event.UID, UID: 12345}, "12345"},
-		{User, "USER", event.Event{}, "?"},
-		{FD, "  FD", result(0), "   0"},
-		{FD, "  FD", result(12345), "12345"},
-		{FD, "  FD", result(-2), "  -1"},
-		{FD, "  FD", result(event.ResultUnknown), "   ?"},
-		{FD, "  FD", event.Event{Result: 3}, "   ?"},
-		{Err, "ERR", result(0), "0"},
-		{Err, "ERR", result(3), "0"},
-		{Err, "ERR", result(-1), "EPERM"},
-		{Err, "ERR", result(-2), "ENOENT"},
-		{Err, "ERR", result(-36), "ENAMETOOLONG"},
-		{Err, "ERR", result(-512), "ERESTARTSYS"},
-		{Err, "ERR", result(-513), "ERESTARTNOINTR"},
-		{Err, "ERR", result(-514), "ERESTARTNOHAND"},
-		{Err, "ERR", result(-515), "ENOIOCTLCMD"},
-		{Err, "ERR", result(-516), "ERESTART_RESTARTBLOCK"},
-		{Err, "ERR", result(-517), "517"},
-		{Err, "ERR", result(-4095), "4095"},
-		{Err, "ERR", result(event.ResultUnknown + 1), "2147483647"},
-		{Err, "ERR", result(event.ResultUnknown), "?"},
-		{Err, "ERR", event.Event{Result: -2}, "?"},
-		{Flags, "FLAGS", flags(unix.O_RDONLY, 0), "O_RDONLY"},
-		{Flags, "FLAGS", flags(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0), "O_WRONLY|O_CREAT|O_EXCL"},
-		{Flags, "FLAGS", flags(unix.O_RDWR|unix.O_CLOEXEC, 0), "O_RDWR|O_CLOEXEC"},
-		{Flags, "FLAGS", flags(3, 0), "0x3"},
-		{Flags, "FLAGS", flags(3|unix.O_APPEND, 0), "0x3|O_APPEND"},
-		{Flags, "FLAGS", flags(unix.O_SYNC, 0), "O_RDONLY|O_SYNC"},
-		{Flags, "FLAGS", flags(unix.O_DSYNC, 0), "O_RDONLY|O_DSYNC"},
-		{Flags, "FLAGS", flags(unix.O_SYNC&^unix.O_DSYNC, 0), "O_RDONLY|0x100000"},
-		{Flags, "FLAGS", flags(unix.O_RDWR|unix.O_TMPFILE, 0), "O_RDWR|O_TMPFILE"},
-		{Flags, "FLAGS", flags(unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_PATH, 0), "O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_PATH"},
-		{Flags, "FLAGS", flags(tmpFile, 0), "O_RDONLY|0x400000"},
-		{Flags, "FLAGS", flags(unix.O_DIRECT, 0), "O_RDONLY|O_DIRECT"},
-		{Flags, "FLAGS", flags(largeFile, 0), "O_RDONLY|O_LARGEFILE"},
-		{Flags, "FLAGS", flags(1<<63|1<<30, 0), "O_RDONLY|0x8000000040000000"},
-		{Flags, "FLAGS", event.Event{}, "?"},
-		{Mode, "MODE", flags(unix.O_CREAT, 0), "0000"},
-		{Mode, "MODE", flags(unix.O_CREAT, 0o644), "0644"},
-		{Mode, "MODE", flags(unix.O_CREAT, 0o106755), "6755"},
-		{Mode, "MODE", flags(unix.O_TMPFILE, 0o600), "0600"},
-		{Mode, "MODE", flags(unix.O_DIRECTORY, 0o600), "-"},
-		{Mode, "MODE", flags(0, 0o644), "-"},
-		{Mode, "MODE", event.Event{}, "?"},
-		{Comm, "COMM", event.Event{Comm: []byte("a b")}, "a b"},
-		{Comm, "COMM", event.Event{Comm: []byte("a\r")}, `a\x0d`},
-		{File, "FILE", event.Event{Name: []byte(" /a ")}, ` /a\x20`},
-		{File, "FILE", event.Event{}, ""},
-		{File, "FILE", event.Event{NameKind: event.NameBad, Address: 0xabc}, `\(bad address 0xabc)`},
-		{File, "FILE", event.Event{NameKind: event.NameUnseen, Address: 1}, `\(unread name at 0x1)`},
+		{"time", "TIME(s)", event.Event{Time: 5}, "0.000000000"},
+		{"wall", "TIME", event.Event{Time: 12345678}, "23:59:58.012345"},
+		{"pid", "PID", event.Event{TGID: 7, TID: 8}, "7"},
+		{"tid", "TID", event.Event{TGID: 7, TID: 8}, "8"},
+		{"ppid", "PPID", event.Event{Fields: event.PPID, PPID: 9}, "9"},
+		{"ppid", "PPID", event.Event{PPID: 9}, "?"},
+		{"uid", "UID", event.Event{Fields: event.UID, UID: 4294967295}, "4294967295"},
+		{"uid", "UID", event.Event{}, "?"},
+		{"user", "USER", event.Event{Fields: event.UID, UID: 0}, "root"},
+		{"user", "USER", event.Event{Fields: event.UID, UID: 7}, `=lp,"\n`},
+		{"user", "USER", event.Event{Fields: event.UID, UID: 12345}, "12345"},
+		{"user", "USER", event.Event{}, "?"},
+		{"fd", "  FD", result(0), "   0"},
+		{"fd", "  FD", result(12345), "12345"},
+		{"fd", "  FD", result(-2), "  -1"},
+		{"fd", "  FD", result(event.ResultUnknown), "   ?"},
+		{"fd", "  FD", event.Event{Result: 3}, "   ?"},
+		{"err", "ERR", result(0), "0"},
+		{"err", "ERR", result(3), "0"},
+		{"err", "ERR", result(-1), "EPERM"},
+		{"err", "ERR", result(-2), "ENOENT"},
+		{"err", "ERR", result(-36), "ENAMETOOLONG"},
+		{"err", "ERR", result(-512), "ERESTARTSYS"},
+		{"err", "ERR", result(-513), "ERESTARTNOINTR"},
+		{"err", "ERR", result(-514), "ERESTARTNOHAND"},
+		{"err", "ERR", result(-515), "ENOIOCTLCMD"},
+		{"err", "ERR", result(-516), "ERESTART_RESTARTBLOCK"},
+		{"err", "ERR", result(-517), "517"},
+		{"err", "ERR", result(-4095), "4095"},
+		{"err", "ERR", result(event.ResultUnknown + 1), "2147483647"},
+		{"err", "ERR", result(event.ResultUnknown), "?"},
+		{"err", "ERR", event.Event{Result: -2}, "?"},
+		{"flags", "FLAGS", flags(unix.O_RDONLY, 0), "O_RDONLY"},
+		{"flags", "FLAGS", flags(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0), "O_WRONLY|O_CREAT|O_EXCL"},
+		{"flags", "FLAGS", flags(unix.O_RDWR|unix.O_CLOEXEC, 0), "O_RDWR|O_CLOEXEC"},
+		{"flags", "FLAGS", flags(3, 0), "0x3"},
+		{"flags", "FLAGS", flags(3|unix.O_APPEND, 0), "0x3|O_APPEND"},
+		{"flags", "FLAGS", flags(unix.O_SYNC, 0), "O_RDONLY|O_SYNC"},
+		{"flags", "FLAGS", flags(unix.O_DSYNC, 0), "O_RDONLY|O_DSYNC"},
+		{"flags", "FLAGS", flags(unix.O_SYNC&^unix.O_DSYNC, 0), "O_RDONLY|0x100000"},
+		{"flags", "FLAGS", flags(unix.O_RDWR|unix.O_TMPFILE, 0), "O_RDWR|O_TMPFILE"},
+		{"flags", "FLAGS", flags(unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_PATH, 0), "O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_PATH"},
+		{"flags", "FLAGS", flags(event.TmpFile, 0), "O_RDONLY|0x400000"},
+		{"flags", "FLAGS", flags(unix.O_DIRECT, 0), "O_RDONLY|O_DIRECT"},
+		{"flags", "FLAGS", flags(event.LargeFile, 0), "O_RDONLY|O_LARGEFILE"},
+		{"flags", "FLAGS", flags(1<<63|1<<30, 0), "O_RDONLY|0x8000000040000000"},
+		{"flags", "FLAGS", event.Event{}, "?"},
+		{"mode", "MODE", flags(unix.O_CREAT, 0), "0000"},
+		{"mode", "MODE", flags(unix.O_CREAT, 0o644), "0644"},
+		{"mode", "MODE", flags(unix.O_CREAT, 0o106755), "6755"},
+		{"mode", "MODE", flags(unix.O_TMPFILE, 0o600), "0600"},
+		{"mode", "MODE", flags(unix.O_DIRECTORY, 0o600), "-"},
+		{"mode", "MODE", flags(0, 0o644), "-"},
+		{"mode", "MODE", event.Event{}, "?"},
+		{"comm", "COMM", event.Event{Comm: []byte("a b")}, "a b"},
+		{"comm", "COMM", event.Event{Comm: []byte("a\r")}, `a\x0d`},
+		{"file", "FILE", event.Event{Name: []byte(" /a ")}, ` /a\x20`},
+		{"file", "FILE", event.Event{}, ""},
+		{"file", "FILE", event.Event{NameKind: event.NameBad, Address: 0xabc}, `\(bad address 0xabc)`},
+		{"file", "FILE", event.Event{NameKind: event.NameUnseen, Address: 1}, `\(unread name at 0x1)`},
 	} {
 		got := written(t, []event.Event{test.event}, func(w io.Writer) Writer {
-			return testTable(w, Options{Columns: []Column{test.column}, Boot: boot.Truncate(time.Second)})
+			return testTable(w, Options{Columns: columnsOf(test.column), Boot: boot.Truncate(time.Second)})
 		})
 		if want := test.header + "\n" + test.want + "\n"; string(got) != want {
 			t.Errorf("%s of %+v: got %q, want %q", test.column, test.event, got, want)
 		}
-	}
-}
-
-// The numbers that libc's 64-bit headers give, but for O_LARGEFILE.
-func TestFlagNumbers(t *testing.T) {
-	want := map[string]uint64{"amd64": 0o100000, "arm64": 0o400000}[runtime.GOARCH]
-	if want == 0 {
-		t.Fatalf("which number is O_LARGEFILE on %s? See its asm/fcntl.h", runtime.GOARCH)
-	}
-	if largeFile != want {
-		t.Errorf("O_LARGEFILE is %#o, want %#o", largeFile, want)
-	}
-	var all uint64
-	for _, f := range OpenFlags {
-		if f.Bits == 0 {
-			t.Errorf("%s has no bits", f.Name)
-		}
-		all |= f.Bits
-	}
-	// VALID_OPEN_FLAGS of include/linux/fcntl.h, less the access mode.
-	if n := 17; bits.OnesCount64(all) != n {
-		t.Errorf("names for %d bits, want %d", bits.OnesCount64(all), n)
-	}
-}
-
-func TestUsersAreLookedUpOnce(t *testing.T) {
-	lookups := 0
-	u := newUsers()
-	u.lookup = func(uid uint32) string {
-		lookups++
-		if uid%2 == 1 {
-			return ""
-		}
-		return "even"
-	}
-	for range 3 {
-		if u.name(1) != "" || u.name(2) != "even" {
-			t.Fatal("a wrong name")
-		}
-	}
-	if lookups != 2 {
-		t.Errorf("%d look-ups, want 2", lookups)
-	}
-	for uid := range uint32(3 * usersMax) {
-		u.name(uid)
-		if len(u.names) > usersMax {
-			t.Fatalf("%d names kept, want at most %d", len(u.names), usersMax)
-		}
-	}
-}
-
-func TestLookupUser(t *testing.T) {
-	if got := lookupUser(0); got != "root" {
-		t.Errorf("user 0 is %q, want root", got)
-	}
-	if got := lookupUser(4294967294); got != "" {
-		t.Errorf("user 4294967294 is %q, want none", got)
 	}
 }

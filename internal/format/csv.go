@@ -20,15 +20,7 @@ type CSV struct {
 
 // NewCSV returns a CSV that writes to w.
 func NewCSV(w io.Writer, o Options) *CSV {
-	c := &CSV{rows: newRows(w, o.Boot)}
-	for _, column := range o.columns() {
-		for _, f := range fields {
-			if f.column == column {
-				c.fields = append(c.fields, f)
-			}
-		}
-	}
-	return c
+	return &CSV{rows: newRows(w, o.Boot), fields: fieldsOf(o.columns())}
 }
 
 // Header writes the header at once.
@@ -53,12 +45,12 @@ func (c *CSV) Event(e *event.Event) error {
 			b = append(b, ',')
 		}
 		f := &c.fields[i]
-		switch value, ok := f.value(&c.rows, e); {
-		case !ok:
+		switch {
+		case !f.known(e):
 		case f.kind == number:
-			b = append(b, value...)
+			b = f.value(&c.rows, b, e)
 		default:
-			b = appendCSV(b, value)
+			b = appendCSV(b, f.value(&c.rows, c.scratch[:0], e))
 		}
 	}
 	if len(b) == start { // readers skip an empty line

@@ -34,8 +34,9 @@ func AppendEscaped(b, text []byte) []byte {
 	return b
 }
 
-// appendPrintable is AppendEscaped less the escapes that only turning back needs.
-func appendPrintable(b, text []byte) []byte {
+// AppendPrintable is [AppendEscaped] less the escapes that only turning back needs:
+// for messages, and rows that need not be exact.
+func AppendPrintable(b, text []byte) []byte {
 	for len(text) > 0 {
 		size, printable := characters(text)
 		if printable {

@@ -75,7 +75,7 @@ func FuzzEscape(f *testing.F) {
 		if bytes.HasPrefix(escaped, []byte(`\(`)) {
 			t.Errorf("%q escaped is %q, like a mark", text, escaped)
 		}
-		safe(t, appendPrintable(nil, text))
+		safe(t, AppendPrintable(nil, text))
 	})
 }
 
@@ -255,7 +255,7 @@ func TestCSVQuotes(t *testing.T) {
 		}
 	}
 	// Readers take an empty line for none.
-	got := written(t, []event.Event{{}}, func(w io.Writer) Writer { return NewCSV(w, Options{Columns: []Column{PPID}}) })
+	got := written(t, []event.Event{{}}, func(w io.Writer) Writer { return NewCSV(w, Options{Columns: columnsOf("ppid")}) })
 	if want := "ppid\r\n\"\"\r\n"; string(got) != want {
 		t.Errorf("a row of one empty field: %q, want %q", got, want)
 	}

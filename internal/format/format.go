@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/resolve"
 )
 
 // Writer writes events as rows. It gathers them, and writes to what is behind it
@@ -32,9 +33,9 @@ type Writer interface {
 
 // Options say what is in a row. The zero value is the default table's.
 type Options struct {
-	// Columns, in this order. None is DefaultColumns. JSON has the fields of all
+	// Columns, in this order. None is those of [Usual]. JSON has the fields of all
 	// that records with these columns hold, in an order of its own.
-	Columns []Column
+	Columns []*Column
 	// Color dims a table's header and makes rows of failed opens red.
 	Color bool
 	// Boot is the time at which CLOCK_MONOTONIC was 0. Times of day are shown in
@@ -42,9 +43,9 @@ type Options struct {
 	Boot time.Time
 }
 
-func (o Options) columns() []Column {
+func (o Options) columns() []*Column {
 	if len(o.Columns) == 0 {
-		return DefaultColumns
+		return Usual()
 	}
 	return o.Columns
 }
@@ -53,7 +54,7 @@ func (o Options) columns() []Column {
 func (o Options) Fields() event.Fields {
 	var fields event.Fields
 	for _, c := range o.columns() {
-		fields |= c.Fields()
+		fields |= c.Needs
 	}
 	return fields
 }
@@ -70,12 +71,12 @@ type rows struct {
 	boot    time.Time
 	first   uint64 // time of the first row
 	started bool   // there was one
-	users   users
+	users   *resolve.Users
 	scratch []byte // of one value
 }
 
 func newRows(w io.Writer, boot time.Time) rows {
-	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: newUsers(), scratch: make([]byte, 0, bufferSize/8)}
+	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(resolve.User), scratch: make([]byte, 0, bufferSize/8)}
 }
 
 // start notes the time of the first row.
@@ -130,8 +131,3 @@ const (
 	Red   = "\x1b[31m"
 	Reset = "\x1b[0m"
 )
-
-// failed tells whether the call is known to have failed.
-func failed(e *event.Event) bool {
-	return e.Fields.Has(event.Result) && e.Result < 0 && e.Result != event.ResultUnknown
-}

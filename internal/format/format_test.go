@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/resolve"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -44,6 +45,15 @@ var testEvents = []event.Event{
 	{Time: 4000000000001, TGID: 22, TID: 22, Comm: []byte("plain"), Name: []byte(`C:\temp\x2d \n`)},
 }
 
+// columnsOf returns the columns of these names.
+func columnsOf(names ...string) []*Column {
+	columns := make([]*Column, len(names))
+	for i, name := range names {
+		columns[i] = Find(name)
+	}
+	return columns
+}
+
 // testUsers is the user database of the golden files.
 func testUsers(uid uint32) string {
 	return map[uint32]string{0: "root", 1000: "a long name", 7: "=lp,\"\n"}[uid]
@@ -54,9 +64,11 @@ var writers = map[string]func(io.Writer) Writer{
 	"table-default": func(w io.Writer) Writer { return NewTable(w, Options{}) },
 	"table-all":     func(w io.Writer) Writer { return testTable(w, Options{Columns: Columns, Boot: boot}) },
 	"table-file-first": func(w io.Writer) Writer {
-		return testTable(w, Options{Columns: []Column{File, PID, FD}})
+		return testTable(w, Options{Columns: columnsOf("file", "pid", "fd")})
 	},
-	"table-color":       func(w io.Writer) Writer { return testTable(w, Options{Columns: []Column{PID, Err, File}, Color: true}) },
+	"table-color": func(w io.Writer) Writer {
+		return testTable(w, Options{Columns: columnsOf("pid", "err", "file"), Color: true})
+	},
 	"bcc":               func(w io.Writer) Writer { return NewBCC(w, BCCOptions{}) },
 	"bcc-timestamp":     func(w io.Writer) Writer { return NewBCC(w, BCCOptions{Time: true}) },
 	"bcc-uid":           func(w io.Writer) Writer { return NewBCC(w, BCCOptions{UID: true}) },
@@ -71,19 +83,19 @@ var writers = map[string]func(io.Writer) Writer{
 
 func testTable(w io.Writer, o Options) *Table {
 	t := NewTable(w, o)
-	t.users.lookup = testUsers
+	t.users = resolve.NewUsers(testUsers)
 	return t
 }
 
 func testJSON(w io.Writer, o Options) *JSON {
 	j := NewJSON(w, o)
-	j.users.lookup = testUsers
+	j.users = resolve.NewUsers(testUsers)
 	return j
 }
 
 func testCSV(w io.Writer, o Options) *CSV {
 	c := NewCSV(w, o)
-	c.users.lookup = testUsers
+	c.users = resolve.NewUsers(testUsers)
 	return c
 }
 

@@ -18,15 +18,18 @@ type JSON struct {
 
 // NewJSON returns a JSON that writes to w.
 func NewJSON(w io.Writer, o Options) *JSON {
-	j := &JSON{rows: newRows(w, o.Boot)}
 	held := o.Fields()
-	for _, f := range fields {
-		// A user's name is in no record: it takes a look-up.
-		if held.Has(f.column.Fields()) && (f.column != User || slices.Contains(o.Columns, User)) {
-			j.fields = append(j.fields, f)
+	var first, then []*Column
+	for _, c := range Columns {
+		switch {
+		case !held.Has(c.Needs) || c.lookedUp && !slices.Contains(o.Columns, c):
+		case c.leads:
+			first = append(first, c)
+		default:
+			then = append(then, c)
 		}
 	}
-	return j
+	return &JSON{rows: newRows(w, o.Boot), fields: fieldsOf(append(first, then...))}
 }
 
 // Header writes nothing: every field comes with its name.
@@ -38,8 +41,8 @@ func (j *JSON) Event(e *event.Event) error {
 	b := append(j.buf, '{')
 	for i := range j.fields {
 		f := &j.fields[i]
-		value, ok := f.value(&j.rows, e)
-		if !ok && f.optional {
+		known := f.known(e)
+		if !known && f.optional {
 			continue
 		}
 		if i > 0 {
@@ -49,14 +52,14 @@ func (j *JSON) Event(e *event.Event) error {
 		b = append(b, f.name...)
 		b = append(b, `":`...)
 		switch {
-		case !ok:
+		case !known:
 			b = append(b, "null"...)
 		case f.kind == number:
-			b = append(b, value...)
+			b = f.value(&j.rows, b, e)
 		case f.kind == list:
-			b = appendList(b, value)
+			b = appendList(b, f.value(&j.rows, j.scratch[:0], e))
 		default:
-			b = AppendJSON(b, value)
+			b = AppendJSON(b, f.value(&j.rows, j.scratch[:0], e))
 		}
 	}
 	return j.end(append(b, "}\n"...))

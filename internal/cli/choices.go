@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"opensnoop/internal/format"
+)
+
+// The values of flags about the output, as pflag.Value.
+
+// columns are names of columns by commas.
+type columns []*format.Column
+
+func (c *columns) Set(text string) (err error) {
+	*c, err = format.ParseColumns(text)
+	return err
+}
+
+func (c *columns) String() string { return format.Names(*c) }
+
+func (*columns) Type() string { return "LIST" }
+
+// choice is one word of a few.
+type choice struct {
+	value *string
+	words []string
+}
+
+// newChoice returns a flag's value that is the first of words until it is set.
+func newChoice(value *string, words []string) *choice {
+	*value = words[0]
+	return &choice{value, words}
+}
+
+func (c *choice) Set(text string) error {
+	if !slices.Contains(c.words, text) {
+		return fmt.Errorf("expected one of %s", strings.Join(c.words, ", "))
+	}
+	*c.value = text
+	return nil
+}
+
+func (c *choice) String() string {
+	if c.value == nil { // pflag asks a zero value
+		return ""
+	}
+	if *c.value == c.words[0] {
+		return "" // so that the help names no default
+	}
+	return *c.value
+}
+
+func (c *choice) Type() string { return strings.Join(c.words, "|") }
+
+// summaryEvery is --summary, with a time or without.
+type summaryEvery struct {
+	set   bool
+	every seconds // 0: once, at the end
+}
+
+const summaryAtEnd = "end"
+
+func (s *summaryEvery) Set(text string) error {
+	s.set = true
+	if text == summaryAtEnd {
+		return nil
+	}
+	return s.every.Set(text)
+}
+
+func (s *summaryEvery) String() string { return s.every.String() }
+func (*summaryEvery) Type() string     { return "TIME" }
+
+// filePath is the path of a file.
+type filePath string
+
+func (p *filePath) Set(text string) error {
+	if text == "" || strings.ContainsRune(text, 0) {
+		return errors.New("expected the path of a file")
+	}
+	if text == "-" {
+		return errors.New("expected the path of a file: without this flag rows go to stdout, and a file named - is ./-")
+	}
+	*p = filePath(text)
+	return nil
+}
+
+func (p *filePath) String() string { return string(*p) }
+func (*filePath) Type() string     { return "FILE" }
+
+// toggle is a flag that is there or not.
+type toggle bool
+
+// addBool adds a flag that is off by default; short may be empty.
+func addBool(fs *pflag.FlagSet, value *bool, name, short, usage string) {
+	fs.VarPF((*toggle)(value), name, short, usage).NoOptDefVal = "true"
+}
+
+func (t *toggle) Set(text string) error {
+	if text != "true" && text != "false" {
+		return errors.New("expected true or false, or no value for true")
+	}
+	*t = text == "true"
+	return nil
+}
+
+func (t *toggle) String() string { return strconv.FormatBool(bool(*t)) }
+
+// Type is the name by which cobra knows such flags.
+func (*toggle) Type() string { return "bool" }

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"opensnoop/internal/format"
+	"opensnoop/internal/trace"
+)
+
+// flags are what the command line chose.
+type flags struct {
+	trace    trace.Options
+	output   outputOptions
+	duration seconds
+	count    count
+	asRoot   bool
+	noCache  bool
+	verbose  bool
+	source   bool
+}
+
+// add adds the flags to the command, and returns them in groups for its help.
+func (f *flags) add(cmd *cobra.Command) []group {
+	var groups []group
+	for _, g := range []struct {
+		title  string
+		define func(fs *pflag.FlagSet)
+	}{
+		{"What to show (of several values any must hold, of several flags all)", f.defineFilters},
+		{"How it looks", f.defineOutput},
+		{"When to end, and what to trace", f.defineRun},
+		{"About itself", f.defineItself},
+	} {
+		fs := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
+		fs.SortFlags = false
+		g.define(fs)
+		cmd.Flags().AddFlagSet(fs)
+		groups = append(groups, group{g.title, fs})
+	}
+	cmd.Flags().SetInterspersed(false)
+	// bcc's long flags have underscores.
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
+	return groups
+}
+
+func (f *flags) defineFilters(fs *pflag.FlagSet) {
+	t := &f.trace.Filter
+	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes; several by commas or by repeating it")
+	fs.VarP((*pids)(&t.TIDs), "tid", "t", "of these threads, the same way; adds TID")
+	fs.VarP((*users)(&t.UIDs), "uid", "u", "of these users, by name or number; adds UID")
+	fs.VarP((*comms)(&t.Comms), "name", "n", "of processes whose comm contains this; may be repeated")
+	addBool(fs, &t.Failed, "failed", "x", "opens that fail; adds ERR")
+	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with any of these flags, such as O_WRONLY; may be repeated; adds FLAGS")
+	fs.Var((*globs)(&t.Paths), "path", "names like this: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
+	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no names like this; may be repeated")
+	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "of cgroups whose ids are keys of the BPF map that is pinned there")
+	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "of mount namespaces, the same way")
+}
+
+func (f *flags) defineOutput(fs *pflag.FlagSet) {
+	o := &f.output
+	fs.Var(&o.columns, "columns", "what to show, in this order, by commas: "+format.Names(format.Columns))
+	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s), which the default layout has anyway")
+	addBool(fs, &o.printUID, "print-uid", "U", "add UID")
+	addBool(fs, &o.extended, "extended-fields", "e", "add FLAGS and MODE")
+	fs.Var(newChoice(&o.layout, layouts), "layout", "the usual rows, or those of bcc's opensnoop")
+	fs.VarP(newChoice(&o.format, formats), "output", "o", "a table, an object of JSON a line, or CSV")
+	fs.VarP((*filePath)(&o.file), "write", "w", "write the rows into this new file, not to stdout")
+	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
+	fs.Var(&o.summary, "summary", "no rows, but at the end or, with =10s, every 10 s, who opened most, and what")
+	fs.Lookup("summary").NoOptDefVal = summaryAtEnd
+	fs.Var(newChoice(&o.color, colors), "color", "on a terminal unless NO_COLOR is set, or never")
+}
+
+func (f *flags) defineRun(fs *pflag.FlagSet) {
+	fs.VarP(&f.duration, "duration", "d", "end after this time: seconds, or like 1m30s")
+	fs.VarP(&f.count, "count", "c", "end after this many rows")
+	addBool(fs, new(bool), "exec", "", "all behind it is the command to trace, as behind --")
+	addBool(fs, &f.asRoot, "as-root", "", "under sudo, run the command as root too")
+	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: auto, kprobe or tracepoint")
+	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program anew, and keep it nowhere")
+	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
+		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d)", trace.DefaultBufferPages))
+}
+
+func (f *flags) defineItself(fs *pflag.FlagSet) {
+	addBool(fs, &f.verbose, "verbose", "v", "tell on stderr which probe is used, and why")
+	addBool(fs, &f.source, "ebpf", "", "print the BPF program in C with the flags to compile it, and end")
+	addBool(fs, new(bool), "help", "h", "show this help, and end")
+	addBool(fs, new(bool), "version", "", "show the version, and end")
+}

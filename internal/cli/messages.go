@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"opensnoop/internal/format"
+)
+
+// messages writes lines for the user, each marked as opensnoop's. Names and
+// arguments in them may be anything: they come in printable characters only.
+type messages struct{ w io.Writer }
+
+// printf writes a line. A line break in it comes as \n.
+func (m *messages) printf(format string, args ...any) {
+	m.w.Write(appendLine(nil, fmt.Sprintf(format, args...)))
+}
+
+// lines writes a text of several lines.
+func (m *messages) lines(text string) {
+	var b []byte
+	for line := range strings.Lines(text) {
+		b = appendLine(b, strings.TrimSuffix(line, "\n"))
+	}
+	m.w.Write(b)
+}
+
+// errors writes an error, those that were joined a line each.
+func (m *messages) errors(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			m.errors(err)
+		}
+		return
+	}
+	m.printf("%v", err)
+}
+
+func appendLine(b []byte, line string) []byte {
+	b = append(b, "opensnoop: "...)
+	b = format.AppendPrintable(b, []byte(strings.TrimRight(line, " ")))
+	return append(b, '\n')
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// checkProcesses returns those of the processes and threads that do not exist. It
+// fails if none of either exists, or if a process is a thread: nothing would ever
+// be shown.
+func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
+	for _, pid := range wanted {
+		tgid, err := threadGroup(pid)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			missing = append(missing, pid)
+		case err != nil:
+			return nil, fmt.Errorf("looking for the process %d: %w", pid, err)
+		case tgid != pid:
+			return nil, fmt.Errorf("%d is a thread of the process %d: use -p %d, or -t %d", pid, tgid, tgid, pid)
+		}
+	}
+	if len(missing) > 0 && len(missing) == len(wanted) {
+		return nil, fmt.Errorf("there is no process %s", (*pids)(&missing))
+	}
+	var gone []uint32
+	for _, tid := range threads {
+		if _, err := threadGroup(tid); errors.Is(err, os.ErrNotExist) {
+			gone = append(gone, tid)
+		} else if err != nil {
+			return nil, fmt.Errorf("looking for the thread %d: %w", tid, err)
+		}
+	}
+	if len(gone) > 0 && len(gone) == len(threads) {
+		return nil, fmt.Errorf("there is no thread %s", (*pids)(&gone))
+	}
+	return append(missing, gone...), nil
+}
+
+// threadGroup returns the process that a thread belongs to, by /proc.
+func threadGroup(tid uint32) (uint32, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var tgid uint32
+		if n, _ := fmt.Sscanf(line, "Tgid: %d", &tgid); n == 1 {
+			return tgid, nil
+		}
+	}
+	return 0, errors.New("its status names no thread group")
+}

@@ -1,0 +1,142 @@
+package format
+
+import (
+	"strconv"
+
+	"opensnoop/internal/event"
+)
+
+// Columns are all there are, in the order in which CSV has them. Adding one is an
+// entry here.
+var Columns = []*Column{
+	{
+		Name: "time", Help: "seconds since the first row", aliases: []string{"timestamp"},
+		place: 10, usual: true, header: "TIME(s)", width: 18,
+		text: appendSinceFirst,
+		fields: []field{
+			{name: "seconds", kind: number, value: appendSinceFirst},
+		},
+	},
+	{
+		Name: "wall", Help: "time of day",
+		place: 20, header: "TIME", width: 15, leads: true,
+		text: func(r *rows, b []byte, e *event.Event) []byte {
+			return r.at(e).AppendFormat(b, "15:04:05.000000")
+		},
+		fields: []field{
+			{name: "time", value: func(r *rows, b []byte, e *event.Event) []byte {
+				return r.at(e).AppendFormat(b, timeLayout)
+			}},
+		},
+	},
+	{
+		Name: "pid", Help: "process id",
+		place: 60, usual: true, header: "PID", width: 6,
+		text: appendPID,
+		fields: []field{
+			{name: "pid", kind: number, value: appendPID},
+		},
+	},
+	{
+		Name: "tid", Help: "thread id", aliases: []string{"thread"},
+		place: 70, header: "TID", width: 6,
+		text: appendTID,
+		fields: []field{
+			{name: "tid", kind: number, value: appendTID},
+		},
+	},
+	{
+		Name: "ppid", Help: "parent's process id", Needs: event.PPID,
+		place: 80, header: "PPID", width: 6,
+		text: appendPPID,
+		fields: []field{
+			{name: "ppid", kind: number, value: appendPPID},
+		},
+	},
+	{
+		Name: "uid", Help: "user id", Needs: event.UID,
+		place: 30, header: "UID", width: 6,
+		text: appendUID,
+		fields: []field{
+			{name: "uid", kind: number, value: appendUID},
+		},
+	},
+	{
+		Name: "user", Help: "user's name", Needs: event.UID, lookedUp: true,
+		place: 40, header: "USER", width: 8,
+		text: func(r *rows, b []byte, e *event.Event) []byte {
+			return AppendEscaped(b, appendUser(r, r.scratch[:0], e))
+		},
+		fields: []field{
+			{name: "user", value: appendUser},
+		},
+	},
+	{
+		Name: "fd", Help: "file descriptor, -1 if it failed", aliases: []string{"ret"}, Needs: event.Result, known: resultKnown,
+		place: 90, header: "FD", width: 4, right: true,
+		text: appendDescriptor,
+		fields: []field{
+			{name: "fd", kind: number, value: appendDescriptor},
+		},
+	},
+	{
+		Name: "err", Help: "error, 0 for none", aliases: []string{"errno", "error"}, Needs: event.Result, known: resultKnown,
+		place: 100, header: "ERR", width: 7,
+		text: appendError,
+		fields: []field{
+			{name: "errno", kind: number, value: appendErrno},
+			{name: "error", known: failed, value: appendError},
+		},
+	},
+	{
+		Name: "flags", Help: "flags of open(2)", Needs: event.Flags,
+		place: 110, header: "FLAGS", width: 18,
+		text: appendFlags,
+		fields: []field{
+			{name: "flags", kind: number, value: func(_ *rows, b []byte, e *event.Event) []byte {
+				return strconv.AppendUint(b, e.Flags, 10)
+			}},
+			{name: "flag_names", kind: list, value: appendFlags},
+		},
+	},
+	{
+		Name: "mode", Help: "permissions for a new file", Needs: event.Flags,
+		place: 120, header: "MODE", width: 4,
+		text: func(r *rows, b []byte, e *event.Event) []byte {
+			if !event.HeedsMode(e.Flags) {
+				return append(b, '-')
+			}
+			return appendMode(r, b, e)
+		},
+		fields: []field{
+			{name: "mode", value: appendMode, known: func(e *event.Event) bool {
+				return e.Fields.Has(event.Flags) && event.HeedsMode(e.Flags)
+			}},
+		},
+	},
+	{
+		Name: "comm", Help: "name of the task", aliases: []string{"command", "process"},
+		place: 50, usual: true, header: "COMM", width: 16,
+		text: func(_ *rows, b []byte, e *event.Event) []byte {
+			return AppendEscaped(b, e.Comm)
+		},
+		fields: []field{
+			{name: "comm", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Comm...) }},
+			exact("comm", func(e *event.Event) []byte { return e.Comm }),
+		},
+	},
+	{
+		Name: "file", Help: "name of the file, as it was passed", aliases: []string{"path", "name", "filename"},
+		// Names' lengths differ too much for a width that suits all.
+		place: 130, usual: true, header: "FILE", width: maxWidth,
+		text: appendFile,
+		fields: []field{
+			{name: "file", known: nameKind(event.NameRead), value: func(_ *rows, b []byte, e *event.Event) []byte {
+				return append(b, e.Name...)
+			}},
+			exact("file", func(e *event.Event) []byte { return e.Name }),
+			{name: "bad_address", optional: true, known: nameKind(event.NameBad), value: appendNameAddress},
+			{name: "unread_address", optional: true, known: nameKind(event.NameUnseen), value: appendNameAddress},
+		},
+	},
+}

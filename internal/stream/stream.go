@@ -1,0 +1,273 @@
+// Package stream writes rows to a file, pipe, socket or terminal whose reader may
+// stall or leave.
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrReaderLeft means that nobody reads any more.
+var ErrReaderLeft = errors.New("the reader has left")
+
+// graceTime is how long a reader that takes nothing is waited for after the end
+// of the run.
+const graceTime = time.Second
+
+// chunk is how much is written to a pipe or terminal at a time, in bytes: a pipe
+// that polls as writable takes that much without blocking (PIPE_BUF, pipe(7)).
+const chunk = 4096
+
+// roomTime is how long a terminal that has no room for what comes next, though it
+// polls as writable, is left alone, in ms.
+const roomTime = 10
+
+// Options say what a stream carries and who hears of its end. The zero value is for
+// lines.
+type Options struct {
+	// RowEnd returns the length of the first of some whole rows, with its end. Nil
+	// is for rows that end at their first line break.
+	RowEnd func(rows []byte) int
+
+	// Left, if set, is called once when the reader leaves, from a goroutine.
+	Left func()
+}
+
+// Stream writes rows. It is not safe for concurrent use.
+type Stream struct {
+	file *os.File
+	o    Options
+	ctx  context.Context
+
+	// For what can be polled; regular files never make a writer wait.
+	pollable bool
+	fd       int           // to write to: the file's, or own
+	own      int           // a descriptor to close; -1 is none
+	stop     *os.File      // an eventfd, readable once ctx has ended
+	end      func()        // ends ctx
+	watched  chan struct{} // closed when the watching has ended
+
+	dropped uint64
+}
+
+// New returns a stream to a file. Once ctx has ended, a reader that takes nothing
+// holds the writer up for a second at most.
+func New(ctx context.Context, file *os.File, o Options) (*Stream, error) {
+	if o.RowEnd == nil {
+		o.RowEnd = func(rows []byte) int { return bytes.IndexByte(rows, '\n') + 1 }
+	}
+	s := &Stream{file: file, o: o, ctx: ctx, fd: int(file.Fd()), own: -1}
+	var st unix.Stat_t
+	if err := unix.Fstat(s.fd, &st); err != nil {
+		return nil, fmt.Errorf("looking at %s: %w", s.name(), err)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFIFO, unix.S_IFSOCK, unix.S_IFCHR:
+		s.pollable = true
+	default:
+		return s, nil
+	}
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("watching %s: %w", s.name(), err)
+	}
+	s.stop = os.NewFile(uintptr(stop), "eventfd")
+	s.watched = make(chan struct{})
+	if fd, ok := reopenTerminal(s.fd); ok {
+		s.fd, s.own = fd, fd
+	}
+	s.ctx, s.end = context.WithCancel(ctx)
+	context.AfterFunc(s.ctx, func() {
+		s.stop.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0})
+	})
+	go s.watch()
+	return s, nil
+}
+
+// reopenTerminal returns a descriptor that does not block for a terminal. One that
+// polls as writable may take less than a chunk, and a write would wait until it
+// takes the rest. Only an open of our own can be changed: that of stdout is also
+// the shell's. It fails for what is no terminal, and for one of another user.
+func reopenTerminal(fd int) (int, bool) {
+	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+		return 0, false
+	}
+	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err == nil {
+		return 0, false // the other end of a pseudo terminal; an open makes a new one
+	}
+	own, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	return own, err == nil
+}
+
+// watch tells when the reader leaves, and ends then or when ctx has ended.
+func (s *Stream) watch() {
+	defer close(s.watched)
+	for {
+		out, err := s.poll(0, -1)
+		switch {
+		case err != nil || s.ctx.Err() != nil:
+			return
+		case out != 0:
+			if s.o.Left != nil {
+				s.o.Left()
+			}
+			return
+		}
+	}
+}
+
+// poll waits until the file has one of the events or an error, or the time in ms is
+// over; -1 is until ctx ends. It returns the file's events.
+func (s *Stream) poll(events int16, timeout int) (int16, error) {
+	fds := []unix.PollFd{
+		{Fd: int32(s.file.Fd()), Events: events},
+		{Fd: int32(s.stop.Fd()), Events: unix.POLLIN},
+	}
+	if timeout >= 0 {
+		fds = fds[:1]
+	}
+	if _, err := unix.Poll(fds, timeout); err != nil && err != unix.EINTR {
+		return 0, err
+	}
+	return fds[0].Revents, nil
+}
+
+// Dropped returns how many rows were not written, or not to their end, because the
+// reader took nothing after the end of the run.
+func (s *Stream) Dropped() uint64 { return s.dropped }
+
+// Write writes whole rows. The error is [ErrReaderLeft] if nobody reads them any
+// more. Rows that a reader does not take after the end of the run are counted as
+// dropped, without an error.
+func (s *Stream) Write(p []byte) (int, error) {
+	if !s.pollable {
+		n, err := s.file.Write(p)
+		return n, s.explain(err)
+	}
+	return s.writeRows(p, s.put)
+}
+
+// writeRows writes rows by put, which writes a part of what it is given, or nothing
+// if no more is to be written.
+func (s *Stream) writeRows(p []byte, put func(p []byte) (int, error)) (int, error) {
+	// Row ends are looked for at the starts of rows only: the row that at is in ends
+	// at end, also if it was written in part.
+	for at, end := 0, 0; at < len(p); {
+		if end <= at {
+			end = s.next(p, at)
+		}
+		// Whole rows, so that what is dropped can be counted in rows.
+		to := end
+		for to < len(p) {
+			next := s.next(p, to)
+			if next-at > chunk {
+				break
+			}
+			to = next
+		}
+		n, err := put(p[at:min(to, at+chunk)])
+		if err != nil {
+			return at, err
+		}
+		if n == 0 {
+			s.dropped++
+			for ; end < len(p); end = s.next(p, end) {
+				s.dropped++
+			}
+			return len(p), nil
+		}
+		for at += n; end < at; {
+			end = s.next(p, end)
+		}
+	}
+	return len(p), nil
+}
+
+// next returns where the row in p ends that starts at start. One without an end
+// goes on to p's.
+func (s *Stream) next(p []byte, start int) int {
+	if n := s.o.RowEnd(p[start:]); n > 0 {
+		return start + n
+	}
+	return len(p)
+}
+
+// put writes as much of p as the file takes at once, as soon as it takes some. It
+// returns 0 if it takes nothing after the end of the run.
+func (s *Stream) put(p []byte) (int, error) {
+	if s.dropped > 0 {
+		return 0, nil // one grace time is enough
+	}
+	wait := -1
+	for deadline := (time.Time{}); ; {
+		if s.ctx.Err() != nil {
+			if deadline.IsZero() {
+				deadline = time.Now().Add(graceTime)
+			}
+			if wait = int(time.Until(deadline).Milliseconds()); wait <= 0 {
+				return 0, nil
+			}
+		}
+		events, err := s.poll(unix.POLLOUT, wait)
+		if err != nil {
+			return 0, s.explain(err)
+		}
+		if events == 0 {
+			continue
+		}
+		switch n, err := unix.Write(s.fd, p); {
+		case n > 0:
+			return n, nil
+		case err == unix.EAGAIN:
+			if _, err := s.poll(0, roomTime); err != nil {
+				return 0, s.explain(err)
+			}
+		case err != unix.EINTR:
+			return 0, s.explain(err)
+		}
+	}
+}
+
+// explain returns the error of a write for the user, and ErrReaderLeft for those
+// that mean it: a pipe or socket without a reader, a connection that was cut, a
+// terminal that was hung up.
+func (s *Stream) explain(err error) error {
+	var errno unix.Errno
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &errno):
+		return fmt.Errorf("writing to %s: %w", s.name(), err)
+	case s.pollable && (errno == unix.EPIPE || errno == unix.ECONNRESET || errno == unix.EIO):
+		return ErrReaderLeft
+	}
+	return fmt.Errorf("writing to %s: %w", s.name(), errno)
+}
+
+// name is what the user calls the file.
+func (s *Stream) name() string {
+	if s.file.Name() == os.Stdout.Name() {
+		return "stdout"
+	}
+	return s.file.Name()
+}
+
+// Close ends the watching. The file stays open.
+func (s *Stream) Close() {
+	if !s.pollable {
+		return
+	}
+	s.end()
+	<-s.watched
+	s.stop.Close()
+	if s.own >= 0 {
+		unix.Close(s.own)
+		s.own = -1
+	}
+}
