@@ -51,15 +51,6 @@ func TestProgress(t *testing.T) {
 	if got := read(t, master, len(line)); got != line {
 		t.Errorf("%q, want %q", got, line)
 	}
-	// As while libbcc compiles.
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
-	if err := unix.Dup3(int(null.Fd()), int(slave.Fd()), unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
-	}
 	done()
 	erased := "\r" + strings.Repeat(" ", len(line)) + "\r"
 	if got := read(t, master, len(erased)); got != erased {
