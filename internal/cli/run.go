@@ -145,20 +145,21 @@ func (r *run) write(session *trace.Session, out *stream.Stream, color bool) erro
 		time.AfterFunc(time.Duration(r.flags.duration), r.end)
 	}
 	lost, err := r.hand(session, rows)
+	total := lost.Total()
 	if sum, ok := rows.(*summary.Writer); !ok {
-		lost += out.Dropped()
+		total += out.Dropped()
 	} else if err == nil || errors.Is(err, errEnough) {
 		err = errors.Join(err, sum.Close())
 	}
-	if lost > 0 {
-		r.messages.printf("lost %d opens in all", lost)
+	if total > 0 {
+		r.messages.printf("lost %d opens in all", total)
 	}
 	return err
 }
 
 // hand writes the session's events as rows until ctx ends, and returns how many
 // the session lost.
-func (r *run) hand(session *trace.Session, rows format.Writer) (lost uint64, err error) {
+func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losses, err error) {
 	written := count(0)
 	return session.Run(r.ctx, trace.Handler{
 		Event: func(e *event.Event) error {
@@ -171,8 +172,10 @@ func (r *run) hand(session *trace.Session, rows format.Writer) (lost uint64, err
 			return nil
 		},
 		Flush: rows.Flush,
-		Lost: func(total uint64) {
-			r.messages.printf("lost %d opens so far: the perf buffer was full; a larger one (-b) or a filter (-p) helps", total)
+		Lost: func(lost trace.Losses) {
+			for _, cause := range lost.Causes() {
+				r.messages.printf("lost %d opens so far: %s", cause.Opens, cause.Why)
+			}
 		},
 	})
 }

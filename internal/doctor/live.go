@@ -275,7 +275,7 @@ func tracing(s *System) LiveCheck {
 			return nil
 		},
 		Flush: func() error { return nil },
-		Lost:  func(uint64) {},
+		Lost:  func(trace.Losses) {},
 	})
 	if c.Seen == "" {
 		if startErr := <-errs; startErr != nil {

@@ -50,16 +50,16 @@ type Handler struct {
 	// Flush is called when, for the moment, there is no more to hand out.
 	Flush func() error
 
-	// Lost is called when opens were lost, at most once a second, with their
-	// number since the session began.
-	Lost func(total uint64)
+	// Lost is called when opens were lost, at most once a second, with all those
+	// since the session began.
+	Lost func(Losses)
 }
 
 // Run hands out the opens until ctx ends or the handler fails. It then detaches
 // the probes, hands out what was recorded until then, unless the handler failed,
-// and returns how many opens were lost in all. Each open since [Open] is either
+// and returns what was lost in all. Each open since [Open] is either
 // handed out or counted as lost.
-func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
+func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
 	for err == nil && ctx.Err() == nil {
@@ -89,8 +89,8 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost uint64, err error) {
 	if err == nil {
 		err = s.release(math.MaxUint64, h)
 	}
-	losses, lossErr := s.Losses()
-	return losses.Total(), errors.Join(err, lossErr)
+	lost, lossErr := s.Losses()
+	return lost, errors.Join(err, lossErr)
 }
 
 // collect does one round: it waits for records, at the most for the given time,
@@ -146,13 +146,14 @@ func (s *Session) release(horizon uint64, h Handler) error {
 	return h.Flush()
 }
 
-func (s *Session) checkLost(before uint64, h Handler) uint64 {
-	losses, err := s.Losses()
-	if err != nil || losses.Total() == before {
+// checkLost tells of what was lost since before, and returns what was lost until now.
+func (s *Session) checkLost(before Losses, h Handler) Losses {
+	lost, err := s.Losses()
+	if err != nil || lost == before {
 		return before
 	}
-	h.Lost(losses.Total())
-	return losses.Total()
+	h.Lost(lost)
+	return lost
 }
 
 // now is the clock of the BPF program's times, in ns.

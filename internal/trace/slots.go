@@ -17,16 +17,6 @@ const (
 	slotCount
 )
 
-// Losses are opens that were made since the session began and are not handed out, by
-// what they were lost to.
-type Losses struct {
-	Buffer  uint64 // the perf buffer of their CPU was full
-	Pending uint64 // the map of pending calls was full
-}
-
-// Total returns the number of all of them.
-func (l Losses) Total() uint64 { return l.Buffer + l.Pending }
-
 // Losses returns what was lost until now.
 func (s *Session) Losses() (l Losses, err error) {
 	if l.Buffer, err = s.slot(slotLostBuffer); err != nil {

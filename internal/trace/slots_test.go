@@ -38,9 +38,3 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
-
-func TestLossesTotal(t *testing.T) {
-	if got := (Losses{Buffer: 3, Pending: 4}).Total(); got != 7 {
-		t.Errorf("%d", got)
-	}
-}
