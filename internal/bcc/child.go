@@ -45,6 +45,9 @@ func init() {
 	os.Exit(0)
 }
 
+// notThere is what the dynamic linker says of a library that is not installed.
+const notThere = "cannot open shared object file: No such file or directory"
+
 // serve reads a request and writes the reply. It writes none if libbcc could not compile
 // and has printed why.
 func serve() error {
@@ -59,10 +62,8 @@ func serve() error {
 	rep := new(reply)
 	switch {
 	case failure != nil:
-		rep.Failed, rep.NoLibrary = C.GoString(failure), true
-		if strings.Contains(rep.Failed, unix.ENOMEM.Error()) || strings.Contains(rep.Failed, "Cannot allocate memory") {
-			return errors.New(rep.Failed)
-		}
+		rep.Failed = C.GoString(failure)
+		rep.NoLibrary = strings.Contains(rep.Failed, notThere)
 	case !req.LibrariesOnly:
 		if err := compile(&req, rep); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -78,7 +79,7 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	case rep.NoLibrary:
 		return nil, noLibrary(rep.Failed)
 	case rep.Object == nil:
-		return nil, failure(errors.New(rep.Failed))
+		return nil, unusable(rep.Failed)
 	}
 	result = &Result{Object: rep.Object, Why: result.Why, Slow: rep.Slow, key: result.key}
 	if c.Cache != nil {
@@ -211,6 +212,8 @@ func Libraries(ctx context.Context) ([]string, error) {
 		return nil, err
 	case rep.NoLibrary:
 		return nil, noLibrary(rep.Failed)
+	case rep.Failed != "":
+		return nil, unusable(rep.Failed)
 	}
 	var paths []string
 	for _, l := range rep.Libraries {
@@ -227,6 +230,22 @@ var ErrNoLibrary = errors.New("libbcc cannot be loaded")
 func noLibrary(reason string) error {
 	e := failure(fmt.Errorf("%w (%s)", ErrNoLibrary, reason))
 	e.Remedy = "install it: the package is libbpfcc on Debian and Ubuntu, bcc elsewhere"
+	return e
+}
+
+// unusable is the error of a libbcc that is there, by the dynamic linker's reason.
+func unusable(reason string) error {
+	e := failure(fmt.Errorf("libbcc is there, but cannot be loaded (%s)", reason))
+	e.Remedy = "install it anew (libbpfcc on Debian and Ubuntu, bcc elsewhere)"
+	for text, remedy := range map[string]string{
+		"failed to map segment":  "raise the limit of memory (ulimit -v)",
+		"Cannot allocate memory": "raise the limit of memory (ulimit -v, or that of the cgroup)",
+		"Too many open files":    "raise the limit of open files (ulimit -n)",
+	} {
+		if strings.Contains(reason, text) {
+			e.Remedy = remedy
+		}
+	}
 	return e
 }
 

@@ -97,7 +97,7 @@ func (i *invocation) exit(err error) int {
 	}
 	m.errors(err)
 	if errors.As(err, &failed) && failed.Messages != "" {
-		m.printf("libbcc's messages:")
+		m.printf("the messages of that:")
 		m.lines(failed.Messages)
 	}
 	explain(m, err)

@@ -13,6 +13,8 @@ import (
 	"opensnoop/internal/command"
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/limit"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
@@ -37,6 +39,9 @@ type run struct {
 // the reader of stdout has left; none of these is an error. It returns the exit
 // status: the command's, if there is one.
 func (r *run) run(argv []string) (status int, err error) {
+	if err := limit.CheckFiles(kernel.PossibleCPUs()); err != nil {
+		return exitFailure, err
+	}
 	if r.missing, err = checkProcesses(r.flags.trace.Filter.PIDs, r.flags.trace.Filter.TIDs); err != nil {
 		return exitFailure, err
 	}
