@@ -165,15 +165,15 @@ func (c *Compiler) look(src Source) (*request, *Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := req.key()
+	release, err := kernel.CurrentRelease()
 	if err != nil {
 		return nil, nil, err
 	}
-	result := &Result{key: key}
+	result := &Result{key: req.key(release)}
 	if c.Cache == nil {
 		return req, result, nil
 	}
-	data, err := c.Cache.Get(key)
+	data, err := c.Cache.Get(result.key)
 	if err != nil {
 		if !errors.Is(err, os.ErrNotExist) {
 			result.Why = err.Error()

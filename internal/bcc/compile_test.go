@@ -19,6 +19,7 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/cache"
+	"opensnoop/internal/kernel"
 )
 
 func TestCompile(t *testing.T) {
@@ -230,13 +231,8 @@ func TestKey(t *testing.T) {
 	base := func() *request {
 		return &request{Code: "code", Headers: map[string]string{"a": "b", "c": "d"}, Flags: []string{"-DA", "-DB"}, Arch: "x86", Version: 1}
 	}
-	key := func(r *request) string {
-		k, err := r.key()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
+	release := kernel.Release{Name: "6.1", Build: "#1", Machine: "x86_64"}
+	key := func(r *request) string { return r.key(release) }
 	if key(base()) != key(base()) {
 		t.Error("a key differs from itself")
 	}
@@ -251,6 +247,9 @@ func TestKey(t *testing.T) {
 		"architecture":   func(r *request) { r.Arch = "arm64" },
 		"version":        func(r *request) { r.Version = 2 },
 		"helper":         func(r *request) { r.ProbeReadUser = true },
+		"release":        func(*request) { release.Name = "6.2" },
+		"build":          func(*request) { release.Build = "#2" },
+		"machine":        func(*request) { release.Machine = "aarch64" },
 		"library path":   func(*request) { t.Setenv(libraryPath, "/somewhere") },
 	} {
 		before := key(base())

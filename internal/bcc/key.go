@@ -10,18 +10,16 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/kernel"
 )
 
 // formatVersion is that of replies, as they are kept.
 const formatVersion = "object 1"
 
-// key is what a request's reply depends on, but for libbcc and what that consists of,
-// which the reply names.
-func (r *request) key() (string, error) {
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		return "", fmt.Errorf("reading the kernel's release: %w", err)
-	}
+// key is what a request's reply depends on on a kernel, but for libbcc and what that
+// consists of, which the reply names.
+func (r *request) key(release kernel.Release) string {
 	h := sha256.New()
 	add := func(texts ...string) {
 		for _, text := range texts {
@@ -41,9 +39,9 @@ func (r *request) key() (string, error) {
 	add(r.Flags...)
 	add(shortcuts...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
-	add(unix.ByteSliceToString(uts.Release[:]), unix.ByteSliceToString(uts.Version[:]), unix.ByteSliceToString(uts.Machine[:]))
+	add(release.Name, release.Build, release.Machine)
 	add(os.Getenv(libraryPath))
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // libraryPath is where the dynamic linker looks for libraries first (ld.so(8)).

@@ -129,7 +129,8 @@ func (r *run) trace() (err error) {
 
 // keep puts the compiled program into the cache.
 func (r *run) keep(session *trace.Session) {
-	if err := session.Keep(); err != nil && r.flags.verbose {
+	err := session.Keep()
+	if err != nil && r.flags.verbose && err.Error() != session.Compiled().Why {
 		r.messages.printf("the compiled program is not kept: %v", err)
 	}
 }
