@@ -68,7 +68,7 @@ func (f *Folder) Path() string {
 // Get returns the data of a key. The error says why there are none: it is
 // [os.ErrNotExist] if there is just no entry.
 func (f *Folder) Get(key string) ([]byte, error) {
-	dir, err := f.open(false)
+	dir, err := f.open()
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,12 @@ func (f *Folder) Put(key string, data []byte) error {
 	if len(data) > MaxSize-entryOverhead {
 		return fmt.Errorf("keeping %d bytes: more than the %d of an entry", len(data), MaxSize-entryOverhead)
 	}
-	dir, err := f.open(true)
+	if f.Path() != "" {
+		if err := os.MkdirAll(f.path, 0o700); err != nil {
+			return err
+		}
+	}
+	dir, err := f.open()
 	if err != nil {
 		return err
 	}
@@ -115,7 +120,7 @@ func fileName(key string) (string, error) {
 }
 
 // open opens the folder, if it is one of ours that nobody else may write to.
-func (f *Folder) open(create bool) (*os.File, error) {
+func (f *Folder) open() (*os.File, error) {
 	switch {
 	case f == nil:
 		return nil, errors.New("there is no cache")
@@ -123,11 +128,6 @@ func (f *Folder) open(create bool) (*os.File, error) {
 		return nil, f.why
 	case f.path == "":
 		return nil, errors.New("there is no cache")
-	}
-	if create {
-		if err := os.MkdirAll(f.path, 0o700); err != nil {
-			return nil, err
-		}
 	}
 	fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

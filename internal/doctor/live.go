@@ -72,7 +72,7 @@ func Live(s *System) []LiveCheck {
 		symbol, _, _ = strings.Cut(found.Found, ",")
 	}
 	return []LiveCheck{
-		printing(s, printer{
+		runPrinter(s, printer{
 			name:    "hello on clone, through trace_pipe",
 			source:  bpf.Hello,
 			program: "hello",
@@ -84,7 +84,7 @@ func Live(s *System) []LiveCheck {
 				syscall.ForkExec("/", []string{"/"}, &syscall.ProcAttr{})
 			},
 		}),
-		printing(s, printer{
+		runPrinter(s, printer{
 			name:    "open, through trace_pipe",
 			source:  bpf.Open,
 			program: "open_file",
@@ -143,8 +143,8 @@ type printer struct {
 	trigger func(thread string)        // makes it print
 }
 
-// printing runs a program that prints.
-func printing(s *System, p printer) LiveCheck {
+// runPrinter runs a program that prints.
+func runPrinter(s *System, p printer) LiveCheck {
 	c := LiveCheck{Name: p.name, Status: OK}
 	st := stages(&c)
 	if missing := s.Capabilities.Missing(s.Version); len(missing) > 0 {
@@ -172,7 +172,7 @@ func printing(s *System, p printer) LiveCheck {
 	module, err := compileFresh(s.Version, bcc.Source{Code: p.source, Headers: bpf.Headers(), Flags: flags})
 	var own []ebpf.ProgramID
 	if st.end(compiled, err) {
-		own = p.run(st, module, kind, pipe, pipeErr, thread)
+		own = p.run(st, module, &printing{kind, thread, pipe, pipeErr})
 	}
 	if pipeErr == nil {
 		if err := pipe.Close(own...); err != nil {
@@ -191,13 +191,21 @@ func compileFresh(version kernel.Version, src bcc.Source) (*object.Module, error
 	return result.Object.Create(object.Options{Version: version})
 }
 
+// printing is how a program that prints is run.
+type printing struct {
+	kind    ebpf.ProgramType
+	thread  string // its name
+	pipe    *tracepipe.Pipe
+	pipeErr error // why there is no pipe
+}
+
 // run goes on from a compiled program, and returns its id.
-func (p *printer) run(st *staged, module *object.Module, kind ebpf.ProgramType, pipe *tracepipe.Pipe, pipeErr error, thread string) (own []ebpf.ProgramID) {
+func (p *printer) run(st *staged, module *object.Module, how *printing) (own []ebpf.ProgramID) {
 	defer func() {
 		st.began = time.Now()
 		st.end(detached, module.Close())
 	}()
-	if !st.end(loaded, module.Load(p.program, kind)) {
+	if !st.end(loaded, module.Load(p.program, how.kind)) {
 		return nil
 	}
 	if id, err := module.ProgramID(p.program); err == nil {
@@ -205,7 +213,7 @@ func (p *printer) run(st *staged, module *object.Module, kind ebpf.ProgramType, 
 	}
 	st.began = time.Now()
 	var err error
-	if kind == ebpf.Kprobe {
+	if how.kind == ebpf.Kprobe {
 		err = module.AttachKprobe(p.symbol, p.program)
 	} else {
 		err = module.AttachRawTracepoint("sys_enter", p.program)
@@ -213,15 +221,15 @@ func (p *printer) run(st *staged, module *object.Module, kind ebpf.ProgramType, 
 	if !st.end(attached, err) {
 		return own
 	}
-	if pipeErr != nil {
-		st.end(seen, pipeErr)
+	if how.pipeErr != nil {
+		st.end(seen, how.pipeErr)
 		return own
 	}
-	if err := asThread(thread, func() { p.trigger(thread) }); err != nil {
+	if err := asThread(how.thread, func() { p.trigger(how.thread) }); err != nil {
 		st.end(seen, err)
 		return own
 	}
-	raw, _, err := pipe.Find(p.text(thread), time.Now().Add(liveTime))
+	raw, _, err := how.pipe.Find(p.text(how.thread), time.Now().Add(liveTime))
 	st.check.Seen = raw
 	st.end(seen, err)
 	return own

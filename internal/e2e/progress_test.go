@@ -31,7 +31,7 @@ func TestProgressLine(t *testing.T) {
 	}
 	defer slave.Close()
 
-	cmd := exec.Command(opensnoop, "-d", "0.1")
+	cmd := exec.Command(opensnoop, "--no-cache", "-d", "0.1")
 	cmd.Stderr = slave
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
