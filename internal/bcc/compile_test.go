@@ -233,8 +233,8 @@ func TestKey(t *testing.T) {
 	}
 	release := kernel.Release{Name: "6.1", Build: "#1", Machine: "x86_64"}
 	key := func(r *request) string { return r.key(release) }
-	if key(base()) != key(base()) {
-		t.Error("a key differs from itself")
+	if first, second := key(base()), key(base()); first != second {
+		t.Errorf("one request has the keys %s and %s", first, second)
 	}
 	for name, change := range map[string]func(r *request){
 		"code":           func(r *request) { r.Code = "Code" },

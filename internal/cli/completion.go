@@ -47,14 +47,6 @@ func addCompletions(cmd *cobra.Command) {
 	}
 }
 
-func words[T ~string](values []T) []string {
-	var texts []string
-	for _, v := range values {
-		texts = append(texts, string(v))
-	}
-	return texts
-}
-
 // columnLists are the columns that may follow those typed already.
 func columnLists(typed string) []string {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]
