@@ -119,6 +119,7 @@ lint: deps-lint ## the static checks of Go, shell and C
 	shellcheck -x .ci/run packaging/*.sh internal/guest/*.sh internal/e2e/*.sh
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 		-Wwrite-strings -Wvla -Werror testdata/callers/*.c
+	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Werror internal/*/*.c
 
 # What install puts in place below PREFIX. The completions and the manual are made
 # by the program's own command tree.

@@ -52,8 +52,8 @@ static void drop_user(void)
 
 static void drop_capabilities(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {{0}};
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); // not before Linux 4.3
 	must(syscall(SYS_capset, &header, none), "dropping capabilities");
@@ -84,14 +84,14 @@ static void drop_calls(void)
 		ON(SYS_execveat, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
 
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
 }
 
 static __attribute__((constructor)) void confine(int argc, char **argv)
 {
-	struct rlimit none = {0, 0};
+	struct rlimit none = { 0, 0 };
 
 	if (argc != 1 || strcmp(argv[0], "opensnoop: compiler"))
 		return;
@@ -100,7 +100,8 @@ static __attribute__((constructor)) void confine(int argc, char **argv)
 	if (geteuid() == 0)
 		drop_user();
 	else
-		must(setresgid(getgid(), getgid(), getgid()) || setresuid(getuid(), getuid(), getuid()),
+		must(setresgid(getgid(), getgid(), getgid()) ||
+			     setresuid(getuid(), getuid(), getuid()),
 		     "changing the user");
 	drop_capabilities();
 	drop_calls();

@@ -19,6 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+// clang-format off
 // Hidden: libbcc's calls of its own functions stay its own.
 #define HIDDEN __attribute__((visibility("hidden")))
 
@@ -90,6 +91,7 @@ ABSENT(bpf_table_leaf_sscanf)
 ABSENT(bpf_update_elem)
 ABSENT(perf_reader_fd)
 ABSENT(perf_reader_poll)
+// clang-format on
 
 #if defined(__x86_64__)
 #define CALL_ARGUMENT(m) (m).gregs[REG_RDI]
@@ -108,16 +110,18 @@ static void on_bpf(int sig, siginfo_t *info, void *context)
 	static int map = SHIM_FIRST_TRAPPED;
 
 	(void)sig, (void)info;
-	CALL_RESULT(u->uc_mcontext) = CALL_ARGUMENT(u->uc_mcontext) == 0 /* BPF_MAP_CREATE */ ? map++ : -EPERM;
+	CALL_RESULT(u->uc_mcontext) =
+		CALL_ARGUMENT(u->uc_mcontext) == 0 /* BPF_MAP_CREATE */ ? map++ : -EPERM;
 }
 
 // set_signals lets a crash of libbcc's end the process by its signal, not by Go's account
 // of it.
 static void set_signals(void)
 {
-	const int fatal[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
-	struct sigaction action = {.sa_handler = SIG_DFL};
-	struct sigaction trapped = {.sa_sigaction = on_bpf, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+	const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP };
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sigaction trapped = { .sa_sigaction = on_bpf,
+				     .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
 
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
 		sigaction(fatal[i], &action, NULL);
@@ -127,7 +131,7 @@ static void set_signals(void)
 int shim_make_map(void)
 {
 	// A union bpf_attr that begins like this asks for an array.
-	unsigned attributes[16] = {2 /* BPF_MAP_TYPE_ARRAY */, 4, 4, 1};
+	unsigned attributes[16] = { 2 /* BPF_MAP_TYPE_ARRAY */, 4, 4, 1 };
 
 	return syscall(SYS_bpf, 0 /* BPF_MAP_CREATE */, attributes, sizeof(attributes));
 }
@@ -160,7 +164,7 @@ HIDDEN int bcc_func_load(void *m, int type, const char *name, const void *insns,
 {
 	(void)m, (void)type, (void)name, (void)version, (void)log_level, (void)log, (void)log_size;
 	(void)dev, (void)attach_type;
-	shim_loaded = (struct shim_program){insns, size, license};
+	shim_loaded = (struct shim_program){ insns, size, license };
 	return 0x7ffffffe;
 }
 
@@ -183,7 +187,7 @@ static int add_library(struct dl_phdr_info *info, size_t size, void *data)
 
 size_t shim_libraries(char *buf, size_t size)
 {
-	struct list l = {buf, buf + size};
+	struct list l = { buf, buf + size };
 
 	dl_iterate_phdr(add_library, &l);
 	return l.at - buf;
