@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -23,9 +24,9 @@ import (
 // errEnough ends a run after the rows that -c asked for.
 var errEnough = errors.New("enough rows")
 
-// keepTime is how long the compiled program waits for being put into the cache, so that
-// this does not hold up the first rows.
-const keepTime = time.Second
+// settleTime is how long what the start leaves to be done waits, so that it does not hold
+// up the first rows.
+const settleTime = time.Second
 
 // run is one run of the tracer.
 type run struct {
@@ -105,8 +106,14 @@ func (r *run) trace() (err error) {
 	}
 	defer session.Close()
 	keep := sync.OnceFunc(func() { r.keep(session) })
-	defer time.AfterFunc(keepTime, keep).Stop()
 	defer keep()
+	defer time.AfterFunc(settleTime, func() {
+		keep()
+		// The start's garbage is several times what tracing needs, which makes
+		// next to none.
+		debug.SetGCPercent(25)
+		debug.FreeOSMemory()
+	}).Stop()
 
 	file, err := r.flags.output.open(r.stdout)
 	if err != nil {
