@@ -12,7 +12,7 @@ import (
 
 // filesBesides is how many descriptors tracing needs besides a ring for each CPU, with
 // those of the compiler for its headers.
-const filesBesides = 64
+const filesBesides = 46
 
 // CheckFiles returns an error if this process may have too few open files to trace on
 // so many CPUs.
