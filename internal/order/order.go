@@ -17,6 +17,7 @@ type Queue struct {
 	bytes []byte // of all items
 	spare []byte
 	last  uint64
+	used  bool // since the last Shrink
 }
 
 type item struct {
@@ -29,6 +30,22 @@ func (q *Queue) Push(time uint64, record []byte) {
 	start := len(q.bytes)
 	q.bytes = append(q.bytes, record...)
 	q.items = append(q.items, item{time, start, len(q.bytes)})
+	q.used = true
+}
+
+// shrinkSize is how many bytes an unused queue may hold.
+const shrinkSize = 64 << 10
+
+// Shrink gives up the memory of a queue that a flood has made large, if nothing came
+// since Shrink was called last, and reports whether it has.
+func (q *Queue) Shrink() bool {
+	idle := !q.used && len(q.items) == 0
+	q.used = false
+	if !idle || cap(q.bytes)+cap(q.spare) <= shrinkSize {
+		return false
+	}
+	q.items, q.bytes, q.spare = nil, nil, nil
+	return true
 }
 
 // Len is the number of records held.

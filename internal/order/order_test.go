@@ -253,3 +253,35 @@ func BenchmarkQueue(b *testing.B) {
 		}
 	}
 }
+
+func TestShrink(t *testing.T) {
+	var q Queue
+	all := func(uint64, []byte) error { return nil }
+	if q.Shrink() {
+		t.Error("an empty queue has shrunk")
+	}
+	record := make([]byte, shrinkSize)
+	q.Push(1, record)
+	q.Push(2, record)
+	if q.Shrink() || q.Shrink() || q.Len() != 2 {
+		t.Error("a queue with records has shrunk")
+	}
+	if err := q.Release(3, all); err != nil {
+		t.Fatal(err)
+	}
+	q.Push(3, record[:1])
+	if err := q.Release(4, all); err != nil {
+		t.Fatal(err)
+	}
+	if q.Shrink() {
+		t.Error("a queue in use has shrunk")
+	}
+	if !q.Shrink() || q.Shrink() {
+		t.Error("an idle queue has not shrunk once")
+	}
+	q.Push(5, []byte("x"))
+	var got []byte
+	if err := q.Release(6, func(_ uint64, r []byte) error { got = append(got, r...); return nil }); err != nil || string(got) != "x" {
+		t.Errorf("after that it gives %q, error %v", got, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/cilium/ebpf/perf"
@@ -36,7 +37,7 @@ const (
 
 	// firstRoundTime is how long the first round takes. Each takes twice as long as
 	// the one before, until it is roundTime: the first rows shall not wait.
-	firstRoundTime = time.Millisecond
+	firstRoundTime = 250 * time.Microsecond
 
 	// lossTime is how often losses are looked for and told.
 	lossTime = time.Second
@@ -75,6 +76,9 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 			if t.After(checkLoss) {
 				checkLoss = t.Add(lossTime)
 				lost = s.checkLost(lost, h)
+				if s.queue.Shrink() {
+					debug.FreeOSMemory() // a quiet machine makes no garbage that would call for it
+				}
 			}
 		}
 		err = errors.Join(err, s.release(horizon, h))

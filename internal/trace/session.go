@@ -205,7 +205,12 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 
 // NewCompiler returns a compiler for the running kernel.
 func NewCompiler(version kernel.Version, folder *cache.Folder) *bcc.Compiler {
-	return &bcc.Compiler{Cache: folder, Version: version, ProbeReadUser: kernel.HasHelper(asm.FnProbeReadUser)}
+	return &bcc.Compiler{
+		Cache:   folder,
+		Version: version,
+		// Linux 5.15 brought the first, which is asked for anyway, 5.5 the second.
+		ProbeReadUser: kernel.HasHelper(asm.FnTaskPtRegs) || kernel.HasHelper(asm.FnProbeReadUser),
+	}
 }
 
 // tell writes into the slots what the program has to know of this run.
