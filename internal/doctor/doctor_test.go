@@ -328,6 +328,7 @@ func TestCompileCache(t *testing.T) {
 		{"hit", Compiler{CachePath: "/c", Lookup: &bcc.Result{Cached: true}}, "/c: hit"},
 		{"miss", Compiler{CachePath: "/c", Lookup: &bcc.Result{}}, "/c: miss"},
 		{"stale", Compiler{CachePath: "/c", Lookup: &bcc.Result{Cached: true, Stale: true, Why: "/l has changed"}}, "/c: miss for the default columns: /l has changed"},
+		{"stale, and no libbcc", Compiler{CachePath: "/c", Err: bcc.ErrNoLibrary, Lookup: &bcc.Result{Cached: true, Stale: true, Why: "/l has changed"}}, "/c: hit for the default columns, although /l has changed"},
 		{"none", Compiler{Lookup: &bcc.Result{Why: "not used"}}, "none: miss for the default columns: not used"},
 	} {
 		want(t, test.name, compileCache(test.compiler), OK, test.found)

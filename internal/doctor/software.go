@@ -83,6 +83,8 @@ func compileCache(compiler Compiler) Check {
 	switch r := compiler.Lookup; {
 	case r == nil:
 		c.Found = where + ": not looked at without the rights to trace"
+	case r.Stale && errors.Is(compiler.Err, bcc.ErrNoLibrary):
+		c.Found = fmt.Sprintf("%s: hit for the default columns, although %s: there is no libbcc to compile with", where, r.Why)
 	case r.Stale:
 		c.Found = fmt.Sprintf("%s: miss for the default columns: %s", where, r.Why)
 	case r.Cached:
