@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -77,7 +78,10 @@ func serve() error {
 	out := os.NewFile(replyTo, "reply")
 	_, err = out.Write(data)
 	// Closed before the process ends: that takes longer than what waits for it.
-	return errors.Join(err, out.Close())
+	err = errors.Join(err, out.Close())
+	// It ends when it is told to.
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // shortcuts spare libbcc two thirds of the time that it takes to compile. Where they

@@ -91,13 +91,18 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 // ask has a compiler process serve a request, and returns the reply, decoded and as it
 // came.
 func ask(ctx context.Context, req *request) (*reply, []byte, error) {
+	compiler, err := startCompiler(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	folder, err := sourceFolder()
 	if err != nil {
+		compiler.stop()
 		return nil, nil, failure(err)
 	}
 	defer os.RemoveAll(folder)
 	req.Folder = folder
-	data, err := runCompiler(ctx, req)
+	data, err := compiler.serve(req)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,57 +23,93 @@ const (
 	// others beside it, it takes half a minute.
 	compileTime = 3 * time.Minute
 
+	// endTime is how long a compiler that has replied stays.
+	endTime = 200 * time.Millisecond
+
 	// replyMax and messagesMax bound what is taken from the compiler, in bytes.
 	replyMax    = 4 << 20
 	messagesMax = 256 << 10
 )
 
-// runCompiler starts a compiler process and returns its reply. It does not wait for the
-// end of a process that has replied: giving back 100 MB takes a while.
-func runCompiler(ctx context.Context, req *request) ([]byte, error) {
-	input, err := json.Marshal(req)
-	if err != nil {
-		return nil, fmt.Errorf("asking the compiler: %w", err)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, compileTime, fmt.Errorf("it had not ended after %v", compileTime))
-	out, in, err := os.Pipe()
-	if err != nil {
-		cancel()
+// process is a compiler process.
+type process struct {
+	cmd      *exec.Cmd
+	ctx      context.Context
+	cancel   context.CancelFunc
+	request  *os.File // to it
+	reply    *os.File // from it
+	messages *messages
+}
+
+// startCompiler starts a compiler process. It loads libbcc, which takes a while, before it
+// wants its request.
+func startCompiler(ctx context.Context) (_ *process, err error) {
+	p := &process{messages: new(messages)}
+	p.ctx, p.cancel = context.WithTimeoutCause(ctx, compileTime, fmt.Errorf("it had not ended after %v", compileTime))
+	p.cmd = compilerCommand(p.ctx, p.messages)
+	var stdin, replyTo *os.File
+	defer func() {
+		stdin.Close()
+		replyTo.Close()
+		if err != nil {
+			p.cancel()
+			p.request.Close()
+			p.reply.Close()
+		}
+	}()
+	if stdin, p.request, err = os.Pipe(); err != nil {
 		return nil, startError(err)
 	}
-	defer out.Close()
-	messages := &messages{}
-	cmd := compilerCommand(ctx, messages)
-	cmd.Stdin = bytes.NewReader(input)
-	cmd.ExtraFiles = []*os.File{in}
-
+	if p.reply, replyTo, err = os.Pipe(); err != nil {
+		return nil, startError(err)
+	}
+	p.cmd.Stdin = stdin
+	p.cmd.ExtraFiles = []*os.File{replyTo}
 	// The signal that ends the child when we end is sent at the end of the thread
 	// that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err = cmd.Start()
-	in.Close()
-	if err != nil {
-		cancel()
+	if err := p.cmd.Start(); err != nil {
 		return nil, startError(err)
 	}
-	data, readErr := io.ReadAll(io.LimitReader(out, replyMax))
+	return p, nil
+}
+
+// serve has the process serve a request, its only one, and returns its reply. A process
+// that has replied ends on its own, later: giving back 100 MB takes a while, in which
+// tracing would have to wait for the CPU.
+func (p *process) serve(req *request) ([]byte, error) {
+	defer p.reply.Close()
+	if input, err := json.Marshal(req); err == nil {
+		_, _ = p.request.Write(input) // why it is not there to read it, its end will tell
+	}
+	data, readErr := io.ReadAll(io.LimitReader(p.reply, replyMax))
 	if readErr == nil && json.Valid(data) {
-		go func() {
-			_ = cmd.Wait() // it has done its work
-			cancel()
-		}()
+		time.AfterFunc(endTime, func() {
+			p.request.Close()
+			_ = p.cmd.Wait() // it has done its work
+			p.cancel()
+		})
 		return data, nil
 	}
-	waitErr := cmd.Wait()
-	cause := context.Cause(ctx)
-	cancel()
-	if ctx.Err() != nil && cause != nil {
+	p.request.Close()
+	waitErr := p.cmd.Wait()
+	cause := context.Cause(p.ctx)
+	p.cancel()
+	if p.ctx.Err() != nil && cause != nil {
 		e := failure(cause)
-		e.Messages = messages.String()
+		e.Messages = p.messages.String()
 		return nil, e
 	}
-	return nil, died(waitErr, messages.String())
+	return nil, died(waitErr, p.messages.String())
+}
+
+// stop ends a process that was not asked.
+func (p *process) stop() {
+	p.cancel()
+	p.request.Close()
+	p.reply.Close()
+	_ = p.cmd.Wait()
 }
 
 // compilerCommand is this program as a compiler: with next to no environment, out of

@@ -20,8 +20,8 @@ import (
 // deadline is how long a test waits for what must come.
 const deadline = 30 * time.Second
 
-// startCompiler starts a compiler process that waits for its request.
-func startCompiler(t *testing.T) (cmd *exec.Cmd, request io.WriteCloser) {
+// startedCompiler starts a compiler process that waits for its request.
+func startedCompiler(t *testing.T) (cmd *exec.Cmd, request io.WriteCloser) {
 	t.Helper()
 	cmd = compilerCommand(t.Context(), io.Discard)
 	request, err := cmd.StdinPipe()
@@ -59,7 +59,7 @@ func waitStatus(t *testing.T, pid int, field, want string) {
 }
 
 func TestCompilerHasNoRights(t *testing.T) {
-	cmd, _ := startCompiler(t)
+	cmd, _ := startedCompiler(t)
 	pid := cmd.Process.Pid
 	waitStatus(t, pid, "Seccomp", "2")
 	waitStatus(t, pid, "NoNewPrivs", "1")
@@ -82,7 +82,7 @@ func TestCompilerHasNoRights(t *testing.T) {
 	if uid != gid || uid[0] < 65534 || uid != [4]uint32{uid[0], uid[0], uid[0], uid[0]} {
 		t.Errorf("it runs as %v, %v", uid, gid)
 	}
-	other, _ := startCompiler(t)
+	other, _ := startedCompiler(t)
 	waitStatus(t, other.Process.Pid, "Seccomp", "2")
 	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", other.Process.Pid)); err != nil || strings.Contains(string(text), fmt.Sprintf("Uid:\t%d", uid[0])) {
 		t.Errorf("two compilers are of one user, error %v", err)
@@ -94,7 +94,7 @@ func TestCompilerCannotBeReached(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("*** DID NOT RUN: it needs root")
 	}
-	cmd, _ := startCompiler(t)
+	cmd, _ := startedCompiler(t)
 	pid := cmd.Process.Pid
 	waitStatus(t, pid, "Seccomp", "2")
 	for _, script := range []string{
@@ -112,7 +112,7 @@ func TestCompilerCannotBeReached(t *testing.T) {
 }
 
 func TestCompilerIsInAGroupOfItsOwn(t *testing.T) {
-	cmd, _ := startCompiler(t)
+	cmd, _ := startedCompiler(t)
 	if group, err := unix.Getpgid(cmd.Process.Pid); err != nil || group != cmd.Process.Pid {
 		t.Errorf("its process group is %d, error %v", group, err)
 	}
@@ -122,7 +122,7 @@ func TestCompilerIsInAGroupOfItsOwn(t *testing.T) {
 // program as a compiler and asks to end with it.
 func TestCompilerEndsWithItsParent(t *testing.T) {
 	if os.Getenv("BCC_TEST_PARENT") != "" {
-		cmd, _ := startCompiler(t)
+		cmd, _ := startedCompiler(t)
 		fmt.Printf("compiler %d\n", cmd.Process.Pid)
 		select {} // until it is killed
 	}

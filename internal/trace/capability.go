@@ -30,13 +30,18 @@ func checkCapabilities(version kernel.Version) error {
 		return fmt.Errorf("missing the capabilities to trace: %s; run it with sudo, or grant them once with: sudo setcap %s+ep %s",
 			strings.Join(missing, ", "), strings.Join(names, ","), program)
 	}
-	err = kernel.RefusesBPF()
-	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("the kernel refuses BPF although the capabilities are there: %w; "+
-			"a user namespace, a container's seccomp filter or kernel lockdown does that; run it on the host, as its root", err)
-	}
-	if err != nil {
-		return fmt.Errorf("the kernel refuses BPF: %w; it needs CONFIG_BPF_SYSCALL and Linux 4.17 or newer", err)
-	}
 	return nil
+}
+
+// refused replaces the error of a session that could not be opened, if the kernel takes
+// no BPF program at all. Only then is it asked: that takes a tenth of the start.
+func refused(err error) error {
+	switch refusal := kernel.RefusesBPF(); {
+	case errors.Is(refusal, unix.EPERM):
+		return fmt.Errorf("the kernel refuses BPF although the capabilities are there: %w; "+
+			"a user namespace, a container's seccomp filter or kernel lockdown does that; run it on the host, as its root", refusal)
+	case refusal != nil:
+		return fmt.Errorf("the kernel refuses BPF: %w; it needs CONFIG_BPF_SYSCALL and Linux 4.17 or newer", refusal)
+	}
+	return err
 }

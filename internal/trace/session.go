@@ -118,12 +118,15 @@ func Open(ctx context.Context, opts Options) (*Session, error) {
 			s.passed = passed
 			return s, nil
 		}
-		if why := (*unavailable)(nil); !errors.As(err, &why) {
+		if ctx.Err() != nil {
 			return nil, err
+		}
+		if why := (*unavailable)(nil); !errors.As(err, &why) {
+			return nil, refused(err)
 		}
 		passed = append(passed, fmt.Sprintf("%s: %v", p.Name, err))
 	}
-	return nil, fmt.Errorf("no probe can be used: %s", strings.Join(passed, "; "))
+	return nil, refused(fmt.Errorf("no probe can be used: %s", strings.Join(passed, "; ")))
 }
 
 // unavailable wraps an error that means this kind of probe cannot be had on this
