@@ -27,7 +27,7 @@
 //	NAMES_EXCLUDED    the same, for names not to show
 //	FAILED            only calls that fail; needs FIELD_RESULT
 //
-// Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if
+// Of this kernel: URING_CQE if io_uring_complete has a struct io_uring_cqe (6.18), THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if
 // the helper bpf_task_pt_regs is there (5.15), and for what needs them
 // TASK_REAL_PARENT, TASK_TGID, TASK_NSPROXY, NSPROXY_MNT_NS, MNT_NS_INUM: offsets in
 // structures, in bytes.
@@ -48,8 +48,14 @@
 // The maps, and all that touches them.
 
 BPF_PERF_OUTPUT(events);
-BPF_PERCPU_ARRAY(scratch, struct record, 1);       // too large for the stack
-BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid
+BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES);    // too large for the stack
+BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid, or REQUEST_ID
+#if FIELDS & FIELD_RESULT
+struct long_name {
+	char bytes[PATH_MAX];
+};
+BPF_HASH(long_names, u64, struct long_name, 256); // by the same
+#endif
 BPF_ARRAY(slots, u64, SLOTS);
 #ifdef CGROUPS
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
@@ -63,9 +69,9 @@ static __always_inline u64 *slot(int which)
 	return slots.lookup(&which);
 }
 
-static __always_inline struct record *scratch_record(int *zero)
+static __always_inline struct call *scratch_call(int which)
 {
-	return scratch.lookup(zero);
+	return scratch.lookup(&which);
 }
 
 static __always_inline long output(void *ctx, struct record *r, u64 size)
@@ -78,15 +84,47 @@ static __always_inline struct pending_call *find_pending(u64 *id)
 	return pending.lookup(id);
 }
 
-static __always_inline long put_pending(u64 *id, struct record *r)
+static __always_inline long put_pending(u64 *id, struct call *c)
 {
-	return pending.update(id, (struct pending_call *)r);
+	return pending.update(id, (struct pending_call *)c);
 }
 
 static __always_inline long delete_pending(u64 *id)
 {
 	return pending.delete(id);
 }
+
+#if FIELDS & FIELD_RESULT
+static __always_inline char *find_long_name(u64 *id)
+{
+	return (char *)long_names.lookup(id);
+}
+
+static __always_inline long put_long_name(u64 *id, char *name)
+{
+	return long_names.update(id, (struct long_name *)name);
+}
+
+static __always_inline long delete_long_name(u64 *id)
+{
+	return long_names.delete(id);
+}
+#else
+static __always_inline char *find_long_name(u64 *id)
+{
+	return NULL;
+}
+
+static __always_inline long put_long_name(u64 *id, char *name)
+{
+	return -1;
+}
+
+static __always_inline long delete_long_name(u64 *id)
+{
+	return -1;
+}
+#endif
 
 #ifdef CGROUPS
 static __always_inline bool cgroup_listed(u64 *id)
@@ -106,6 +144,8 @@ static __always_inline bool mount_ns_listed(u64 *inum)
 // clang-format off
 #ifdef PROBE_KPROBE
 int open_enter(struct pt_regs *ctx) { return on_open_enter(ctx); }
+int openat2_enter(struct pt_regs *ctx) { return on_openat2_enter(ctx); }
+int handle_enter(struct pt_regs *ctx) { return on_handle_enter(ctx); }
 int open_named(struct pt_regs *ctx) { return on_open_named(ctx); }
 int open_return(struct pt_regs *ctx) { return on_open_return(ctx); }
 #endif
@@ -114,3 +154,6 @@ int syscall_enter(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_enter
 #endif
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(ctx); }
 int uring_submit(struct bpf_raw_tracepoint_args *ctx) { return on_uring_submit(ctx); }
+#if FIELDS & FIELD_RESULT
+int uring_complete(struct bpf_raw_tracepoint_args *ctx) { return on_uring_complete(ctx); }
+#endif

@@ -164,7 +164,10 @@ func (r *run) write(session *trace.Session, out *stream.Stream, color bool) erro
 	} else if err == nil || errors.Is(err, errEnough) {
 		err = errors.Join(err, sum.Close())
 	}
-	if total > 0 {
+	switch {
+	case lost.Doubtful > 0:
+		r.messages.printf("lost %d opens in all, and up to %d more", total, lost.Doubtful)
+	case total > 0:
 		r.messages.printf("lost %d opens in all", total)
 	}
 	return err
@@ -187,7 +190,7 @@ func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losse
 		Flush: rows.Flush,
 		Lost: func(lost trace.Losses) {
 			for _, cause := range lost.Causes() {
-				r.messages.printf("lost %d opens so far: %s", cause.Opens, cause.Why)
+				r.messages.printf("%v", cause)
 			}
 		},
 	})

@@ -25,9 +25,9 @@ func newCommand(i *invocation) *cobra.Command {
 		Use:   "opensnoop [flags] [-- COMMAND [ARGUMENT…]]",
 		Short: "Show every file that any process opens",
 		Long: `Shows every file that any process opens, as it happens: a row for each
-open(2), openat(2), openat2(2) and creat(2), of 64-bit and 32-bit programs,
-and for each open through io_uring, successful or not. It needs root, or the
-capabilities CAP_BPF and CAP_PERFMON.
+open(2), openat(2), openat2(2), creat(2) and open_by_handle_at(2), of 64-bit and
+32-bit programs, and for each open through io_uring, successful or not. It needs
+root, or the capabilities CAP_BPF and CAP_PERFMON.
 
 With a COMMAND it starts that once tracing is on, traces it, but not the
 processes that it starts, and ends with its exit status. The command's stdout

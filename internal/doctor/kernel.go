@@ -104,8 +104,10 @@ func symbolToHook(s *System) Check {
 		return c
 	}
 	c.Found = found
-	if also, err := kernel.FindSymbol(bytes.NewReader(table), "do_filp_open"); err == nil {
-		c.Found += ", " + also
+	for _, name := range []string{"do_filp_open", "do_file_open"} { // the second since Linux 7.0
+		if also, err := kernel.FindSymbol(bytes.NewReader(table), name); err == nil {
+			c.Found += ", " + also
+		}
 	}
 	return c
 }

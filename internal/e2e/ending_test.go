@@ -76,7 +76,9 @@ func kernelProbes(t *testing.T) []string {
 	}
 	var found []string
 	for line := range strings.Lines(string(list)) {
-		if strings.Contains(line, "do_sys_open") || strings.Contains(line, "do_filp_open") {
+		if slices.ContainsFunc([]string{"do_sys_open", "do_filp_open", "do_file_open", "do_handle_open", "sys_openat2"}, func(function string) bool {
+			return strings.Contains(line, function)
+		}) {
 			found = append(found, "kprobe "+strings.TrimSpace(line))
 		}
 	}

@@ -262,10 +262,7 @@ func TestPinnedMapThatIsNone(t *testing.T) {
 func TestBlockedCallsWithResults(t *testing.T) {
 	const blocked, opens = 300, 500
 	forEachProbe(t, func(t *testing.T, probe string) {
-		fifo := filepath.Join(t.TempDir(), "fifo")
-		if err := unix.Mkfifo(fifo, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		fifo := makeFIFO(t, longFolder)
 		tr := startBare(t, probe, "--columns", "pid,fd,err,file")
 		herd := prepare(t, "blocked", strconv.Itoa(blocked), fifo)
 		herd.begin()
@@ -288,7 +285,8 @@ func TestBlockedCallsWithResults(t *testing.T) {
 				}
 			}
 		}
-		if rows != opens || unknown != blocked {
+		told := lostAtMost(t, tr.stderr.String())
+		if rows+told < opens || unknown+told < blocked {
 			t.Errorf("%d rows of %d opens, and %d of %d blocked ones", rows, opens, unknown, blocked)
 		}
 	})
@@ -303,7 +301,21 @@ func inCall(t *testing.T, parent int) int {
 	}
 	n := 0
 	for pid := range strings.FieldsSeq(string(text)) {
-		call, err := os.ReadFile(fmt.Sprintf("/proc/%s/syscall", pid))
+		n += inCallOf(t, pid)
+	}
+	return n
+}
+
+// inCallOf counts the threads of a process that are blocked in an openat.
+func inCallOf[PID int | string](t *testing.T, pid PID) int {
+	t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%v/task/*/syscall", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, task := range tasks {
+		call, err := os.ReadFile(task)
 		if err == nil && strings.HasPrefix(string(call), fmt.Sprint(unix.SYS_OPENAT, " ")) {
 			n++
 		}

@@ -28,6 +28,7 @@ type object struct {
 	UID        *int      `json:"uid"`
 	User       *string   `json:"user"`
 	FD         *int      `json:"fd"`
+	FixedFD    *int      `json:"fixed_fd"`
 	Errno      *int      `json:"errno"`
 	Error      *string   `json:"error"`
 	Flags      *uint64   `json:"flags"`
@@ -39,6 +40,7 @@ type object struct {
 	FileBase64 []byte    `json:"file_base64"`
 	BadAddress *string   `json:"bad_address"`
 	Unread     *string   `json:"unread_address"`
+	Handle     *string   `json:"handle_address"`
 }
 
 // bytes is the exact name.

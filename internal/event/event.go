@@ -29,6 +29,7 @@ const (
 	NameRead   NameKind = 0 // the name as the program passed it
 	NameBad    NameKind = 1 // its address could not be read even at the call's return
 	NameUnseen NameKind = 2 // its address could not be read at entry, and the return was not seen
+	NameHandle NameKind = 3 // none: open_by_handle_at(2), with the handle at the address
 )
 
 // Fields are what a record holds beyond what every record does: a set of bits,
@@ -78,7 +79,7 @@ type Event struct {
 
 	NameKind NameKind
 	Name     []byte // for NameRead; may be empty
-	Address  uint64 // of the name in the process, for the other kinds
+	Address  uint64 // of the name or handle in the process, for the other kinds
 
 	Fields Fields // which of the following were recorded; the others are 0
 	UID    uint32 // real user id, in the first user namespace
@@ -86,6 +87,7 @@ type Event struct {
 	Flags  uint64 // O_RDONLY|…, as the program passed them (open(2))
 	Mode   uint32 // permissions for a new file, as the program passed them
 	Result int32  // the descriptor, an error's number negated, or ResultUnknown
+	Fixed  bool   // a Result of 0 or more is a place in an io_uring's own table of files
 }
 
 // ResultUnknown is the Result of a call whose return was not seen.
@@ -113,6 +115,7 @@ func (e *Event) Decode(record []byte) error {
 		TID:      order.Uint32(record[12:]),
 		NameKind: NameKind(record[22]),
 		Fields:   there &^ unread,
+		Fixed:    record[23] != 0,
 	}
 	nameLen := int(order.Uint16(record[20:]))
 	rest := record[headerSize:]
@@ -159,7 +162,7 @@ func (e *Event) decodeName(size int, rest []byte) error {
 	switch e.NameKind {
 	case NameRead:
 		e.Name = rest[:size]
-	case NameBad, NameUnseen:
+	case NameBad, NameUnseen, NameHandle:
 		if size != 8 {
 			return fmt.Errorf("an address of %d bytes", size)
 		}
@@ -178,6 +181,15 @@ func Time(record []byte) uint64 {
 	return binary.NativeEndian.Uint64(record)
 }
 
+// NameLen returns the size in bytes of a record's name without decoding the rest; 0 if the
+// record is too short.
+func NameLen(record []byte) int {
+	if len(record) < headerSize {
+		return 0
+	}
+	return int(binary.NativeEndian.Uint16(record[20:]))
+}
+
 // Append appends e as a record to b.
 func (e *Event) Append(b []byte) []byte {
 	order := binary.NativeEndian
@@ -190,7 +202,11 @@ func (e *Event) Append(b []byte) []byte {
 	b = order.AppendUint32(b, e.TID)
 	b = order.AppendUint32(b, uint32(e.Fields))
 	b = order.AppendUint16(b, uint16(nameLen))
-	b = append(b, byte(e.NameKind), 0)
+	fixed := byte(0)
+	if e.Fixed {
+		fixed = 1
+	}
+	b = append(b, byte(e.NameKind), fixed)
 	b = e.appendParts(b)
 	var comm [CommSize]byte
 	copy(comm[:CommSize-1], e.Comm)

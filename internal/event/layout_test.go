@@ -59,6 +59,7 @@ int main(void)
 	r.result = -2;
 #endif
 	r.name_kind = KIND;
+	r.fixed = KIND == NAME_HANDLE;
 	if (r.name_kind == NAME_READ) {
 		r.name_len = 4;
 		memcpy(r.name, "name", 4);
@@ -99,7 +100,7 @@ func TestLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	for fields := range all + 1 {
-		for name, kind := range map[string]NameKind{"NAME_READ": NameRead, "NAME_BAD": NameBad, "NAME_UNSEEN": NameUnseen} {
+		for name, kind := range map[string]NameKind{"NAME_READ": NameRead, "NAME_BAD": NameBad, "NAME_UNSEEN": NameUnseen, "NAME_HANDLE": NameHandle} {
 			args := append(compiler[1:len(compiler):len(compiler)], "-Wall", "-Werror", "-o", program, file)
 			for macro, value := range map[string]any{
 				"FIELDS": fields, "KIND": name, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
@@ -118,6 +119,7 @@ func TestLayout(t *testing.T) {
 			want := Event{
 				Time: 0x0102030405060708, TGID: 0x21222324, TID: 0x31323334,
 				Comm: []byte("fifteen chars.."), NameKind: kind, Fields: fields,
+				Fixed: kind == NameHandle,
 			}
 			if kind == NameRead {
 				want.Name = []byte("name")

@@ -44,6 +44,15 @@ func (f *Filter) Fields() event.Fields {
 	return fields
 }
 
+// Narrows reports whether it does not take all opens.
+func (f *Filter) Narrows() bool {
+	return f.NarrowsNames() || f.Failed || len(f.Flags) > 0 || len(f.PIDs)+len(f.TIDs)+len(f.UIDs)+len(f.Comms) > 0 ||
+		f.Cgroups != "" || f.MountNamespaces != ""
+}
+
+// NarrowsNames reports whether it chooses opens by their names.
+func (f *Filter) NarrowsNames() bool { return len(f.Paths)+len(f.ExcludedPaths) > 0 }
+
 // Wants reports whether an event of those that the BPF program lets through is to be
 // shown.
 func (f *Filter) Wants(e *event.Event) bool {

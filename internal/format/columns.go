@@ -74,9 +74,12 @@ var Columns = []*Column{
 	{
 		Name: "fd", Help: "file descriptor, -1 if it failed", aliases: []string{"ret"}, Needs: event.Result, known: resultKnown,
 		place: 90, header: "FD", width: 4, right: true,
-		text: appendDescriptor,
+		text: appendDescriptorText,
 		fields: []field{
-			{name: "fd", kind: number, value: appendDescriptor},
+			{name: "fd", kind: number, value: appendDescriptor, known: func(e *event.Event) bool {
+				return resultKnown(e) && !fixed(e)
+			}},
+			{name: "fixed_fd", kind: number, optional: true, value: appendDescriptor, known: fixed},
 		},
 	},
 	{
@@ -137,6 +140,7 @@ var Columns = []*Column{
 			exact("file", func(e *event.Event) []byte { return e.Name }),
 			{name: "bad_address", optional: true, known: nameKind(event.NameBad), value: appendNameAddress},
 			{name: "unread_address", optional: true, known: nameKind(event.NameUnseen), value: appendNameAddress},
+			{name: "handle_address", optional: true, known: nameKind(event.NameHandle), value: appendNameAddress},
 		},
 	},
 }

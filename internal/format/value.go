@@ -59,10 +59,22 @@ func resultKnown(e *event.Event) bool {
 // failed reports whether the call is known to have failed.
 func failed(e *event.Event) bool { return resultKnown(e) && e.Result < 0 }
 
+// fixed reports whether a call gave a place in an io_uring's own table of files, which is
+// no descriptor.
+func fixed(e *event.Event) bool { return resultKnown(e) && e.Fixed && e.Result >= 0 }
+
 // appendDescriptor appends the file descriptor that a result stands for: -1 for an
 // error.
 func appendDescriptor(_ *rows, b []byte, e *event.Event) []byte {
 	return appendInt(b, int64(max(e.Result, -1)))
+}
+
+// appendDescriptorText appends the same for a reader, with a mark for one that is fixed.
+func appendDescriptorText(r *rows, b []byte, e *event.Event) []byte {
+	if fixed(e) {
+		b = append(b, "fixed:"...)
+	}
+	return appendDescriptor(r, b, e)
 }
 
 // errno is the number of the error that a result stands for: 0 for none.
@@ -70,24 +82,8 @@ func errno(result int32) int64 { return max(0, -int64(result)) }
 
 func appendErrno(_ *rows, b []byte, e *event.Event) []byte { return appendInt(b, errno(e.Result)) }
 
-// errnoName is the symbol of an error's number, or empty. The numbers from 512 on
-// are the kernel's own (include/linux/errno.h): a program never sees them, but a
-// probe inside the kernel does, when a signal interrupts an open that waits.
-func errnoName(n int64) string {
-	switch n {
-	case 512:
-		return "ERESTARTSYS"
-	case 513:
-		return "ERESTARTNOINTR"
-	case 514:
-		return "ERESTARTNOHAND"
-	case 515:
-		return "ENOIOCTLCMD"
-	case 516:
-		return "ERESTART_RESTARTBLOCK"
-	}
-	return unix.ErrnoName(syscall.Errno(n))
-}
+// errnoName is the symbol of an error's number, or empty.
+func errnoName(n int64) string { return unix.ErrnoName(syscall.Errno(n)) }
 
 // appendError appends an error's symbol, its number if it has none, or 0.
 func appendError(_ *rows, b []byte, e *event.Event) []byte {
@@ -126,6 +122,8 @@ func appendFile(r *rows, b []byte, e *event.Event) []byte {
 		return AppendEscaped(b, e.Name)
 	case event.NameBad:
 		b = append(b, `\(bad address `...)
+	case event.NameHandle:
+		b = append(b, `\(file handle at `...)
 	default:
 		b = append(b, `\(unread name at `...)
 	}

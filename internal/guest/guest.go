@@ -35,6 +35,9 @@ const (
 	// kernel, takes close to 1 GB.
 	DefaultMemoryMB = 2048
 
+	// DefaultCPUs is how many CPUs the guest has where Config says nothing.
+	DefaultCPUs = 2
+
 	// kvmTrial is how long a guest may take to come up under KVM. Some hosts offer
 	// /dev/kvm with nothing behind it, and QEMU then hangs.
 	kvmTrial = 30 * time.Second
@@ -68,6 +71,12 @@ type Config struct {
 
 	// MemoryMB is the guest's memory. Zero means DefaultMemoryMB.
 	MemoryMB int
+
+	// CPUs is how many the guest has. Zero means DefaultCPUs.
+	CPUs int
+
+	// Boot are more words for the kernel's command line.
+	Boot string
 }
 
 // Run boots a guest, runs the command in it, and returns the command's exit
@@ -83,6 +92,9 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 	}
 	if c.MemoryMB == 0 {
 		c.MemoryMB = DefaultMemoryMB
+	}
+	if c.CPUs == 0 {
+		c.CPUs = DefaultCPUs
 	}
 	k, err := findKernel(c.Kernel)
 	if err != nil {

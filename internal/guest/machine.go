@@ -66,9 +66,12 @@ func (m machine) args() []string {
 	if m.config.Console == nil {
 		boot += " loglevel=5"
 	}
+	if m.config.Boot != "" {
+		boot += " " + m.config.Boot
+	}
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-		"-accel", accel, "-cpu", cpu, "-smp", "2", "-m", strconv.Itoa(m.config.MemoryMB),
+		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(m.config.CPUs), "-m", strconv.Itoa(m.config.MemoryMB),
 		"-kernel", m.kernel.image, "-initrd", "/dev/fd/6", "-append", boot,
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 	}

@@ -40,6 +40,25 @@ func (k *Types) Offset(structure string, path ...string) (uint32, error) {
 	return offset, nil
 }
 
+// TracepointArguments returns how many arguments a tracepoint has, which are those of a raw
+// tracepoint's program.
+func (k *Types) TracepointArguments(name string) (int, error) {
+	name = "btf_trace_" + name // the type of its handlers
+	var handler *btf.Typedef
+	if err := k.spec.TypeByName(name, &handler); err != nil {
+		return 0, fmt.Errorf("looking for the kernel's type %s: %w", name, err)
+	}
+	pointer, _ := handler.Type.(*btf.Pointer)
+	if pointer == nil {
+		return 0, fmt.Errorf("the kernel's type %s is no pointer", name)
+	}
+	function, _ := pointer.Target.(*btf.FuncProto)
+	if function == nil || len(function.Params) == 0 {
+		return 0, fmt.Errorf("the kernel's type %s points to no function", name)
+	}
+	return len(function.Params) - 1, nil // the first is the handler's own data
+}
+
 var errNoMember = errors.New("there is no such member")
 
 // find looks for a member, also in structures and unions without a name.

@@ -28,7 +28,7 @@ type Options struct {
 type Module struct {
 	object   *Object
 	version  kernel.Version
-	maps     []*ebpf.Map // as in the object
+	maps     []bpfMap // as in the object
 	programs map[string]*ebpf.Program
 	links    []link.Link
 }
@@ -47,28 +47,6 @@ func (o *Object) Create(opts Options) (*Module, error) {
 	return m, nil
 }
 
-func (m *Map) create(pinned string) (*ebpf.Map, error) {
-	if pinned != "" {
-		made, err := ebpf.LoadPinnedMap(pinned, nil)
-		if err != nil {
-			return nil, fmt.Errorf("opening the pinned BPF map %s: %w", pinned, err)
-		}
-		return made, nil
-	}
-	spec := &ebpf.MapSpec{
-		Name: m.Name, Type: m.Type, KeySize: m.KeySize, ValueSize: m.ValueSize,
-		MaxEntries: m.MaxEntries, Flags: m.Flags,
-	}
-	if m.Type == ebpf.PerfEventArray && m.MaxEntries == 0 {
-		spec.MaxEntries = uint32(kernel.PossibleCPUs())
-	}
-	made, err := unlocked(func() (*ebpf.Map, error) { return ebpf.NewMap(spec) })
-	if err != nil {
-		return nil, &Error{Step: "making the BPF map " + m.Name, Err: cause(err)}
-	}
-	return made, nil
-}
-
 // unlocked calls f, and again without a limit of locked memory if it may not do what
 // it does: before Linux 5.11 maps and programs count against that limit.
 func unlocked[T any](f func() (T, error)) (T, error) {
@@ -83,18 +61,26 @@ func unlocked[T any](f func() (T, error)) (T, error) {
 	return f()
 }
 
-// Map returns a map of the object by its name. It is the module's, and closed with it.
+// Map returns a map of the object by its name, which is no per-CPU map. It is the module's,
+// and closed with it.
 func (m *Module) Map(name string) (*ebpf.Map, error) {
 	i, ok := m.object.index(name)
 	if !ok {
 		return nil, fmt.Errorf("the BPF program has no map %s", name)
 	}
-	return m.maps[i], nil
+	made, ok := m.maps[i].(*ebpf.Map)
+	if !ok {
+		return nil, fmt.Errorf("the map %s is for BPF programs only", name)
+	}
+	return made, nil
 }
 
-// Load loads a program of the object by its name, as one of that kind. When the
+// Load loads a program of the object by its name, as one of that kind, if it is not yet. When the
 // verifier refuses it, the error is an [*Error] with the verifier's log.
 func (m *Module) Load(name string, kind ebpf.ProgramType) error {
+	if m.programs[name] != nil {
+		return nil
+	}
 	step := "loading the BPF program " + name
 	p := m.object.program(name)
 	if p == nil {
@@ -201,22 +187,38 @@ func (m *Module) ProgramID(name string) (ebpf.ProgramID, error) {
 	return id, nil
 }
 
-// Detach takes all programs away: none runs after it. The maps stay.
+// Misses is how often the kernel has skipped a loaded program where it should have run, as
+// when it runs on the same CPU already. Linux counts that since 5.12, of kprobes since 6.7;
+// before, it is 0.
+func (m *Module) Misses(name string) (uint64, error) {
+	p, ok := m.programs[name]
+	if !ok {
+		return 0, fmt.Errorf("the BPF program %s is not loaded", name)
+	}
+	stats, err := p.Stats()
+	if err != nil {
+		return 0, fmt.Errorf("asking how often the BPF program %s was skipped: %w", name, err)
+	}
+	return stats.RecursionMisses, nil
+}
+
+// Detach takes all programs away: none runs after it. The programs and maps stay.
 func (m *Module) Detach() error {
 	var errs []error
 	for _, l := range m.links {
 		errs = append(errs, l.Close())
 	}
-	for _, p := range m.programs {
-		errs = append(errs, p.Close())
-	}
-	m.links, m.programs = nil, nil
+	m.links = nil
 	return errors.Join(errs...)
 }
 
-// Close detaches all programs and closes the maps.
+// Close detaches all programs and frees them and the maps.
 func (m *Module) Close() error {
 	errs := []error{m.Detach()}
+	for _, p := range m.programs {
+		errs = append(errs, p.Close())
+	}
+	m.programs = nil
 	for _, made := range m.maps {
 		errs = append(errs, made.Close())
 	}

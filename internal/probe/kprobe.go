@@ -1,6 +1,10 @@
 package probe
 
-import "opensnoop/internal/kernel"
+import (
+	"runtime"
+
+	"opensnoop/internal/kernel"
+)
 
 // kprobe hooks the kernel function that all opens by system call go through.
 var kprobe = Probe{
@@ -15,19 +19,33 @@ var kprobe = Probe{
 		return macros
 	},
 	Hooks: func(version kernel.Version, results bool) []Hook {
-		enter := Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(version)}}
+		hooks := []Hook{
+			// The kernel's own copy of a name that is not in memory at entry: what it
+			// opens. The function got another name with Linux 7.0.
+			{Program: "open_named", Kind: Kprobe, At: []string{"do_filp_open", "do_file_open"}, Optional: true},
+			{Program: "handle_enter", Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
+		}
+		hooks = append(hooks, openat2...)
+		hooks = append(hooks, Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(version)}, Opens: true})
+		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(version)}, Quiet: true}
 		if results {
-			return []Hook{{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}}, enter}
+			end = Hook{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}}
 		}
-		return []Hook{
-			{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(version)}, Quiet: true},
-			// Without it a name that is not in memory at entry is read at the
-			// return, which the kernel may skip when many calls are blocked.
-			{Program: "open_named", Kind: Kprobe, At: []string{"do_filp_open"}, Optional: true},
-			enter,
-		}
+		return append([]Hook{end}, hooks...)
 	},
 }
+
+// openat2 are the entries of the system call: the kernel refuses some before it comes to the
+// function that opens.
+var openat2 = map[string][]Hook{
+	"amd64": {
+		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__x64_sys_openat2"}, Optional: true, Quiet: true, Marks: NativeOpenat2, Opens: true},
+		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__ia32_sys_openat2"}, Optional: true, Quiet: true, Marks: CompatOpenat2, Opens: true},
+	},
+	"arm64": {
+		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__arm64_sys_openat2"}, Optional: true, Quiet: true, Marks: NativeOpenat2 | CompatOpenat2, Opens: true},
+	},
+}[runtime.GOARCH]
 
 const doSysOpen = "do_sys_open"
 

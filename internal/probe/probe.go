@@ -89,7 +89,23 @@ type Hook struct {
 	// nothing to tell of it.
 	Optional bool
 	Quiet    bool
+
+	// Marks is what the program has to be told once the hook is attached: a sum of
+	// NativeOpenat2 and CompatOpenat2.
+	Marks uint64
+
+	// Opens is whether each run of the program is an open, and Calls whether it may be
+	// one: with runs that the kernel skips, opens are lost. Ends is whether the program
+	// notices at the end of a call that its beginning was skipped.
+	Opens, Calls, Ends bool
 }
+
+// The system calls openat2 that a hook sees: HOOKED_OPENAT2 and HOOKED_COMPAT_OPENAT2 in
+// <opensnoop/slots.h>.
+const (
+	NativeOpenat2 = 1
+	CompatOpenat2 = 2
+)
 
 // Describe says what the hook is, attached to at.
 func (h *Hook) Describe(at string) string {

@@ -65,11 +65,11 @@ func TestHooksArePrograms(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	uring, err := IOUring(version)
+	uring, err := IOUring(version, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, h := range append(hooks, uring) {
+	for _, h := range append(hooks, uring...) {
 		if !regexp.MustCompile(`(?m)^int ` + h.Program + `\(`).MatchString(bpf.Source) {
 			t.Errorf("there is no program %s", h.Program)
 		}
@@ -77,7 +77,7 @@ func TestHooksArePrograms(t *testing.T) {
 			t.Errorf("%s attaches nowhere", h.Program)
 		}
 	}
-	if _, err := IOUring(kernel.NewVersion(5, 19, 0)); err == nil {
+	if _, err := IOUring(kernel.NewVersion(5, 19, 0), false); err == nil {
 		t.Error("io_uring's tracepoint of Linux 5.19: no error")
 	}
 }

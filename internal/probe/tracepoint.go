@@ -15,8 +15,8 @@ var tracepoint = Probe{
 	Macros:    func(kernel.Version) []string { return []string{"PROBE_TRACEPOINT"} },
 	Hooks: func(kernel.Version, bool) []Hook {
 		return []Hook{
-			{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}, Quiet: true},
-			{Program: "syscall_enter", Kind: RawTracepoint, At: []string{"sys_enter"}},
+			{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}, Quiet: true, Ends: true},
+			{Program: "syscall_enter", Kind: RawTracepoint, At: []string{"sys_enter"}, Calls: true},
 		}
 	},
 }

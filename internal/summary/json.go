@@ -32,6 +32,7 @@ type fileJSON struct {
 	Base64  []byte          `json:"file_base64,omitempty"`
 	Bad     bool            `json:"bad_address,omitempty"`
 	Unread  bool            `json:"unread_address,omitempty"`
+	Handle  bool            `json:"file_handle,omitempty"`
 	AtLeast bool            `json:"at_least,omitempty"`
 	countsJSON
 }
@@ -62,6 +63,7 @@ func (s *Summary) WriteJSON(w io.Writer) error {
 		file := fileJSON{
 			Bad:        kind == event.NameBad,
 			Unread:     kind == event.NameUnseen,
+			Handle:     kind == event.NameHandle,
 			AtLeast:    e.atLeast,
 			countsJSON: s.countsJSON(e.counts),
 		}

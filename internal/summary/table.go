@@ -34,6 +34,8 @@ func (s *Summary) WriteTable(w io.Writer) error {
 				return format.AppendEscaped(b, name)
 			case event.NameBad:
 				return append(b, `\(bad address)`...)
+			case event.NameHandle:
+				return append(b, `\(file handle)`...)
 			default:
 				return append(b, `\(unread name)`...)
 			}

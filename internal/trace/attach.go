@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
 )
@@ -18,6 +19,10 @@ func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
 	for i := range hooks {
 		h := &hooks[i]
 		at, err := s.attach(h)
+		if err == nil && h.Marks != 0 {
+			s.hooked |= h.Marks
+			err = s.setSlot(slotHooked, s.hooked)
+		}
 		switch {
 		case err != nil && !h.Optional:
 			return err
@@ -51,12 +56,18 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	attach := s.module.AttachKprobe
 	switch h.Kind {
 	case probe.RawTracepoint:
-		return at, s.module.AttachRawTracepoint(at, h.Program)
+		attach = s.module.AttachRawTracepoint
 	case probe.Kretprobe:
 		attach = s.module.AttachKretprobe
 	}
 	err := attach(at, h.Program)
+	if err == nil {
+		s.hooks = append(s.hooks, h)
+	}
 	if err == nil || h.Optional {
+		return at, err
+	}
+	if h.Kind == probe.RawTracepoint {
 		return at, err
 	}
 	renamed, findErr := kernel.CurrentSymbol(at)
@@ -66,28 +77,30 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	if renamed == at {
 		return at, err
 	}
+	s.hooks = append(s.hooks, h)
 	return renamed, attach(renamed, h.Program)
 }
 
 // attachIOUring hooks the opens that come through io_uring. It is best effort: a
 // kernel may have none.
 func (s *Session) attachIOUring(version kernel.Version) {
-	h, err := probe.IOUring(version)
-	if s.filter.Failed {
-		err = errors.New("their results are not seen, and only failed opens are asked for")
-	}
-	if err == nil {
-		err = s.module.Load(h.Program, h.Kind.ProgramType())
-	}
+	hooks, err := probe.IOUring(version, s.fields.Has(event.Result))
 	var at string
-	if err == nil {
-		at, err = s.attach(&h)
+	for i := range hooks {
+		h := &hooks[i]
+		if err = s.module.Load(h.Program, h.Kind.ProgramType()); err == nil {
+			at, err = s.attach(h)
+		}
+		if err == nil && !h.Quiet {
+			s.also = append(s.also, h.Describe(at))
+		}
+		if err != nil {
+			break
+		}
 	}
 	if err != nil {
 		s.unseen = append(s.unseen, fmt.Sprintf("opens through io_uring: %v", err))
-		return
 	}
-	s.also = append(s.also, h.Describe(at))
 }
 
 const (

@@ -4,18 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
-	"github.com/cilium/ebpf/perf"
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/perfbuf"
 )
+
+// bufferLimit is how many bytes all buffers have together, unless their size is asked for.
+const bufferLimit = 64 << 20
 
 // openMaps opens the program's maps, with perf buffers of so many pages for each CPU; 0
 // is the default, or as much of it as this process may lock.
 func (s *Session) openMaps(pages int) (err error) {
 	if s.pending, err = s.module.Map("pending"); err != nil {
 		return err
+	}
+	if s.fields.Has(event.Result) {
+		if s.longNames, err = s.module.Map("long_names"); err != nil {
+			return err
+		}
 	}
 	if s.slots, err = s.module.Map("slots"); err != nil {
 		return err
@@ -28,33 +37,68 @@ func (s *Session) openMaps(pages int) (err error) {
 	s.pages = pages
 	if s.pages == 0 {
 		s.pages = DefaultBufferPages
+		for s.pages > 1 && s.pages*os.Getpagesize()*kernel.OnlineCPUs() > bufferLimit {
+			s.pages /= 2
+		}
 	}
 	for {
-		bytes := s.pages * os.Getpagesize()
-		s.reader, err = perf.NewReaderWithOptions(events, bytes, perf.ReaderOptions{Watermark: bytes / watermarkPart})
+		s.reader, err = perfbuf.New(events, perfbuf.Options{
+			Pages: s.pages, Watermark: s.pages * os.Getpagesize() / watermarkPart,
+		})
 		switch {
 		case err == nil:
 			return nil
-		case pages == 0 && s.pages > 1 && errorIs(err, unix.EPERM, unix.ENOMEM):
+		case pages == 0 && s.pages > 1 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOMEM)):
 			s.pages /= 2
-		case errorIs(err, unix.EPERM):
-			return fmt.Errorf("opening the perf buffers of %d pages per CPU: %w; this user may lock no more memory: use a smaller -b, or raise ulimit -l or kernel.perf_event_mlock_kb", s.pages, err)
-		case errorIs(err, unix.EACCES):
-			// Debian's and Ubuntu's kernels have a level above the usual 2, at which
-			// CAP_PERFMON does not suffice.
-			return fmt.Errorf("opening the perf buffers: %w; where kernel.perf_event_paranoid is above 2, this kernel asks for CAP_SYS_ADMIN in place of CAP_PERFMON: run it with sudo, or set sysctl kernel.perf_event_paranoid=2", err)
-		case errorIs(err, unix.ENOMEM):
-			return fmt.Errorf("opening the perf buffers of %d pages per CPU: %w; use a smaller -b", s.pages, err)
 		default:
-			return fmt.Errorf("opening the perf buffers: %w", err)
+			return fmt.Errorf("opening the perf buffers: %w%s", err, whyNoBuffers(err))
 		}
 	}
 }
 
-// errorIs looks for errnos in err's text too, because perf.Reader's errors do not
-// wrap them.
-func errorIs(err error, errnos ...unix.Errno) bool {
-	return slices.ContainsFunc(errnos, func(errno unix.Errno) bool {
-		return errors.Is(err, errno) || strings.HasSuffix(err.Error(), errno.Error())
-	})
+// whyNoBuffers says what helps.
+func whyNoBuffers(err error) string {
+	step := ""
+	if open := (*perfbuf.OpenError)(nil); errors.As(err, &open) {
+		step = open.Step
+	}
+	switch {
+	case errors.Is(err, unix.EPERM) && step == "mmap":
+		return "; this user may lock no more memory: use a smaller -b, or raise ulimit -l or kernel.perf_event_mlock_kb"
+	case errors.Is(err, unix.ENOMEM):
+		return "; use a smaller -b"
+	case errors.Is(err, unix.EACCES):
+		// Debian's and Ubuntu's kernels have a level above the usual 2, at which
+		// CAP_PERFMON does not suffice.
+		return "; where kernel.perf_event_paranoid is above 2, this kernel asks for CAP_SYS_ADMIN in place of CAP_PERFMON: run it with sudo, or set sysctl kernel.perf_event_paranoid=2"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
+		return "; a seccomp filter, as of a container, or the kernel's lockdown refuses it: run it on the host"
+	}
+	return ""
+}
+
+// followCPUs sees that all CPUs have a buffer that are on line.
+func (s *Session) followCPUs() {
+	dead, err := s.slot(slotDeadCPUs)
+	if err != nil {
+		return // Losses says it
+	}
+	changed := s.cpus.Changed()
+	if dead == 0 && !changed {
+		return
+	}
+	if dead != 0 {
+		if err := s.setSlot(slotDeadCPUs, 0); err != nil {
+			return
+		}
+	}
+	s.cpuErr = s.reader.Follow(func(cpu int) bool {
+		return dead>>(cpu%64)&1 == 1 || !s.cpus.Online(cpu)
+	}, s.push)
+}
+
+// push puts a record into the queue.
+func (s *Session) push(record []byte) error {
+	s.queue.Push(event.Time(record), record)
+	return nil
 }

@@ -1,12 +1,9 @@
 package trace
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -15,72 +12,69 @@ import (
 	"opensnoop/internal/event"
 )
 
-// pendingTime is how long a call may be pending in the kernel, for its name, before we
-// look after it, and how often we look. A page that has to be fetched from a disk
-// takes less.
+// unreadTime is how long a call may be pending in the kernel for its name, which is in no
+// memory yet, before it is given out without. Fetching a page from a disk takes less;
+// whoever made the call can make it take for ever, and nobody else must wait for that.
+const unreadTime = 3 * time.Second
+
+// completionTime is how long a request of io_uring may take before it is given out without
+// its result: not every request has a completion.
+const completionTime = 3 * time.Second
+
+// pendingTime is how often we look after pending calls.
 const pendingTime = 100 * time.Millisecond
 
-// resultTime is how long a call whose result is wanted may block before it is
-// given out without.
-const resultTime = 3 * time.Second
+// requestID is set in the key of a pending request of io_uring (REQUEST_ID in
+// <opensnoop/io_uring.h>).
+const requestID = 1 << 63
 
-// callState is where a thread is that made a call.
-type callState int
+// interruptedID is set in the key of a call that a signal has interrupted, and that ends
+// with EINTR unless it begins again (INTERRUPTED_ID in <opensnoop/pending.h>).
+const interruptedID = 1 << 62
+
+// pendingCall is a value of the map of pending calls: struct pending_call in
+// <opensnoop/pending.h>.
+type pendingCall []byte
 
 const (
-	stateUnknown callState = iota // it is running, or we may not look
-	stateInCall
-	stateGone // it has ended, or is elsewhere
+	recordAt  = 24  // the record; the rest is its name's
+	shortName = 128 // bytes of a name that are in it; a longer one is elsewhere
 )
 
-// reclaim looks after the calls that are pending for long. If the thread is
-// blocked in its call, the name can be read now. If it has left it, the return
-// was missed, and the call is given out without its name.
+// record is the call's record, less a long name.
+func (p pendingCall) record() []byte { return p[recordAt:] }
+
+// hasLongName reports whether the name is elsewhere.
+func (p pendingCall) hasLongName() bool { return event.NameLen(p.record()) > shortName }
+
+// reclaim takes the calls whose end will not be seen out of the kernel and gives them out
+// as far as they are known.
 func (s *Session) reclaim() error {
-	patience := pendingTime
-	if s.fields.Has(event.Result) {
-		patience = resultTime
-	}
-	return s.takePending(func(e *event.Event, id uint64) bool {
-		if age := now() - e.Time; age < uint64(pendingTime) {
-			return false
-		} else if s.stateOf(id, e.Address) == stateGone {
-			return true
-		} else if age < uint64(patience) {
-			return false
+	return s.takePending(func(age time.Duration, id uint64) bool {
+		switch {
+		case !s.fields.Has(event.Result):
+			return age > unreadTime
+		case id&requestID != 0:
+			return age > completionTime
 		}
-		return s.readLate(e, id)
+		// Nothing limits how long a call takes, and it is in the map only once.
+		return age > pendingTime && !s.foreignIDs && threadGone(id&^interruptedID)
 	})
 }
 
 // reclaimAll gives out all pending calls, at the end.
 func (s *Session) reclaimAll() error {
-	return s.takePending(func(e *event.Event, id uint64) bool {
-		s.readLate(e, id)
-		return true
-	})
+	return s.takePending(func(time.Duration, uint64) bool { return true })
 }
 
-// readLate sets the name of a call that a thread is blocked in; false if it is in
-// no such call.
-func (s *Session) readLate(e *event.Event, id uint64) bool {
-	address := e.Address
-	if s.stateOf(id, address) != stateInCall {
-		return false
-	}
-	name, ok := readName(int(id>>32), uintptr(address))
-	// The name is that call's only if the thread did not leave it meanwhile.
-	if !ok || s.stateOf(id, address) != stateInCall {
-		return false
-	}
-	e.NameKind, e.Name, e.Address = event.NameRead, name, 0
-	return true
+// threadGone reports whether a thread has ended.
+func threadGone(id uint64) bool {
+	return errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
 }
 
-// takePending puts those of the pending calls into the queue for which settle is
-// true. Settle gets the call as an event, with the address in place of its name,
-// and the kernel's id of the thread; it may change the event.
-func (s *Session) takePending(settle func(e *event.Event, id uint64) bool) error {
+// takePending puts those of the pending calls into the queue for which take is true. It
+// gets how long the call has been pending, and the kernel's id of the thread or request.
+func (s *Session) takePending(take func(age time.Duration, id uint64) bool) error {
 	if !s.fields.Has(event.Result) { // else they are not counted
 		in, err := s.slot(slotPendingIn)
 		if err != nil || in == s.reclaimed {
@@ -89,74 +83,49 @@ func (s *Session) takePending(settle func(e *event.Event, id uint64) bool) error
 	}
 	var id uint64
 	var call []byte
-	taken := make(map[uint64][]byte)
+	taken := make(map[uint64]pendingCall)
 	for calls := s.pending.Iterate(); calls.Next(&id, &call); {
-		var e event.Event
-		if err := e.Decode(call); err != nil {
-			return fmt.Errorf("decoding a pending call: %w", err)
-		}
-		if settle(&e, id) {
-			e.Time = now()
-			taken[id] = e.Append(nil)
+		p := pendingCall(call)
+		if take(time.Duration(now()-event.Time(p.record())), id) {
+			taken[id] = slices.Clone(p)
 		}
 	}
-	for id, record := range taken {
-		// Who deletes it has it: the kernel may have come to it meanwhile.
-		if err := s.pending.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
-			continue
-		} else if err != nil {
+	for id, p := range taken {
+		if err := s.give(id, p); err != nil {
 			return fmt.Errorf("taking back pending calls: %w", err)
 		}
-		s.queue.Push(event.Time(record), record)
-		s.reclaimed++
 	}
 	return s.setSlot(slotPendingReclaimed, s.reclaimed)
 }
 
-// stateOf tells where a thread is that made a call with the given argument.
-func (s *Session) stateOf(id, argument uint64) callState {
-	if s.foreignIDs {
-		return stateUnknown
+// give takes a pending call out of the map and puts it into the queue.
+func (s *Session) give(id uint64, p pendingCall) error {
+	// Who deletes it has it: the kernel may have come to it meanwhile.
+	if err := s.pending.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil
+	} else if err != nil {
+		return err
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", id>>32, uint32(id)))
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return stateGone
+	if !s.fields.Has(event.Result) || id&interruptedID != 0 {
+		s.reclaimed++ // what count_pending counts
 	}
-	if err != nil {
-		return stateUnknown
+	record := p.record()
+	if p.hasLongName() {
+		var name []byte
+		// To do both at once takes Linux 5.14.
+		if err := errors.Join(s.longNames.Lookup(id, &name), s.longNames.Delete(id)); err != nil {
+			return err
+		}
+		record = append(record[:len(record)-shortName:len(record)-shortName], name...)
 	}
-	return parseState(string(text), argument)
-}
-
-// parseState reads /proc/PID/task/TID/syscall: "257 0xffffff9c 0x7f… …" in a
-// system call, with its arguments, "-1 …" outside, and "running".
-func parseState(text string, argument uint64) callState {
-	fields := strings.Fields(text)
-	switch {
-	case len(fields) < 2:
-		return stateUnknown
-	case fields[0] != "-1" && slices.Contains(fields[1:], fmt.Sprintf("%#x", argument)):
-		return stateInCall
+	var e event.Event
+	if err := e.Decode(record); err != nil {
+		return err
 	}
-	return stateGone
-}
-
-// readName reads a name in the memory of another process, and brings it into
-// memory if it is not there.
-func readName(pid int, address uintptr) ([]byte, bool) {
-	buf := make([]byte, event.NameMax+1)
-	n, err := unix.ProcessVMReadv(pid,
-		[]unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}},
-		[]unix.RemoteIovec{{Base: address, Len: len(buf)}}, 0)
-	if err != nil {
-		return nil, false
+	if id&interruptedID != 0 {
+		e.Result = -int32(unix.EINTR)
 	}
-	end := bytes.IndexByte(buf[:n], 0)
-	switch {
-	case end >= 0:
-		return buf[:end], true
-	case n == len(buf):
-		return buf[:event.NameMax], true
-	}
-	return nil, false
+	e.Time = now()
+	s.queue.Push(e.Time, e.Append(nil))
+	return nil
 }

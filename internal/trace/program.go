@@ -67,16 +67,40 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	if kernel.HasHelper(asm.FnTaskPtRegs) {
 		macros = append(macros, "TASK_REGS")
 	}
+	if fields.Has(event.Result) && completesWithCQE(version) {
+		macros = append(macros, "URING_CQE")
+	}
 	macros = append(macros, opts.Filter.Macros()...)
 	offsets, err := offsetsFor(fields, &opts.Filter)
 	if err != nil {
 		return bcc.Source{}, err
 	}
 	source := bcc.Source{Code: bpf.Source, Headers: bpf.Headers()}
+	// libbcc turns that off, and a call of what is not declared would be code that no
+	// kernel takes.
+	source.Flags = append(source.Flags, "-Werror=implicit-function-declaration")
 	for _, macro := range append(macros, offsets...) {
 		source.Flags = append(source.Flags, "-D"+macro)
 	}
 	return source, nil
+}
+
+// completesWithCQE reports whether the tracepoint io_uring_complete has a struct
+// io_uring_cqe in place of its members. Linux 6.12 does not, 6.18 does; between them only
+// the kernel's types tell.
+func completesWithCQE(version kernel.Version) bool {
+	if version < kernel.NewVersion(6, 13, 0) {
+		return false
+	}
+	if version >= kernel.NewVersion(6, 18, 0) {
+		return true
+	}
+	types, err := kernel.LoadTypes()
+	if err != nil {
+		return false // such opens then show without a result
+	}
+	n, err := types.TracepointArguments("io_uring_complete")
+	return err == nil && n == 3
 }
 
 // member is one of a kernel structure, whose offset a macro has.

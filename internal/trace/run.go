@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"runtime/debug"
 	"time"
 
-	"github.com/cilium/ebpf/perf"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
@@ -73,6 +71,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 		if t := time.Now(); t.After(checkPending) {
 			checkPending = t.Add(pendingTime)
 			err = s.reclaim()
+			s.followCPUs()
 			if t.After(checkLoss) {
 				checkLoss = t.Add(lossTime)
 				lost = s.checkLost(lost, h)
@@ -101,34 +100,12 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 // then moves all that the buffers hold into the queue. Whatever was submitted
 // before the round began is in the queue after it.
 func (s *Session) collect(wait time.Duration) error {
-	s.reader.SetDeadline(time.Now().Add(wait))
-	flushing := false
-	for {
-		err := s.reader.ReadInto(&s.sample)
-		switch {
-		case err == nil:
-			if len(s.sample.RawSample) > 0 { // else the ring's own count of losses
-				s.queue.Push(event.Time(s.sample.RawSample), s.sample.RawSample)
-			}
-			if !flushing {
-				// The reader may have been woken at the watermark and would go on
-				// for as long as records come. Now it tells when it has been
-				// through all buffers.
-				if err := s.reader.Flush(); err != nil {
-					return fmt.Errorf("reading the perf buffers: %w", err)
-				}
-				flushing = true
-			}
-		case errors.Is(err, perf.ErrFlushed):
-			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			if !flushing {
-				return nil
-			}
-		default:
-			return fmt.Errorf("reading the perf buffers: %w", err)
+	if wait > 0 {
+		if err := s.reader.Wait(wait); err != nil {
+			return err
 		}
 	}
+	return s.reader.Read(s.push)
 }
 
 // release hands out what is older than horizon.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/perf"
 
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
@@ -23,6 +22,7 @@ import (
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 	"opensnoop/internal/order"
+	"opensnoop/internal/perfbuf"
 	"opensnoop/internal/probe"
 )
 
@@ -77,11 +77,19 @@ type Session struct {
 	compiler *bcc.Compiler
 	compiled *bcc.Result
 	module   *object.Module
-	reader   *perf.Reader
+	reader   *perfbuf.Reader
+	cpus     kernel.CPUs
+	cpuErr   error     // why not all of them have a buffer
 	pending  *ebpf.Map // calls whose name or result is not known yet
-	slots    *ebpf.Map // what the program counts and what it is told; see slot
-	pages    int
+	// Names of pending calls that are too long for that map; nil without results.
+	longNames *ebpf.Map
 
+	slots *ebpf.Map // what the program counts and what it is told; see slot
+	pages int
+
+	hooks  []*probe.Hook // that are attached
+	hooked uint64        // what slotHooked has
+	probe  string        // its name
 	hook   string
 	also   []string
 	passed []string
@@ -89,7 +97,6 @@ type Session struct {
 
 	fields    event.Fields
 	filter    filter.Filter
-	sample    perf.Record
 	queue     order.Queue
 	reclaimed uint64 // calls taken out of the map here
 
@@ -163,7 +170,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, &unavailable{err}
 	}
 	_, foreign := kernel.CurrentPIDNamespace()
-	s := &Session{fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
+	s := &Session{probe: p.Name, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -242,7 +249,7 @@ func (s *Session) detach() error {
 func (s *Session) Close() error {
 	err := s.detach()
 	if s.reader != nil {
-		err = errors.Join(err, s.reader.Close())
+		s.reader.Close()
 		s.reader = nil
 	}
 	if s.module != nil {

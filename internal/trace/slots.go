@@ -9,24 +9,17 @@ type slot uint32
 const (
 	slotLostBuffer slot = iota
 	slotLostPending
+	slotLostCPU
+	slotLostEntry
 	slotPendingIn
 	slotPendingReclaimed
+	slotDeadCPUs
 	slotSelfSeen
 	slotSelf
+	slotHooked
 	slotPID
 	slotCount
 )
-
-// Losses returns what was lost until now.
-func (s *Session) Losses() (l Losses, err error) {
-	if l.Buffer, err = s.slot(slotLostBuffer); err != nil {
-		return Losses{}, err
-	}
-	if l.Pending, err = s.slot(slotLostPending); err != nil {
-		return Losses{}, err
-	}
-	return l, nil
-}
 
 func (s *Session) slot(which slot) (value uint64, err error) {
 	if err := s.slots.Lookup(which, &value); err != nil {

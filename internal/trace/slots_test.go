@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"opensnoop/bpf"
+	"opensnoop/internal/probe"
 )
 
 // The C compiler gives enum slot the numbers that are here.
@@ -22,12 +23,21 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 	for name, want := range map[string]slot{
 		"LOST_BUFFER":       slotLostBuffer,
 		"LOST_PENDING":      slotLostPending,
+		"LOST_CPU":          slotLostCPU,
+		"DEAD_CPUS":         slotDeadCPUs,
+		"LOST_ENTRY":        slotLostEntry,
+		"HOOKED":            slotHooked,
 		"PENDING_IN":        slotPendingIn,
 		"PENDING_RECLAIMED": slotPendingReclaimed,
 		"SELF_SEEN":         slotSelfSeen,
 		"SELF":              slotSelf,
 		"PID":               slotPID,
 		"SLOTS":             slotCount,
+	} {
+		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
+	}
+	for name, want := range map[string]uint64{
+		"HOOKED_OPENAT2": probe.NativeOpenat2, "HOOKED_COMPAT_OPENAT2": probe.CompatOpenat2,
 	} {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
 	}

@@ -15,15 +15,18 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +116,10 @@ static void doors32(const char *dir)
 	struct open_how *low = (struct open_how *)in_dir("", "");
 	*low = how;
 	int80(437, AT_FDCWD, (uintptr_t)in_dir(dir, "int80-openat2"), (uintptr_t)low, sizeof(*low));
+	// The kernel takes the lower halves of the registers.
+	uintptr_t garbage = 0x5a5a5a5a00000000;
+	int80(295, garbage | (uint32_t)AT_FDCWD, garbage | (uintptr_t)in_dir(dir, "int80-garbage"),
+	      garbage | O_RDONLY, garbage);
 	char *name = in_dir(dir, "not-opened");
 	int80(85, (uintptr_t)name, (uintptr_t)name + page, 1, 0); // readlink
 	int80(257, (uintptr_t)name, (uintptr_t)name, 0, 0);       // remap_file_pages
@@ -191,43 +198,87 @@ static void length(size_t size)
 	try_open(name);
 }
 
-// uring opens DIR/uring-N through io_uring: by openat, by openat2, and by openat
-// with the order to put it off to a kernel worker, and waits for each.
-static void uring(const char *dir)
+// A ring of io_uring.
+struct ring {
+	int fd;
+	unsigned *tail, *array, mask, sent;
+	struct io_uring_sqe *sqes;
+};
+
+static struct ring new_ring(void)
 {
 	struct io_uring_params p = {};
-	struct open_how how = { .flags = O_RDONLY };
-	int fd = syscall(SYS_io_uring_setup, 4, &p);
+	struct ring r = { .fd = syscall(SYS_io_uring_setup, 4, &p) };
 
-	if (fd < 0)
+	if (r.fd < 0)
 		fail("io_uring_setup");
 	char *sq = map(NULL, p.sq_off.array + p.sq_entries * sizeof(unsigned),
-		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQ_RING);
-	struct io_uring_sqe *sqes = map(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQES);
-	unsigned *tail = (unsigned *)(sq + p.sq_off.tail);
-	unsigned *array = (unsigned *)(sq + p.sq_off.array);
-	unsigned mask = *(unsigned *)(sq + p.sq_off.ring_mask);
+		       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, r.fd, IORING_OFF_SQ_RING);
+	r.sqes = map(NULL, p.sq_entries * sizeof(*r.sqes), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_POPULATE, r.fd, IORING_OFF_SQES);
+	r.tail = (unsigned *)(sq + p.sq_off.tail);
+	r.array = (unsigned *)(sq + p.sq_off.array);
+	r.mask = *(unsigned *)(sq + p.sq_off.ring_mask);
+	return r;
+}
+
+// submit makes a request and waits for it; slot as in sqe.file_index.
+static void submit(struct ring *r, int opcode, int flags, const char *name, unsigned slot)
+{
+	static struct open_how how = { .flags = O_RDONLY };
+	struct io_uring_sqe *sqe = &r->sqes[*r->tail & r->mask];
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = opcode;
+	sqe->flags = flags;
+	sqe->fd = AT_FDCWD;
+	sqe->addr = (uintptr_t)name;
+	sqe->splice_fd_in = slot; // a union with file_index, which older headers lack
+	if (opcode == IORING_OP_OPENAT2) {
+		sqe->len = sizeof(how);
+		sqe->off = (uintptr_t)&how;
+	}
+	r->array[*r->tail & r->mask] = *r->tail & r->mask;
+	__atomic_store_n(r->tail, *r->tail + 1, __ATOMIC_RELEASE);
+	if (!(flags & IOSQE_CQE_SKIP_SUCCESS))
+		r->sent++;
+	if (syscall(SYS_io_uring_enter, r->fd, 1, r->sent, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
+		fail("io_uring_enter");
+}
+
+// uring opens DIR/uring-N through io_uring: by openat, by openat2, and by openat
+// with the order to put it off to a kernel worker.
+static void uring(const char *dir)
+{
+	struct ring r = new_ring();
 
 	for (int i = 0; i < 3; i++) {
 		char name[4096];
-		struct io_uring_sqe *sqe = &sqes[*tail & mask];
 
 		snprintf(name, sizeof(name), "%s/uring-%d", dir, i);
-		memset(sqe, 0, sizeof(*sqe));
-		sqe->opcode = i == 1 ? IORING_OP_OPENAT2 : IORING_OP_OPENAT;
-		sqe->flags = i == 2 ? IOSQE_ASYNC : 0;
-		sqe->fd = AT_FDCWD;
-		sqe->addr = (uintptr_t)name;
-		if (i == 1) {
-			sqe->len = sizeof(how);
-			sqe->off = (uintptr_t)&how;
-		}
-		array[*tail & mask] = *tail & mask;
-		__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-		if (syscall(SYS_io_uring_enter, fd, 1, i + 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
-			fail("io_uring_enter");
+		submit(&r, i == 1 ? IORING_OP_OPENAT2 : IORING_OP_OPENAT, i == 2 ? IOSQE_ASYNC : 0,
+		       name, 0);
 	}
+}
+
+// uring_results opens NAME through io_uring, so that it gets a descriptor, does so by a
+// worker, gets place 2 of the ring's own table, and one that the kernel chooses; then a
+// name that is not there, and NAME without a completion.
+static void uring_results(const char *name)
+{
+	struct ring r = new_ring();
+	int none[4] = { -1, -1, -1, -1 };
+	char missing[4096];
+
+	snprintf(missing, sizeof(missing), "%s-missing", name);
+	if (syscall(SYS_io_uring_register, r.fd, IORING_REGISTER_FILES, none, 4))
+		fail("io_uring_register");
+	submit(&r, IORING_OP_OPENAT, 0, name, 0);
+	submit(&r, IORING_OP_OPENAT, IOSQE_ASYNC, name, 0);
+	submit(&r, IORING_OP_OPENAT2, 0, name, 3);
+	submit(&r, IORING_OP_OPENAT, 0, name, ~0U);
+	submit(&r, IORING_OP_OPENAT, 0, missing, 0);
+	submit(&r, IORING_OP_OPENAT, IOSQE_CQE_SKIP_SUCCESS, name, 0);
 }
 
 // with_flags opens names with flags: FLAGS NAME FLAGS NAME…, and leaves them open.
@@ -298,6 +349,153 @@ static void blocked(int n, const char *fifo, int unfaulted)
 	kill(0, SIGKILL); // the runner has put us into a group of our own
 }
 
+// await_call waits until a thread of ours is blocked in a system call.
+static void await_call(long tid, long nr)
+{
+	char path[64], text[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/syscall", tid);
+	do {
+		memset(text, 0, sizeof(text));
+		usleep(1000);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			fail(path);
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			fail(path);
+		close(fd);
+	} while (strtol(text, NULL, 10) != nr || !strncmp(text, "running", 7));
+}
+
+static char *blocking_name;
+static volatile long blocking_tid;
+
+static void *block(void *unused)
+{
+	blocking_tid = syscall(SYS_gettid);
+	syscall(SYS_openat, AT_FDCWD, blocking_name, O_RDONLY);
+	return unused;
+}
+
+// start_blocking starts a thread that opens a name, and returns once that blocks.
+static pthread_t start_blocking(char *name)
+{
+	pthread_t thread;
+
+	blocking_name = name;
+	if (pthread_create(&thread, NULL, block, NULL))
+		fail("pthread_create");
+	while (!blocking_tid)
+		usleep(1000);
+	await_call(blocking_tid, SYS_openat);
+	return thread;
+}
+
+// overwritten opens a FIFO, and has the name in its memory become another one, or none,
+// while that blocks. If it is unfaulted, it was not in memory.
+static void overwritten(const char *fifo, const char *other, int unfaulted)
+{
+	int fd = memfd_create("name", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, fifo, strlen(fifo) + 1) < 0 || ftruncate(fd, page))
+		fail("memfd_create");
+	char *name = map(NULL, page, PROT_READ, MAP_SHARED | (unfaulted ? 0 : MAP_POPULATE), fd, 0);
+	pthread_t thread = start_blocking(name);
+
+	if (*other) {
+		if (pwrite(fd, other, strlen(other) + 1, 0) < 0)
+			fail("pwrite");
+	} else {
+		munmap(name, page);
+	}
+	if (open(fifo, O_WRONLY) < 0)
+		fail(fifo);
+	pthread_join(thread, NULL);
+}
+
+static void handler(int signal)
+{
+	(void)signal;
+	try_open("/in-the-handler");
+}
+
+// interrupted opens a FIFO, has a signal come after some seconds while that blocks, and
+// then a writer, if the open is to be restarted. Its status is whether all went as that says.
+static void interrupted(char *fifo, int seconds, int restart)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = restart ? SA_RESTART : 0 };
+	struct itimerval timer = { .it_value.tv_sec = seconds };
+
+	sigaction(SIGALRM, &action, NULL);
+	pid_t writer = fork();
+
+	if (writer == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sleep(seconds + 1);
+		_exit(restart && open(fifo, O_WRONLY) < 0);
+	}
+	setitimer(ITIMER_REAL, &timer, NULL);
+	long fd = syscall(SYS_openat, AT_FDCWD, fifo, O_RDONLY);
+
+	if (restart ? fd < 0 : fd >= 0 || errno != EINTR)
+		fail("the open");
+	if (fd >= 0)
+		close(fd);
+	waitpid(writer, NULL, 0);
+}
+
+// stuck opens a name in memory whose page never comes, until stdin ends.
+static void stuck(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	char *name = map(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register region = { .range = { (uintptr_t)name, page },
+					  .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	char c;
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &region))
+		fail("userfaultfd");
+	start_blocking(name);
+	while (read(0, &c, 1) > 0)
+		;
+	kill(0, SIGKILL); // the runner has put us into a group of our own
+}
+
+// refused makes calls that the kernel refuses before it looks for a file: DIR/small,
+// DIR/large, DIR/garbage and DIR/null by openat2.
+static void refused(const char *dir)
+{
+	struct {
+		struct open_how how;
+		char more[8];
+	} garbage = { .how.flags = O_RDONLY, .more[7] = 1 };
+
+	syscall(SYS_openat2, AT_FDCWD, in_dir(dir, "small"), &garbage.how, 8);
+	syscall(SYS_openat2, AT_FDCWD, in_dir(dir, "large"), &garbage.how, 2 * page);
+	syscall(SYS_openat2, AT_FDCWD, in_dir(dir, "garbage"), &garbage, sizeof(garbage));
+	syscall(SYS_openat2, AT_FDCWD, in_dir(dir, "null"), NULL, sizeof(garbage.how));
+}
+
+// by_handle opens a file by its handle, if its file system has such, and by one that is none.
+static void by_handle(const char *name)
+{
+	union {
+		struct file_handle handle;
+		char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} h = { .handle.handle_bytes = MAX_HANDLE_SZ };
+	int mount_id, mount = open(name, O_RDONLY);
+
+	if (mount < 0)
+		fail(name);
+	if (!name_to_handle_at(AT_FDCWD, name, &h.handle, &mount_id, 0))
+		open_by_handle_at(mount, &h.handle, O_RDONLY);
+	h.handle.handle_bytes = 8;
+	h.handle.handle_type = 254;
+	open_by_handle_at(mount, &h.handle, O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	char c;
@@ -336,6 +534,22 @@ int main(int argc, char **argv)
 		threads(atol(argv[2]), argv[3]);
 	else if (!strcmp(how, "uring") && argc == 3)
 		uring(argv[2]);
+	else if (!strcmp(how, "uring-results") && argc == 3)
+		uring_results(argv[2]);
+	else if (!strcmp(how, "overwritten") && argc == 4)
+		overwritten(argv[2], argv[3], 0);
+	else if (!strcmp(how, "overwritten-unfaulted") && argc == 4)
+		overwritten(argv[2], argv[3], 1);
+	else if (!strcmp(how, "interrupted") && argc == 4)
+		interrupted(argv[2], atoi(argv[3]), 0);
+	else if (!strcmp(how, "restarted") && argc == 4)
+		interrupted(argv[2], atoi(argv[3]), 1);
+	else if (!strcmp(how, "stuck") && argc == 2)
+		stuck();
+	else if (!strcmp(how, "refused") && argc == 3)
+		refused(argv[2]);
+	else if (!strcmp(how, "by-handle") && argc == 3)
+		by_handle(argv[2]);
 	else if (!strcmp(how, "flood") && argc == 4)
 		flood(atol(argv[2]), argv[3]);
 	else if (!strcmp(how, "blocked") && argc == 4)

@@ -73,6 +73,7 @@ static long (*bpf_map_update_elem)(void *map, void *key, void *value, u64 flags)
 static long (*bpf_map_delete_elem)(void *map, void *key) = (void *)3;
 static long (*bpf_probe_read)(void *to, u32 size, const void *from) = (void *)4;
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
+static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_trace_printk_)(const char *fmt, u64 size, ...) = (void *)6;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*bpf_get_current_uid_gid)(void) = (void *)15;

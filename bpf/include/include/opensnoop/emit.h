@@ -32,6 +32,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->tgid = id >> 32;
 	r->tid = id;
 	r->fields = FIELDS;
+	r->fixed = 0;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
@@ -47,37 +48,109 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	set_flags(r, args);
 }
 
+#define ENOSPC 28
+
+// count_lost counts a record that did not get out, with the error of that.
+static __always_inline void count_lost(long error)
+{
+	u64 *dead;
+
+	// The ring's own count of lost records reaches the reader only with the next
+	// record that fits; this one is right at any time.
+	if (error == -ENOSPC) {
+		add(LOST_BUFFER, 1);
+		return;
+	}
+	add(LOST_CPU, 1);
+	dead = slot(DEAD_CPUS);
+	if (dead)
+		*dead |= 1ULL << (bpf_get_smp_processor_id() & 63); // if not now, then next time
+}
+
 // submit sends a record with len bytes of its name.
 static __always_inline void submit(void *ctx, struct record *r, u32 len)
 {
+	long error;
+
 	r->name_len = len;
 	r->time = bpf_ktime_get_ns();
-	// The ring's own count of lost records reaches the reader only with the
-	// next record that fits; this one is right at any time.
-	if (output(ctx, r, FIXED_SIZE + (len & (PATH_MAX - 1))))
-		add(LOST_BUFFER, 1);
+	error = output(ctx, r, FIXED_SIZE + (len & (PATH_MAX - 1)));
+	if (error)
+		count_lost(error);
 }
 
-// submit_named sends a record by the result n of reading its name into it, which
-// counts the NUL; for an empty name of a program it is 0 before Linux 6.10. If it is
-// negative, the address takes the name's place, and kind says why.
-static __always_inline void submit_named(void *ctx, struct record *r, long n, enum name_kind kind,
-					 u64 address)
+// set_address puts the address of a name into its place; kind says why.
+static __always_inline void set_address(struct record *r, enum name_kind kind, u64 address)
 {
-	if (n >= 0) {
-		if (!name_wanted(r->name))
-			return;
-		kind = NAME_READ;
-		n = n ? n - 1 : 0;
-	} else {
-#ifdef NAMES
-		return;
-#endif
-		n = sizeof(address);
-		__builtin_memcpy(r->name, &address, sizeof(address));
-	}
 	r->name_kind = kind;
-	submit(ctx, r, n);
+	r->name_len = sizeof(address);
+	__builtin_memcpy(r->name, &address, sizeof(address));
+}
+
+// set_name takes the name that was read into a record with the result n >= 0, which counts
+// the NUL; for an empty name of a program it is 0 before Linux 6.10.
+static __always_inline void set_name(struct record *r, long n)
+{
+	r->name_kind = NAME_READ;
+	r->name_len = n ? n - 1 : 0;
+}
+
+// record_wanted reports whether the name of a record is wanted. A name that is not known
+// is none of those to show, nor of those not to show.
+static __always_inline bool record_wanted(struct record *r)
+{
+	if (r->name_kind == NAME_READ)
+		return name_wanted(r->name);
+#ifdef NAMES
+	return false;
+#else
+	return true;
+#endif
+}
+
+// read_name reads the name that a call passes, if it has one and its page is in memory.
+static __always_inline void read_name(struct record *r, struct open_args *args)
+{
+	long n;
+
+	if (args->by_handle) {
+		set_address(r, NAME_HANDLE, args->name);
+		return;
+	}
+	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)args->name);
+	if (n < 0)
+		set_address(r, NAME_UNSEEN, args->name);
+	else
+		set_name(r, n);
+}
+
+// set_result sets the result of a call; false if calls that end so are not wanted.
+static __always_inline bool set_result(struct record *r, s64 result)
+{
+#ifdef FAILED
+	if (result >= 0 || result == RESULT_UNKNOWN)
+		return false;
+#endif
+#if FIELDS & FIELD_RESULT
+	r->result = result;
+#endif
+	return true;
+}
+
+// read_missing_flags reads the flags of a call at its end, if their page was not in memory
+// at the entry. False if they are not wanted.
+static __always_inline bool read_missing_flags(struct record *r, struct pt_regs *regs)
+{
+#if FIELDS & FIELD_FLAGS
+	struct open_args args = {};
+
+	if (!(r->fields & UNREAD(FIELD_FLAGS)) || !read_open_args(regs, syscall_nr(regs), &args))
+		return true;
+	if (args.flags_read && !flags_wanted(args.flags))
+		return false;
+	set_flags(r, &args);
+#endif
+	return true;
 }
 
 #endif

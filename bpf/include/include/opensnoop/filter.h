@@ -64,6 +64,14 @@ static __always_inline bool listed(u64 local)
 }
 // clang-format on
 
+// is_self reports whether the current thread, of this pid_tgid, is the tracer's.
+static __always_inline bool is_self(u64 id)
+{
+	u64 *self = slot(SELF);
+
+	return self && local_id(id) >> 32 == *self;
+}
+
 // traced reports whether the current thread, of this pid_tgid, is one to trace.
 static __always_inline bool traced(u64 id)
 {

@@ -4,55 +4,136 @@
 
 // Opens through io_uring.
 
-#include <opensnoop/emit.h>
-#include <opensnoop/filename.h>
+#include <opensnoop/pending.h>
+
+// What pending calls are found by: the address of the request, which has the top bits. No
+// pid_tgid has them, and an INTERRUPTED_ID has another one.
+#define REQUEST_ID(address) (((address) | 1ULL << 63) & ~(1ULL << 62))
+
+// The start of struct io_kiocb, with the struct io_open that it holds
+// (include/linux/io_uring_types.h, io_uring/openclose.c).
+struct open_request {
+	u64 file;
+	u32 dfd;
+	u32 file_slot; // the place in the ring's own table of files, from 1; 0 for none
+	const char **filename;
+	struct open_how how;
+	u64 other[3];
+	u8 opcode;
+};
+
+// settle_request ends the earlier request of this address, if it is still pending: not
+// every request has a completion (IOSQE_CQE_SKIP_SUCCESS), and the memory is used again.
+static __always_inline void settle_request(void *ctx, struct call *c, u64 id)
+{
+#if FIELDS & FIELD_RESULT
+	struct pending_call *before = find_pending(&id);
+
+	if (!before)
+		return;
+	copy_pending(c, before);
+	if (!drop_pending(id))
+		return;
+	if (set_result(&c->record, RESULT_UNKNOWN))
+		submit_kept(ctx, c, id);
+	else
+		forget_name(&c->record, id);
+#endif
+}
+
+// set_request sets the record of a request, with its name.
+static __always_inline void set_request(struct record *r, u64 id, struct open_request *req,
+					struct open_args *args)
+{
+	const char *name = NULL;
+	long n;
+
+	fill(r, id, args);
+	r->fixed = req->file_slot != 0;
+	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
+	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
+	if (n < 0)
+		set_address(r, NAME_BAD, (u64)name);
+	else
+		set_name(r, n);
+}
 
 // io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
 //
 // Opens through io_uring are no system calls, and the functions behind them run
 // twice for a request that is put off. A request is submitted once, when the
-// kernel already has its own copy of the name. Its result is not seen.
+// kernel already has its own copy of the name.
 static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 {
-	// The start of struct io_kiocb, with the struct io_open that it holds
-	// (include/linux/io_uring_types.h, io_uring/openclose.c).
-	struct {
-		u64 file;
-		u32 dfd, file_slot;
-		struct filename_start *filename;
-		struct open_how how;
-		u64 other[3];
-		u8 opcode;
-	} req = {};
+	struct open_request req = {};
 	struct open_args args = {};
-	struct record *r;
-	const char *name = NULL;
+	struct call *c;
 	u64 id;
-	int zero = 0;
-	long n;
 
 	if (bpf_probe_read_kernel(&req.opcode, 1,
-				  (void *)ctx->args[0] + offsetof(typeof(req), opcode)))
+				  (void *)ctx->args[0] + offsetof(struct open_request, opcode)))
 		return 0;
 	if (req.opcode != 18 && req.opcode != 28) // IORING_OP_OPENAT, IORING_OP_OPENAT2
 		return 0;
 	id = bpf_get_current_pid_tgid();
 	if (!traced(id))
 		return 0;
-	bpf_probe_read_kernel(&req, offsetof(typeof(req), other), (void *)ctx->args[0]);
+	bpf_probe_read_kernel(&req, offsetof(struct open_request, other), (void *)ctx->args[0]);
 	args.flags = req.how.flags & ~O_LARGEFILE; // which the kernel adds
 	args.mode = req.how.mode;
 	args.flags_read = true;
-	if (!flags_wanted(args.flags))
+	c = scratch_call(SCRATCH_SUBMIT);
+	if (!c || !flags_wanted(args.flags))
 		return 0;
-	r = scratch_record(&zero);
-	if (!r)
+	settle_request(ctx, c, REQUEST_ID(ctx->args[0]));
+	set_request(&c->record, id, &req, &args);
+	if (!record_wanted(&c->record))
 		return 0;
-	fill(r, id, &args);
-	bpf_probe_read_kernel(&name, sizeof(name), &req.filename->name);
-	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
-	submit_named(ctx, r, n, NAME_BAD, (u64)name);
+#if FIELDS & FIELD_RESULT
+	c->address = req.file_slot;
+	c->nr = NR_ANY;
+	if (make_pending(c, REQUEST_ID(ctx->args[0])))
+		return 0;
+#endif
+#ifdef FAILED
+	add(LOST_PENDING, 1);
+#else
+	submit(ctx, &c->record, c->record.name_len);
+#endif
 	return 0;
 }
+
+#if FIELDS & FIELD_RESULT
+// io_uring_complete(ctx, struct io_kiocb *req, u64 user_data, int res, …) up to 6.17, then
+// (ctx, req, struct io_uring_cqe *cqe). It runs in whatever thread comes to it.
+static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = REQUEST_ID(ctx->args[1]);
+	struct pending_call *pending = find_pending(&id);
+	struct call *c = scratch_call(SCRATCH_COMPLETE);
+	s32 result = RESULT_UNKNOWN;
+
+	if (!pending || !c)
+		return 0;
+#ifdef URING_CQE
+	// struct io_uring_cqe { u64 user_data; s32 res; u32 flags; }
+	bpf_probe_read_kernel(&result, sizeof(result), (void *)ctx->args[2] + 8);
+#else
+	result = ctx->args[3];
+#endif
+	copy_pending(c, pending);
+	// The result of an open into a place that the program chose is 0. If the kernel is to
+	// choose, the slot is ~0 (IORING_FILE_INDEX_ALLOC), and the result the place.
+	if (result >= 0 && c->address != 0 && (u32)c->address != ~0U)
+		result = c->address - 1;
+	if (!drop_pending(id))
+		return 0;
+	if (set_result(&c->record, result))
+		submit_kept(ctx, c, id);
+	else
+		forget_name(&c->record, id);
+	return 0;
+}
+#endif
 
 #endif

@@ -4,8 +4,13 @@
 
 // The kernel's own open function, by kprobes.
 
-#include <opensnoop/filename.h>
 #include <opensnoop/trace.h>
+
+// The start of struct filename, the kernel's copy of a name (include/linux/fs.h).
+struct filename {
+	const char *name;
+	u64 uptr; // the address in the process, before Linux 7.0
+};
 
 // read_flags sets the flags and mode of the call of the kernel's open function.
 // What that is passed is not what the program passed: unknown flags and a mode
@@ -25,7 +30,10 @@ static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *ar
 	how.flags = (u32)PT_REGS_PARM3(ctx);
 	how.mode = (u32)PT_REGS_PARM4(ctx) & ALLPERMS;
 #else
-	bpf_probe_read_kernel(&how, sizeof(how), (void *)PT_REGS_PARM3(ctx));
+	if (args->by_handle)
+		how.flags = (u32)PT_REGS_PARM3(ctx);
+	else
+		bpf_probe_read_kernel(&how, sizeof(how), (void *)PT_REGS_PARM3(ctx));
 #endif
 	args->flags = is_compat() ? how.flags : how.flags & ~O_LARGEFILE;
 	args->mode = how.mode;
@@ -33,56 +41,142 @@ static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *ar
 #endif
 }
 
-// do_sys_openat2(int dfd, const char __user *filename, struct open_how *how),
-// do_sys_open(int dfd, const char __user *filename, int flags, umode_t mode)
-// before 5.6.
-static __always_inline int on_open_enter(struct pt_regs *ctx)
+// seen_before reports whether the current call has shown at its own entry.
+static __always_inline bool seen_before(u32 nr)
+{
+	bool compat;
+	u64 *hooked;
+
+	if ((nr & 0xffff) != 437) // openat2, everywhere
+		return false;
+	compat = is_compat();
+	hooked = slot(HOOKED);
+	return door_of(nr, compat) == OPENAT2 && hooked &&
+	       *hooked & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
+}
+
+// __x64_sys_openat2(const struct pt_regs *regs) and its like. The kernel refuses calls with
+// a `how` that it cannot take before they come to its open function.
+static __always_inline int on_openat2_enter(struct pt_regs *ctx)
+{
+#ifdef TASK_REGS
+	struct pt_regs *regs = current_regs(NULL);
+	u64 id = bpf_get_current_pid_tgid();
+	struct open_args args = {};
+
+	if (traced(id) && read_open_args(regs, syscall_nr(regs), &args))
+		trace_enter(ctx, id, &args);
+#endif
+	return 0;
+}
+
+// enter begins the record of a call of a function whose second argument is the name, or
+// the file handle.
+static __always_inline void enter(struct pt_regs *ctx, bool by_handle)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct open_args args = {};
 
 	if (!traced(id))
-		return 0;
+		return;
+	args.nr = NR_ANY;
+	args.by_handle = by_handle;
+#ifdef TASK_REGS
+	struct pt_regs *regs = current_regs(NULL);
+
+	args.nr = syscall_nr(regs);
+	args.sp = LOAD(&regs->sp);
+	if (!by_handle && seen_before(args.nr))
+		return;
+#endif
 	read_flags(ctx, &args);
 	args.name = PT_REGS_PARM2(ctx);
 	trace_enter(ctx, id, &args);
+}
+
+// do_sys_openat2(int dfd, const char __user *filename, struct open_how *how),
+// do_sys_open(int dfd, const char __user *filename, int flags, umode_t mode)
+// before 5.6.
+static __always_inline int on_open_enter(struct pt_regs *ctx)
+{
+	enter(ctx, false);
+	return 0;
+}
+
+// do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag)
+static __always_inline int on_handle_enter(struct pt_regs *ctx)
+{
+	enter(ctx, true);
 	return 0;
 }
 
 static __always_inline int on_open_return(struct pt_regs *ctx)
 {
+#ifdef TASK_REGS
+	trace_return(ctx, current_regs(NULL), 0);
+#else
 	trace_return(ctx, NULL, 0);
+#endif
 	return 0;
 }
 
-// do_filp_open(int dfd, struct filename *pathname, const struct open_flags *op)
-// follows once the kernel has its own copy of the name. A call that then blocks
-// still shows at once, and when many blocked calls have used up the instances of
-// the return probe, no name is missed.
+// is_name_of reports whether the kernel's copy of a name is of this pending call.
+static __always_inline bool is_name_of(struct pending_call *pending, struct filename *filename)
+{
+	struct call *call = (struct call *)pending;
+#ifdef TASK_REGS
+	// Since Linux 7.0 the copy does not tell where it comes from. The call that the
+	// thread is in does.
+	struct pt_regs *regs = current_regs(NULL);
+	struct open_args args = {};
+
+	return (u32)syscall_nr(regs) == call->nr && read_open_args(regs, call->nr, &args) &&
+	       args.name == call->address;
+#else
+	u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &filename->uptr);
+	return address == call->address;
+#endif
+}
+
+// do_filp_open(int dfd, struct filename *pathname, const struct open_flags *op),
+// do_file_open since Linux 7.0, follows once the kernel has its own copy of the name: what
+// it opens, whatever happens to the program's. A call that then blocks still shows at once,
+// and when many blocked calls have used up the instances of the return probe, no name is
+// missed.
 static __always_inline int on_open_named(struct pt_regs *ctx)
 {
-	u64 id = bpf_get_current_pid_tgid(), address;
-	struct filename_start filename = {};
-	struct record *r;
-	struct pending_call *call;
-	int zero = 0;
+	struct filename *filename = (void *)PT_REGS_PARM2(ctx);
+	u64 id = bpf_get_current_pid_tgid();
+	struct pending_call *pending;
+	const char *name = NULL;
+	struct call *c;
 	long n;
 
 	if (none_pending())
 		return 0;
-	call = find_pending(&id);
-	if (!call)
+	pending = find_pending(&id);
+	c = scratch_call(SCRATCH_NAMED);
+	if (!pending || !c)
 		return 0;
-	// Where struct filename is another, the address does not match, and the
-	// return probe serves.
-	bpf_probe_read_kernel(&filename, sizeof(filename), (void *)PT_REGS_PARM2(ctx));
-	if (filename.uptr != call->name)
+	copy_pending(c, pending);
+	// It may be no name but an error, which the function then returns.
+	if (c->record.name_kind != NAME_UNSEEN || !is_name_of(pending, filename) ||
+	    bpf_probe_read_kernel(&name, sizeof(name), &filename->name))
 		return 0;
-	r = scratch_record(&zero);
-	if (!r || !take_pending(id, r, &address))
+	n = bpf_probe_read_kernel_str(c->record.name, sizeof(c->record.name), name);
+	if (n < 0 || !drop_pending(id))
 		return 0;
-	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), filename.name);
-	submit_named(ctx, r, n, NAME_UNSEEN, address);
+	set_name(&c->record, n);
+	if (!record_wanted(&c->record))
+		return 0;
+#if FIELDS & FIELD_RESULT
+	if (!make_pending(c, id))
+		add(LOST_PENDING, 1);
+#else
+	submit(ctx, &c->record, c->record.name_len);
+#endif
 	return 0;
 }
 

@@ -8,15 +8,27 @@
 #include <linux/types.h>
 #include <opensnoop/slots.h>
 
+struct call;
 struct pending_call;
 struct record;
 
 // slot is where a value of enum slot stands; NULL only for the verifier.
 static __always_inline u64 *slot(int which);
 
-// scratch_record is this CPU's memory to build a record in; NULL only for the
-// verifier. Zero is a place of the caller's that holds 0.
-static __always_inline struct record *scratch_record(int *zero);
+// Each program has memory of its own to build a record in. The kernel does not run a
+// program on a CPU where it runs already, but it may well run another one meanwhile:
+// system call tracepoints can be preempted since Linux 6.13.
+enum scratch {
+	SCRATCH_ENTER,
+	SCRATCH_NAMED,
+	SCRATCH_RETURN,
+	SCRATCH_SUBMIT,
+	SCRATCH_COMPLETE,
+	SCRATCHES,
+};
+
+// scratch_call is a program's memory on this CPU; NULL only for the verifier.
+static __always_inline struct call *scratch_call(int which);
 
 // output puts the first size bytes of a record into the perf buffer of this CPU; not 0
 // if they do not fit.
@@ -25,8 +37,13 @@ static __always_inline long output(void *ctx, struct record *r, u64 size);
 // The pending calls, by pid_tgid. Putting and deleting return 0, or an error if there
 // is no room, or no such call.
 static __always_inline struct pending_call *find_pending(u64 *id);
-static __always_inline long put_pending(u64 *id, struct record *r);
+static __always_inline long put_pending(u64 *id, struct call *c);
 static __always_inline long delete_pending(u64 *id);
+
+// The names of pending calls that are too long for the map of these; of PATH_MAX bytes.
+static __always_inline char *find_long_name(u64 *id);
+static __always_inline long put_long_name(u64 *id, char *name);
+static __always_inline long delete_long_name(u64 *id);
 
 // Whether an id is among those to trace.
 static __always_inline bool cgroup_listed(u64 *id);

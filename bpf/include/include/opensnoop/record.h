@@ -12,6 +12,7 @@ enum name_kind {
 	NAME_READ = 0,   // `name` holds the bytes that the program passed
 	NAME_BAD = 1,    // the address was bad at return too; `name` holds it
 	NAME_UNSEEN = 2, // unreadable at entry, return not seen; `name` holds it
+	NAME_HANDLE = 3, // none: opened by a file handle, whose address `name` holds
 };
 
 // The parts of a record: event.Fields in Go. Macros, for the preprocessor to choose by.
@@ -52,7 +53,7 @@ struct record {
 	u32 fields;   // FIELD_… of the parts that are there, UNREAD(FIELD_…)
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
-	u8 unused;
+	u8 fixed; // not 0: a result of 0 or more is a place in the ring's table of files
 
 #if FIELDS & FIELD_FLAGS
 	u64 flags;

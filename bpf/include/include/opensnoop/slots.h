@@ -9,17 +9,26 @@ enum slot {
 	// Opens that user space does not get, by cause.
 	LOST_BUFFER,  // their record did not fit into the perf buffer of their CPU
 	LOST_PENDING, // there was no room among the pending calls
+	LOST_CPU,     // their CPU had no perf buffer
+	LOST_ENTRY,   // calls that end, and whose entry the program did not see
 
 	PENDING_IN,        // calls made pending, less those taken out in the kernel
 	PENDING_RECLAIMED, // those that user space took out; it alone writes this
+
+	DEAD_CPUS, // of which CPUs these are: bit n for each CPU n modulo 64
 
 	SELF_SEEN, // opens of the tracer itself: they prove that the program runs
 
 	// User space writes these once, before it attaches the programs.
 	SELF, // the tracer's own tgid, whose opens make no records
+	HOOKED, // a sum of HOOKED_…
 	PID,  // with PID_SLOT, the tgid of the one process to trace
 
 	SLOTS,
 };
+
+// What is attached beside the kernel's own open function.
+#define HOOKED_OPENAT2 1        // the system call openat2
+#define HOOKED_COMPAT_OPENAT2 2 // that of 32-bit programs
 
 #endif

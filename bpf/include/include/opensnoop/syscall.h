@@ -10,10 +10,13 @@
 
 // The arguments of a call.
 struct open_args {
-	u64 name;
+	u64 name; // its address, or that of the file handle
 	u64 flags;
+	u64 sp; // the process's stack pointer; 0 if that is not known
 	u32 mode;
+	u32 nr; // the system call, or NR_ANY
 	bool flags_read; // flags and mode are set
+	bool by_handle;
 };
 
 // The system calls that open.
@@ -23,6 +26,7 @@ enum door {
 	CREAT,   // (name, mode)
 	OPENAT,  // (dfd, name, flags, mode)
 	OPENAT2, // (dfd, name, how, size)
+	BY_HANDLE, // (mount dfd, handle, flags)
 };
 
 struct open_how { // include/uapi/linux/openat2.h, less `resolve`
@@ -34,19 +38,38 @@ struct open_how { // include/uapi/linux/openat2.h, less `resolve`
 // O_LARGEFILE.
 #include <asm/open.h>
 
+// The number of a call that is not known, and what a thread has for one at the end of
+// sigreturn, which puts its registers back.
+#define NR_ANY 0xfffffffe
+#define NR_NONE 0xffffffff
+
+// read_argument is the n-th argument. Of a 32-bit call the kernel takes half of the
+// register, and what is in the other is the program's to choose.
+static __always_inline u64 read_argument(struct pt_regs *regs, bool compat, int n)
+{
+	u64 value = LOAD(argument(regs, compat, n));
+
+	return compat ? (u32)value : value;
+}
+
 // read_open_args finds the arguments of the system call that the current thread is
 // in. False if that is no open after all.
-static __always_inline bool read_open_args(struct pt_regs *regs, u64 nr, struct open_args *args)
+static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct open_args *args)
 {
 	bool compat = is_compat();
 	enum door door = door_of(nr, compat);
-	int name = door == OPENAT || door == OPENAT2;
+	int name = door != OPEN && door != CREAT;
 
 	if (door == NO_DOOR)
 		return false;
-	args->name = LOAD(argument(regs, compat, name));
+	args->name = read_argument(regs, compat, name);
+	args->by_handle = door == BY_HANDLE;
+	args->nr = nr;
+#if FIELDS & FIELD_RESULT
+	args->sp = LOAD(&regs->sp);
+#endif
 #if FIELDS & FIELD_FLAGS
-	u64 next = LOAD(argument(regs, compat, name + 1));
+	u64 next = read_argument(regs, compat, name + 1);
 	struct open_how how = {};
 
 	args->flags_read = true;
@@ -60,9 +83,12 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u64 nr, struct 
 		args->flags = how.flags;
 		args->mode = how.mode;
 		break;
+	case BY_HANDLE:
+		args->flags = (u32)next;
+		break;
 	default:
 		args->flags = (u32)next;
-		args->mode = LOAD(argument(regs, compat, name + 2)) & ALLPERMS;
+		args->mode = read_argument(regs, compat, name + 2) & ALLPERMS;
 	}
 #endif
 	return true;

@@ -5,16 +5,35 @@
 // What happens at the entry and at the return of an open, whatever hooks it.
 
 #include <opensnoop/emit.h>
+#include <opensnoop/interrupted.h>
 #include <opensnoop/pending.h>
+
+// settle ends the thread's call before this one, if it is still pending: its return was
+// missed.
+static __always_inline void settle(void *ctx, struct call *c, u64 id)
+{
+	struct pending_call *before;
+
+	if (none_pending())
+		return;
+	before = find_pending(&id);
+	if (!before)
+		return;
+	copy_pending(c, before);
+	if (!drop_pending(id))
+		return;
+	if (set_result(&c->record, RESULT_UNKNOWN))
+		submit_kept(ctx, c, id);
+	else
+		forget_name(&c->record, id);
+}
 
 // trace_enter makes the record of a call of the current thread, whose pid_tgid id is,
 // and sends it if nothing is left to wait for.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
 {
+	struct call *c;
 	struct record *r;
-	u64 missed;
-	int zero = 0;
-	long n;
 
 #if FIELDS & FIELD_FLAGS
 	if (args->flags_read && !flags_wanted(args->flags))
@@ -22,73 +41,124 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 #else
 	args->flags_read = true; // none are wanted
 #endif
-	r = scratch_record(&zero);
-	if (!r)
+	c = scratch_call(SCRATCH_ENTER);
+	if (!c)
 		return;
-	// This thread's last call is still pending only if its return was missed.
-	if (!none_pending() && take_pending(id, r, &missed))
-		submit_named(ctx, r, -1, NAME_UNSEEN, missed);
-
+	settle(ctx, c, id);
+	restart(c, id, args);
+	r = &c->record;
 	fill(r, id, args);
-#if FIELDS & FIELD_RESULT
-#if defined(NAMES) || defined(NAMES_EXCLUDED)
-	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)args->name);
-	if (n >= 0 && !name_wanted(r->name))
+	read_name(r, args);
+	if (r->name_kind != NAME_UNSEEN && !record_wanted(r))
 		return;
-#endif
-	// Where there is no room for one more call, without a result rather than not at all.
-	if (make_pending(r, id, args->name))
-		return;
-#endif
-	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)args->name);
-	if (n >= 0 && args->flags_read) {
-#ifndef FAILED
-		submit_named(ctx, r, n, NAME_READ, 0);
-#else
-		add(LOST_PENDING, 1);
-#endif
+#if !(FIELDS & FIELD_RESULT)
+	if (r->name_kind != NAME_UNSEEN && args->flags_read) {
+		submit(ctx, r, r->name_len);
 		return;
 	}
-	if (!make_pending(r, id, args->name))
-		add(LOST_PENDING, 1);
+#endif
+	c->address = args->name;
+	c->nr = args->nr;
+	if (make_pending(c, id))
+		return;
+	// No room for one more call: without what is missing rather than not at all.
+#ifndef FAILED
+	if (r->name_kind != NAME_UNSEEN) {
+		submit(ctx, r, r->name_len);
+		return;
+	}
+#endif
+	add(LOST_PENDING, 1);
 }
 
-// trace_return finishes the current thread's pending call. saved is where its
-// registers are, NULL if that is not known here.
-static __always_inline void trace_return(void *ctx, void *saved, s64 result)
+// How long after a call's entry a name that was not in memory is still taken for the one
+// that the kernel read, in ns; unreadTime in internal/trace/pending.go.
+#define UNREAD_TIME 3000000000ULL
+
+// read_missing reads at the end of a call what was not in memory at its entry. False if
+// the call turns out not to be wanted.
+static __always_inline bool read_missing(struct call *c, struct pt_regs *regs)
 {
-	u64 id, address;
-	struct record *r;
-	int zero = 0;
+	struct record *r = &c->record;
 	long n;
 
-	if (none_pending())
-		return;
-	id = bpf_get_current_pid_tgid();
-	r = scratch_record(&zero);
-	if (!r || !take_pending(id, r, &address))
-		return;
+	if (regs && !read_missing_flags(r, regs))
+		return false;
+	if (r->name_kind != NAME_UNSEEN)
+		return true;
+	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
+		return record_wanted(r);
+	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)c->address);
+	if (n < 0)
+		set_address(r, NAME_BAD, c->address);
+	else
+		set_name(r, n);
+	return record_wanted(r);
+}
+
+// count_unseen counts a call that ends, and is not pending: the kernel skipped the program
+// at its entry, if it skipped any.
+static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 result)
+{
+#if defined(PROBE_TRACEPOINT) && FIELDS & FIELD_RESULT
+	struct open_args args = {};
+
+	if (result <= -ERESTART_FIRST && result >= -ERESTART_LAST)
+		return; // it begins again
 #ifdef FAILED
 	if (result >= 0)
 		return;
 #endif
-#if FIELDS & FIELD_RESULT
-	r->result = result;
+	if (read_open_args(regs, (u32)syscall_nr(regs), &args) && !is_self(id) && traced(id) &&
+	    flags_wanted(args.flags))
+		add(LOST_ENTRY, 1);
 #endif
-#if FIELDS & FIELD_FLAGS
-	if (saved && r->fields & UNREAD(FIELD_FLAGS)) {
-		struct pt_regs *regs = current_regs(saved);
-		struct open_args args = {};
+}
 
-		if (read_open_args(regs, syscall_nr(regs), &args)) {
-			if (args.flags_read && !flags_wanted(args.flags))
-				return;
-			set_flags(r, &args);
+// trace_return finishes the current thread's pending call. regs are the registers of its
+// system call as they are at its exit, NULL at the return of another function.
+static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 result)
+{
+	struct pending_call *call;
+	struct call *c;
+	enum ending ending;
+	u64 id;
+
+	if (none_pending())
+		return;
+	id = bpf_get_current_pid_tgid();
+	c = scratch_call(SCRATCH_RETURN);
+	if (!c)
+		return;
+	call = find_pending(&id);
+	if (!call) {
+#if FIELDS & FIELD_RESULT
+		call = find_interrupted(&id, regs, result);
+		if (!call) {
+			count_unseen(bpf_get_current_pid_tgid(), regs, result);
+			return;
 		}
+		copy_pending(c, call);
+		end_interrupted(ctx, c, id);
+#endif
+		return;
+	}
+	ending = ending_of(call, regs, result);
+	copy_pending(c, call);
+#if FIELDS & FIELD_RESULT
+	if (ending == INTERRUPTION) {
+		interrupt(ctx, c, id, regs);
+		return;
 	}
 #endif
-	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)address);
-	submit_named(ctx, r, n, NAME_BAD, address);
+	if (!drop_pending(id))
+		return;
+	if (!set_result(&c->record, ending == ITS_END ? result : RESULT_UNKNOWN) ||
+	    (ending == ITS_END && !read_missing(c, regs))) {
+		forget_name(&c->record, id);
+		return;
+	}
+	submit_kept(ctx, c, id);
 }
 
 #endif

@@ -25,7 +25,15 @@ static __always_inline int on_syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 // sys_exit(struct pt_regs *regs, long ret)
 static __always_inline int on_syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	trace_return(ctx, (void *)ctx->args[0], (long)ctx->args[1]);
+	struct pt_regs *regs = current_regs((void *)ctx->args[0]);
+
+#if FIELDS & FIELD_RESULT
+	u32 nr = syscall_nr(regs);
+
+	if (!is_open(nr) && nr != NR_NONE)
+		return 0;
+#endif
+	trace_return(ctx, regs, (long)ctx->args[1]);
 	return 0;
 }
 

@@ -19,6 +19,8 @@ static __always_inline bool is_open(u64 nr)
 	case 5:   // compat open; getxattr
 	case 8:   // compat creat; listxattr
 	case 322: // compat openat
+	case 265: // open_by_handle_at; compat: clock_nanosleep
+	case 371: // compat open_by_handle_at; in neither before
 		return true;
 	}
 	return false;
@@ -32,12 +34,14 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 8: return CREAT;
 		case 322: return OPENAT;
 		case 437: return OPENAT2;
+		case 371: return BY_HANDLE;
 		}
 		return NO_DOOR;
 	}
 	switch (nr) {
 	case 56: return OPENAT;
 	case 437: return OPENAT2;
+	case 265: return BY_HANDLE;
 	}
 	return NO_DOOR;
 }

@@ -23,6 +23,8 @@ static __always_inline bool is_open(u64 nr)
 	case 5:                   // i386 open; fstat
 	case 8:                   // i386 creat; lseek
 	case 295:                 // i386 openat; preadv
+	case 304: case X32 | 304: // open_by_handle_at; i386: symlinkat
+	case 342:                 // i386 open_by_handle_at
 		return true;
 	}
 	// clang-format on
@@ -37,6 +39,7 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 8: return CREAT;
 		case 295: return OPENAT;
 		case 437: return OPENAT2;
+		case 342: return BY_HANDLE;
 		}
 		return NO_DOOR;
 	}
@@ -45,6 +48,7 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 	case 85: return CREAT;
 	case 257: return OPENAT;
 	case 437: return OPENAT2;
+	case 304: return BY_HANDLE;
 	}
 	return NO_DOOR;
 }
