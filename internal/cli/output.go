@@ -123,9 +123,9 @@ func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
 	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended}
 }
 
-// writer returns what writes the rows or the summary to w.
-func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool) format.Writer {
-	options := format.Options{Columns: o.shown(opts), Color: color, Boot: bootTime()}
+// writer returns what writes the rows or the summary to w; boot is [format.Options.Boot].
+func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool, boot func() time.Time) format.Writer {
+	options := format.Options{Columns: o.shown(opts), Color: color, Boot: boot}
 	switch {
 	case o.summary.set:
 		return summary.NewWriter(w, summary.WriterOptions{
@@ -177,13 +177,4 @@ func (o *outputOptions) open(stdout *os.File) (*os.File, error) {
 		return nil, fmt.Errorf("opening the file to write: %w", err)
 	}
 	return file, nil
-}
-
-// bootTime is the time of day at which CLOCK_MONOTONIC would have been 0.
-func bootTime() time.Time {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic(err) // the clock always exists
-	}
-	return time.Now().Add(-time.Duration(t.Nano()))
 }

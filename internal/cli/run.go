@@ -144,7 +144,7 @@ func (r *run) keep(session *trace.Session) {
 
 // write writes what the session hands out, and lets the command go before.
 func (r *run) write(session *trace.Session, out *stream.Stream, color bool) error {
-	rows := r.flags.output.writer(out, &r.flags.trace, color)
+	rows := r.flags.output.writer(out, &r.flags.trace, color, session.Boot)
 	if err := rows.Header(); err != nil {
 		return err
 	}
@@ -191,6 +191,13 @@ func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losse
 		Lost: func(lost trace.Losses) {
 			for _, cause := range lost.Causes() {
 				r.messages.printf("%v", cause)
+			}
+		},
+		Silent: func(why error) {
+			if why == nil {
+				r.messages.printf("opens show again; those since the message before this are neither shown nor counted")
+			} else {
+				r.messages.printf("no open shows: %v", why)
 			}
 		},
 	})

@@ -282,8 +282,9 @@ func tracing(s *System) LiveCheck {
 			}
 			return nil
 		},
-		Flush: func() error { return nil },
-		Lost:  func(trace.Losses) {},
+		Flush:  func() error { return nil },
+		Lost:   func(trace.Losses) {},
+		Silent: func(error) {},
 	})
 	if c.Seen == "" {
 		if startErr := <-errs; startErr != nil {

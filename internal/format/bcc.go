@@ -3,7 +3,6 @@ package format
 import (
 	"io"
 	"strconv"
-	"time"
 
 	"opensnoop/internal/event"
 )
@@ -49,7 +48,7 @@ type bccColumn struct {
 
 // NewBCC returns a BCC that writes to w.
 func NewBCC(w io.Writer, o BCCOptions) *BCC {
-	return &BCC{rows: newRows(w, time.Time{}), columns: o.columns(), color: o.Color}
+	return &BCC{rows: newRows(w, nil), columns: o.columns(), color: o.Color}
 }
 
 func (o BCCOptions) columns() []bccColumn {

@@ -179,7 +179,7 @@ func TestColumns(t *testing.T) {
 		{"file", "FILE", event.Event{NameKind: event.NameUnseen, Address: 1}, `\(unread name at 0x1)`},
 	} {
 		got := written(t, []event.Event{test.event}, func(w io.Writer) Writer {
-			return testTable(w, Options{Columns: columnsOf(test.column), Boot: boot.Truncate(time.Second)})
+			return testTable(w, Options{Columns: columnsOf(test.column), Boot: func() time.Time { return boot.Truncate(time.Second) }})
 		})
 		if want := test.header + "\n" + test.want + "\n"; string(got) != want {
 			t.Errorf("%s of %+v: got %q, want %q", test.column, test.event, got, want)

@@ -137,7 +137,7 @@ func FuzzJSONAndCSV(f *testing.F) {
 // decoded returns an event's JSON as a decoder reads it, with all columns.
 func decoded(t *testing.T, e *event.Event) map[string]any {
 	t.Helper()
-	line := written(t, []event.Event{*e}, func(w io.Writer) Writer { return testJSON(w, Options{Columns: Columns, Boot: boot}) })
+	line := written(t, []event.Event{*e}, func(w io.Writer) Writer { return testJSON(w, Options{Columns: Columns, Boot: atBoot}) })
 	safe(t, bytes.TrimSuffix(line, []byte("\n")))
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.UseNumber()
@@ -151,7 +151,7 @@ func decoded(t *testing.T, e *event.Event) map[string]any {
 // sameCSV holds that an event's CSV has the values of its JSON.
 func sameCSV(t *testing.T, e *event.Event, object map[string]any) {
 	t.Helper()
-	text := written(t, []event.Event{*e}, func(w io.Writer) Writer { return testCSV(w, Options{Columns: Columns, Boot: boot}) })
+	text := written(t, []event.Event{*e}, func(w io.Writer) Writer { return testCSV(w, Options{Columns: Columns, Boot: atBoot}) })
 	records, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	if err != nil || len(records) != 2 {
 		t.Fatalf("%q: %d records, %v", text, len(records), err)

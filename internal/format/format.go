@@ -38,9 +38,10 @@ type Options struct {
 	Columns []*Column
 	// Color dims a table's header and makes rows of failed opens red.
 	Color bool
-	// Boot is the time at which CLOCK_MONOTONIC was 0. Times of day are shown in
-	// its location.
-	Boot time.Time
+	// Boot is when the clock of events was 0, by the clock that tells the time of day,
+	// which may be set while rows are written. Times of day are shown in its location.
+	// It may be nil if none are shown.
+	Boot func() time.Time
 }
 
 func (o Options) columns() []*Column {
@@ -68,14 +69,17 @@ const bufferSize = 64 << 10
 type rows struct {
 	w       io.Writer
 	buf     []byte
-	boot    time.Time
+	boot    func() time.Time
 	first   uint64 // time of the first row
 	started bool   // there was one
 	users   *resolve.Users
 	scratch []byte // of one value
 }
 
-func newRows(w io.Writer, boot time.Time) rows {
+func newRows(w io.Writer, boot func() time.Time) rows {
+	if boot == nil {
+		boot = func() time.Time { return time.Time{} }
+	}
 	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(resolve.User), scratch: make([]byte, 0, bufferSize/8)}
 }
 

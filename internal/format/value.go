@@ -36,7 +36,7 @@ func appendSinceFirst(r *rows, b []byte, e *event.Event) []byte {
 const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
 // at is the time of day of an event.
-func (r *rows) at(e *event.Event) time.Time { return r.boot.Add(time.Duration(e.Time)) }
+func (r *rows) at(e *event.Event) time.Time { return r.boot().Add(time.Duration(e.Time)) }
 
 func appendPID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TGID) }
 func appendTID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TID) }

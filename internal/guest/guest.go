@@ -36,7 +36,7 @@ const (
 	DefaultMemoryMB = 2048
 
 	// DefaultCPUs is how many CPUs the guest has where Config says nothing.
-	DefaultCPUs = 2
+	DefaultCPUs = 3
 
 	// kvmTrial is how long a guest may take to come up under KVM. Some hosts offer
 	// /dev/kvm with nothing behind it, and QEMU then hangs.

@@ -1,13 +1,8 @@
 package trace
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
@@ -101,54 +96,4 @@ func (s *Session) attachIOUring(version kernel.Version) {
 	if err != nil {
 		s.unseen = append(s.unseen, fmt.Sprintf("opens through io_uring: %v", err))
 	}
-}
-
-const (
-	// proofTime is how long it may take until the program has seen an open of ours.
-	// It sees each at once, unless the kernel skips it, as while a program runs on
-	// the same CPU already.
-	proofTime = time.Second
-
-	proofPause = time.Millisecond
-)
-
-// prove opens a file and sees that the program has run for it: attached is not working.
-// Kprobes can be switched off, as by sysctl kernel.ftrace_enabled=0, and then attach all
-// the same.
-func (s *Session) prove(ctx context.Context) error {
-	before, err := s.slot(slotSelfSeen)
-	if err != nil {
-		return err
-	}
-	for end := time.Now().Add(proofTime); ; time.Sleep(proofPause) {
-		fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("opening a file to see whether the %s fires: %w", s.hook, err)
-		}
-		unix.Close(fd)
-		seen, err := s.slot(slotSelfSeen)
-		switch {
-		case err != nil:
-			return err
-		case seen != before:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case time.Now().After(end):
-			return fmt.Errorf("the %s is attached, but does not fire%s", s.hook, whySilent(os.ReadFile))
-		}
-	}
-}
-
-// whySilent names what keeps kprobes from firing, as far as files tell.
-func whySilent(read func(path string) ([]byte, error)) string {
-	for _, off := range []struct{ path, what string }{
-		{"/proc/sys/kernel/ftrace_enabled", "sysctl kernel.ftrace_enabled is 0"},
-		{"/sys/kernel/debug/kprobes/enabled", "/sys/kernel/debug/kprobes/enabled is 0"},
-	} {
-		if text, err := read(off.path); err == nil && len(text) > 0 && text[0] == '0' {
-			return ": " + off.what
-		}
-	}
-	return ""
 }

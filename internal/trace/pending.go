@@ -86,7 +86,7 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 	taken := make(map[uint64]pendingCall)
 	for calls := s.pending.Iterate(); calls.Next(&id, &call); {
 		p := pendingCall(call)
-		if take(time.Duration(now()-event.Time(p.record())), id) {
+		if take(time.Duration(s.clock.now()-event.Time(p.record())), id) {
 			taken[id] = slices.Clone(p)
 		}
 	}
@@ -125,7 +125,7 @@ func (s *Session) give(id uint64, p pendingCall) error {
 	if id&interruptedID != 0 {
 		e.Result = -int32(unix.EINTR)
 	}
-	e.Time = now()
+	e.Time = s.clock.now()
 	s.queue.Push(e.Time, e.Append(nil))
 	return nil
 }

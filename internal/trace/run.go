@@ -8,8 +8,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"opensnoop/internal/event"
 )
 
@@ -52,6 +50,11 @@ type Handler struct {
 	// Lost is called when opens were lost, at most once a second, with all those
 	// since the session began.
 	Lost func(Losses)
+
+	// Silent is called when the program no longer runs, as when kprobes are switched
+	// off, with the reason, and with nil when it does so again. Opens between do not show,
+	// and are not counted.
+	Silent func(why error)
 }
 
 // Run hands out the opens until ctx ends or the handler fails. It then detaches
@@ -62,7 +65,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
 	for err == nil && ctx.Err() == nil {
-		horizon := now()
+		horizon := s.clock.now()
 		err = s.collect(round)
 		round = min(2*round, roundTime)
 		if err != nil {
@@ -75,6 +78,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 			if t.After(checkLoss) {
 				checkLoss = t.Add(lossTime)
 				lost = s.checkLost(lost, h)
+				s.checkSilence(h)
 				if s.queue.Shrink() {
 					debug.FreeOSMemory() // a quiet machine makes no garbage that would call for it
 				}
@@ -110,6 +114,7 @@ func (s *Session) collect(wait time.Duration) error {
 
 // release hands out what is older than horizon.
 func (s *Session) release(horizon uint64, h Handler) error {
+	s.clock.follow()
 	var e event.Event
 	err := s.queue.Release(horizon, func(time uint64, record []byte) error {
 		if err := e.Decode(record); err != nil {
@@ -135,13 +140,4 @@ func (s *Session) checkLost(before Losses, h Handler) Losses {
 	}
 	h.Lost(lost)
 	return lost
-}
-
-// now is the clock of the BPF program's times, in ns.
-func now() uint64 {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic(err) // the clock always exists
-	}
-	return uint64(t.Nano())
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -87,6 +88,8 @@ type Session struct {
 	slots *ebpf.Map // what the program counts and what it is told; see slot
 	pages int
 
+	clock  clock
+	missed int           // how many of our opens the program has missed, one after the other
 	hooks  []*probe.Hook // that are attached
 	hooked uint64        // what slotHooked has
 	probe  string        // its name
@@ -160,6 +163,10 @@ func (s *Session) Compiled() *bcc.Result { return s.compiled }
 // Keep puts the program into the cache, if it was compiled and is not there yet. It is
 // not for the way to the first row: it may take some ms.
 func (s *Session) Keep() error { return s.compiler.Keep(s.compiled) }
+
+// Boot is when the clock of events was 0, by the clock that tells the time of day, as that
+// was when the last events were handed out. It is the zero time before.
+func (s *Session) Boot() time.Time { return s.clock.boot }
 
 // BufferPages is the size of each CPU's buffer in pages.
 func (s *Session) BufferPages() int { return s.pages }

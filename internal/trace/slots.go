@@ -15,6 +15,7 @@ const (
 	slotPendingReclaimed
 	slotDeadCPUs
 	slotSelfSeen
+	slotSelfTime
 	slotSelf
 	slotHooked
 	slotPID

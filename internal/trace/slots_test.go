@@ -29,6 +29,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"HOOKED":            slotHooked,
 		"PENDING_IN":        slotPendingIn,
 		"PENDING_RECLAIMED": slotPendingReclaimed,
+		"SELF_TIME":         slotSelfTime,
 		"SELF_SEEN":         slotSelfSeen,
 		"SELF":              slotSelf,
 		"PID":               slotPID,

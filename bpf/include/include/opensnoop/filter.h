@@ -81,6 +81,10 @@ static __always_inline bool traced(u64 id)
 	if (!self)
 		return false;
 	if (local >> 32 == *self) {
+		u64 *time = slot(SELF_TIME);
+
+		if (time)
+			*time = bpf_ktime_get_ns();
 		add(SELF_SEEN, 1);
 		return false;
 	}

@@ -18,6 +18,7 @@ enum slot {
 	DEAD_CPUS, // of which CPUs these are: bit n for each CPU n modulo 64
 
 	SELF_SEEN, // opens of the tracer itself: they prove that the program runs
+	SELF_TIME, // when the last of them was, in ns of CLOCK_MONOTONIC
 
 	// User space writes these once, before it attaches the programs.
 	SELF, // the tracer's own tgid, whose opens make no records

@@ -65,7 +65,9 @@ static __always_inline unsigned long *argument(struct pt_regs *regs, bool compat
 	return compat ? &regs->si : &regs->r10;
 }
 
+#define SYSCALL_NR orig_ax
+
 static __always_inline u64 syscall_nr(struct pt_regs *regs)
 {
-	return LOAD(&regs->orig_ax);
+	return LOAD(&regs->SYSCALL_NR);
 }
