@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -156,25 +155,10 @@ func (o *outputOptions) colored(file *os.File) bool {
 	if o.color == colorNever || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
-	return err == nil
+	return isTerminal(file)
 }
 
-// open returns where the rows go: stdout, or the new file of -w.
-func (o *outputOptions) open(stdout *os.File) (*os.File, error) {
-	if o.file == "" {
-		return stdout, nil
-	}
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if o.force {
-		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
-	file, err := os.OpenFile(o.file, mode, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("%s exists: choose another file, or --force to write over it", o.file)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the file to write: %w", err)
-	}
-	return file, nil
+func isTerminal(file *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	return err == nil
 }

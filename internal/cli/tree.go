@@ -86,6 +86,9 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 			return err
 		}
 	}
+	if f.output.format == formatCSV && f.output.file == "" && !f.source && isTerminal(i.stdout) {
+		return &usageError{errCSVOnTerminal}
+	}
 	f.trace.Fields = f.output.fields(&f.trace)
 	if f.source {
 		return printSource(i.stdout, f.trace)

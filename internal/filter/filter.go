@@ -2,7 +2,12 @@
 // macros for it, and what is left to be sorted out here.
 package filter
 
-import "opensnoop/internal/event"
+import (
+	"slices"
+	"strings"
+
+	"opensnoop/internal/event"
+)
 
 // Filter chooses opens. The zero value takes all. Of several values of a field an open
 // has to match one, of several fields all; the kernel applies them as far as it can, so
@@ -11,7 +16,7 @@ type Filter struct {
 	PIDs  []uint32 // processes (tgids)
 	TIDs  []uint32 // threads
 	UIDs  []uint32 // users
-	Comms []string // parts of comms, of 1 to 15 bytes
+	Comms []string // parts of comms, of 1 to 15 bytes: any of them
 
 	// Cgroups and MountNamespaces are paths of pinned BPF maps, hashes whose keys
 	// of 8 bytes are the ids of cgroups (bpf_get_current_cgroup_id) or the inodes
@@ -57,6 +62,9 @@ func (f *Filter) NarrowsNames() bool { return len(f.Paths)+len(f.ExcludedPaths) 
 // shown.
 func (f *Filter) Wants(e *event.Event) bool {
 	if f.Failed && (e.Result >= 0 || e.Result == event.ResultUnknown) {
+		return false
+	}
+	if len(f.Comms) > commsMax && !slices.ContainsFunc(f.Comms, func(part string) bool { return strings.Contains(string(e.Comm), part) }) {
 		return false
 	}
 	named := e.NameKind == event.NameRead

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -68,6 +69,8 @@ func splitStars(text string) string {
 		before, after, found := strings.Cut(part, "**")
 		if found && part != "**" {
 			after = strings.TrimLeft(after, "*")
+			// A comma would part the braces.
+			before, after = strings.ReplaceAll(before, ",", `\,`), strings.ReplaceAll(after, ",", `\,`)
 			if !strings.Contains(after, "**") {
 				parts[i] = fmt.Sprintf("{%s*%s,%s*/**/*%s}", before, after, before, after)
 			}
@@ -101,18 +104,46 @@ func (globs Globs) Match(name []byte) bool {
 // kernelAllows is an expression of C that holds for all names that any of the
 // patterns matches; "" if that are all names.
 func (globs Globs) kernelAllows() string {
-	var terms []string
+	var prefixes []string
 	for _, g := range globs {
 		prefix := g.literal
 		if g.whole {
 			prefix += "\x00"
 		}
+		prefixes = append(prefixes, prefix[:min(len(prefix), prefixMax)])
+	}
+	var terms []string
+	for _, prefix := range fewer(prefixes) {
 		if prefix == "" {
 			return ""
 		}
-		terms = append(terms, startsWith(prefix[:min(len(prefix), prefixMax)]))
+		terms = append(terms, startsWith(prefix))
 	}
 	return strings.Join(terms, " || ")
+}
+
+// termsMax is how many prefixes the kernel compares: each takes time to compile and to
+// verify, and to compare at each open.
+const termsMax = 8
+
+// fewer returns at most termsMax prefixes, in order, such that whatever starts with one that
+// is given starts with one of them.
+func fewer(prefixes []string) []string {
+	for length := prefixMax; ; length-- {
+		var short, kept []string
+		for _, prefix := range prefixes {
+			short = append(short, prefix[:min(len(prefix), length)])
+		}
+		slices.Sort(short) // what starts with another comes behind it
+		for _, prefix := range short {
+			if len(kept) == 0 || !strings.HasPrefix(prefix, kept[len(kept)-1]) {
+				kept = append(kept, prefix)
+			}
+		}
+		if len(kept) <= termsMax {
+			return kept
+		}
+	}
 }
 
 // kernelExcludes is an expression of C that holds only for names that some of the
@@ -127,6 +158,8 @@ func (globs Globs) kernelExcludes() string {
 			terms = append(terms, startsWith(g.literal+"/"), startsWith(g.literal+"\x00"))
 		}
 	}
+	// What the kernel lets through is compared again.
+	terms = terms[:min(len(terms), termsMax)]
 	return strings.Join(terms, " || ")
 }
 

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -96,6 +97,35 @@ func TestWhatTheKernelCompares(t *testing.T) {
 
 // The kernel's part of a filter never drops a name that the pattern shows, and the
 // quick look at the start of a name never changes the answer.
+func TestFewer(t *testing.T) {
+	for _, test := range []struct{ given, want []string }{
+		{nil, nil},
+		{[]string{"/b", "/a"}, []string{"/a", "/b"}},
+		{[]string{"/a", "/ab", "/ac", "/a"}, []string{"/a"}},
+		{[]string{"/a", ""}, []string{""}},
+		{[]string{"1", "2", "3", "4", "5", "6", "7", "8"}, []string{"1", "2", "3", "4", "5", "6", "7", "8"}},
+		{[]string{"x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "y12345"}, []string{"x", "y"}},
+		{[]string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}, []string{""}},
+	} {
+		if got := fewer(test.given); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %q, want %q", test.given, got, test.want)
+		}
+	}
+}
+
+// A comma is a character like others, also where ** is only a part of a folder's name.
+func TestCommaInGlob(t *testing.T) {
+	g, err := ParseGlob("/x/a,b**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"/x/a,b": true, "/x/a,bc": true, "/x/a,bc/d/e": true, "/x/a": false, "/x/b": false} {
+		if got := g.Match([]byte(name)); got != want {
+			t.Errorf("%s: %t, want %t", name, got, want)
+		}
+	}
+}
+
 func FuzzGlob(f *testing.F) {
 	f.Add("/etc/**", "/etc/passwd")
 	f.Add("**.conf", "/etc/a.conf")

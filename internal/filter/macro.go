@@ -27,7 +27,9 @@ func (f *Filter) Macros() []string {
 	for _, comm := range f.Comms {
 		comms = append(comms, fmt.Sprintf("HAS(comm, %s, %d)", literal(comm), len(comm)))
 	}
-	add("COMMS", strings.Join(comms, " || "))
+	if len(comms) <= commsMax {
+		add("COMMS", strings.Join(comms, " || "))
+	}
 	if f.Cgroups != "" {
 		macros = append(macros, "CGROUPS")
 	}
@@ -46,6 +48,10 @@ func (f *Filter) Macros() []string {
 	}
 	return macros
 }
+
+// commsMax is how many parts of comms the kernel looks for; if there are more, none: each
+// takes time to compile and to verify.
+const commsMax = 2
 
 // OnePID returns the process to trace if it is one, and false if it is any or several.
 // The program then finds it in a slot, and is the same for every process.
