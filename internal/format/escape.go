@@ -13,11 +13,13 @@ const hex = "0123456789abcdef"
 // terminal: bytes that are not UTF-8 or not printable come as \n, \t or \xHH, a
 // backslash as \\, and so does a space at the end, which a row could not show.
 // What it yields can be turned back without doubt. Printable is what
-// [unicode.IsPrint] says: not the marks that change the direction of text.
+// [unicode.IsPrint] says, which are not the marks that change the direction of text, less
+// what shows as nothing, so that no two names look the same for that.
 func AppendEscaped(b, text []byte) []byte {
-	rest, space := bytes.CutSuffix(text, []byte(" "))
-	for len(rest) > 0 {
-		size, printable := characters(rest)
+	text, space := bytes.CutSuffix(text, []byte(" "))
+	for at := 0; at < len(text); {
+		rest := text[at:]
+		size, printable := characters(text, at)
 		switch {
 		case rest[0] == '\\':
 			b = append(b, '\\', '\\')
@@ -26,7 +28,7 @@ func AppendEscaped(b, text []byte) []byte {
 		default:
 			b = appendEscape(b, rest[:size])
 		}
-		rest = rest[size:]
+		at += size
 	}
 	if space {
 		b = appendEscape(b, []byte(" "))
@@ -37,22 +39,23 @@ func AppendEscaped(b, text []byte) []byte {
 // AppendPrintable is [AppendEscaped] less the escapes that only turning back needs:
 // for messages, and rows that need not be exact.
 func AppendPrintable(b, text []byte) []byte {
-	for len(text) > 0 {
-		size, printable := characters(text)
+	for at := 0; at < len(text); {
+		size, printable := characters(text, at)
 		if printable {
-			b = append(b, text[:size]...)
+			b = append(b, text[at:at+size]...)
 		} else {
-			b = appendEscape(b, text[:size])
+			b = appendEscape(b, text[at:at+size])
 		}
-		text = text[size:]
+		at += size
 	}
 	return b
 }
 
-// characters returns the size in bytes of what comes first, and whether it is
+// characters returns the size in bytes of what comes at a place, and whether it is
 // printable: a run of printable ASCII characters, or one character of those that
 // have an escape in some format. A byte that is not UTF-8 is one of these.
-func characters(text []byte) (size int, printable bool) {
+func characters(text []byte, at int) (size int, printable bool) {
+	before, text := text[:at], text[at:]
 	for size < len(text) && text[size] >= ' ' && text[size] < 0x7f && text[size] != '"' && text[size] != '\\' {
 		size++
 	}
@@ -60,7 +63,31 @@ func characters(text []byte) (size int, printable bool) {
 		return size, true
 	}
 	r, size := utf8.DecodeRune(text)
-	return size, unicode.IsPrint(r) && (r != utf8.RuneError || size > 1)
+	return size, unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) && !invisible(r, before)
+}
+
+// invisible reports whether a printable character shows as nothing behind these.
+func invisible(r rune, before []byte) bool {
+	if unicode.In(r, unicode.Mn, unicode.Me) {
+		return !onLetter(before) || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+	}
+	// U+2800 is the Braille pattern of no dots.
+	return r == 0x2800 || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// marksMax is how many marks a letter may carry.
+const marksMax = 3
+
+// onLetter reports whether a mark behind these characters has a letter to stand on.
+func onLetter(before []byte) bool {
+	for range marksMax {
+		r, size := utf8.DecodeLastRune(before)
+		if !unicode.In(r, unicode.Mn, unicode.Me) {
+			return (unicode.IsLetter(r) || unicode.IsNumber(r)) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+		}
+		before = before[:len(before)-size]
+	}
+	return false
 }
 
 func appendEscape(b, text []byte) []byte {
@@ -81,26 +108,27 @@ func appendEscape(b, text []byte) []byte {
 // stands for each byte that is not UTF-8.
 func AppendJSON(b, text []byte) []byte {
 	b = append(b, '"')
-	for len(text) > 0 {
-		size, printable := characters(text)
-		switch c := text[0]; {
+	for at := 0; at < len(text); {
+		rest := text[at:]
+		size, printable := characters(text, at)
+		switch c := rest[0]; {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
 		case printable:
-			b = append(b, text[:size]...)
+			b = append(b, rest[:size]...)
 		case c == '\n':
 			b = append(b, '\\', 'n')
 		case c == '\t':
 			b = append(b, '\\', 't')
 		default:
-			r, _ := utf8.DecodeRune(text)
+			r, _ := utf8.DecodeRune(rest)
 			if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
 				b = appendUnicode(b, high)
 				r = low
 			}
 			b = appendUnicode(b, r)
 		}
-		text = text[size:]
+		at += size
 	}
 	return append(b, '"')
 }

@@ -3,7 +3,10 @@ package format
 import (
 	"bytes"
 	"io"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 
 	"opensnoop/internal/event"
 )
@@ -91,7 +94,7 @@ func pad(b []byte, start, width int, right bool) []byte {
 	if width == 0 {
 		return b
 	}
-	n := width - utf8.RuneCount(b[start:])
+	n := width - columns(b[start:])
 	if n <= 0 {
 		return b
 	}
@@ -102,6 +105,26 @@ func pad(b []byte, start, width int, right bool) []byte {
 		copy(b[start:], blanks[:n])
 	}
 	return b
+}
+
+// columns is how many columns of a terminal text takes that is printable: wide characters
+// take two, and marks on letters none.
+func columns(text []byte) (n int) {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		text = text[size:]
+		switch {
+		case r < 0x300: // the first mark
+			n++
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		default:
+			n++
+			if kind := width.LookupRune(r).Kind(); kind == width.EastAsianWide || kind == width.EastAsianFullwidth {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // maxWidth is the most that a column may be wide, in characters.
