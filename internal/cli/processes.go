@@ -4,13 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // checkProcesses returns those of the processes and threads that do not exist. It
 // fails if none of either exists, or if a process is a thread: nothing would ever
 // be shown.
 func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
+	if len(wanted)+len(threads) > 0 {
+		if err := checkProc(os.Readlink); err != nil {
+			return nil, err
+		}
+	}
 	for _, pid := range wanted {
 		tgid, err := threadGroup(pid)
 		switch {
@@ -39,9 +47,27 @@ func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
 	return append(missing, gone...), nil
 }
 
+// checkProc returns an error if /proc shows the processes by other numbers than those of
+// this process's pid namespace, by which they are traced.
+func checkProc(readlink func(string) (string, error)) error {
+	self, err := readlink("/proc/self")
+	if err != nil {
+		return fmt.Errorf("/proc does not show this process, so that the numbers to trace cannot be told from others: mount it (mount -t proc proc /proc): %w", err)
+	}
+	if self != strconv.Itoa(os.Getpid()) {
+		return fmt.Errorf("/proc is of another pid namespace: this process is %d here and %s there, so that the numbers that ps shows are not those to trace: run opensnoop in that namespace, or mount this one's /proc", os.Getpid(), self)
+	}
+	return nil
+}
+
 // threadGroup returns the process that a thread belongs to, by /proc.
 func threadGroup(tid uint32) (uint32, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if errors.Is(err, os.ErrNotExist) && !errors.Is(unix.Kill(int(tid), 0), unix.ESRCH) {
+		// It is hidden, by the option hidepid of /proc. Whether it is a process or a
+		// thread of one does not show.
+		return tid, nil
+	}
 	if err != nil {
 		return 0, err
 	}

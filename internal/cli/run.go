@@ -57,6 +57,12 @@ func (r *run) run(argv []string) (status int, err error) {
 		err = nil
 	}
 	if r.command != nil {
+		if err != nil && r.command.Released() {
+			// It may run for long yet.
+			r.messages.errors(err)
+			r.messages.printf("the command goes on, but what it opens is not shown any more")
+			err = errTold
+		}
 		// Also when the rows ended before it.
 		status = r.command.Wait()
 	}

@@ -136,6 +136,36 @@ func TestFullDisk(t *testing.T) {
 	wantError(t, runToEnd(t, cmd), 1, "no space left")
 }
 
+// A failure to write is told at once, not only when the command ends.
+func TestFullDiskWithCommand(t *testing.T) {
+	stderr := &lockedBuffer{}
+	release := filepath.Join(t.TempDir(), "release")
+	const run = `mount -t tmpfs -o size=4k tmpfs /mnt && exec "$0" -w /mnt/rows -- "$@"`
+	const opens = `until [ -e "$0" ]; do : </dev/null; sleep 0.01; done`
+	cmd := exec.Command("unshare", "-m", "sh", "-c", run, opensnoop, "sh", "-c", opens, release)
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	eventually(t, "the message", func() bool {
+		return strings.Contains(stderr.String(), "no space left") && strings.Contains(stderr.String(), "the command goes on")
+	})
+	if err := os.WriteFile(release, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status := wait(t, cmd); status != 1 || strings.Count(stderr.String(), "no space left") != 1 {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+}
+
+// Numbers of another pid namespace's /proc are not those to trace.
+func TestForeignProc(t *testing.T) {
+	cmd := exec.Command(opensnoop, "-p", "1", "-d", "0.1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	wantError(t, runToEnd(t, cmd), 1, "/proc is of another pid namespace")
+}
+
 func TestClosedStdout(t *testing.T) {
 	for _, args := range []string{"-d 0.1", "--ebpf", "doctor", "-- true"} {
 		r := runToEnd(t, exec.Command("sh", "-c", `exec "$0" `+args+` >&-`, opensnoop))
