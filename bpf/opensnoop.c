@@ -27,16 +27,16 @@
 //	NAMES_EXCLUDED    the same, for names not to show
 //	FAILED            only calls that fail; needs FIELD_RESULT
 //
-// Of this kernel: URING_CQE if io_uring_complete has a struct io_uring_cqe (6.18), THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if
-// the helper bpf_task_pt_regs is there (5.15), and for what needs them
-// TASK_REAL_PARENT, TASK_TGID, TASK_NSPROXY, NSPROXY_MNT_NS, MNT_NS_INUM: offsets in
-// structures, in bytes.
+// Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
+// bpf_task_pt_regs is there (5.15), URING_CQE if the tracepoint io_uring_complete has a
+// struct io_uring_cqe (6.18), and for what needs them TASK_REAL_PARENT, TASK_TGID,
+// TASK_NSPROXY, NSPROXY_MNT_NS, MNT_NS_INUM: offsets in structures, in bytes.
 //
 // Without FIELD_RESULT a record leaves at entry, so that a call that blocks shows
 // at once. Only a name whose page is not in memory has to wait until the kernel
-// has fetched it. With FIELD_RESULT it leaves at the end of the system call: that
-// is seen without fail, while the instances of a return probe on the kernel's open
-// function can be used up by calls that block.
+// has fetched it. With FIELD_RESULT it leaves at the end of the system call, and not
+// at the return of the kernel's open function: the instances of a return probe can
+// be used up by calls that block.
 
 #include <opensnoop/io_uring.h>
 #include <opensnoop/kprobe.h>
@@ -48,7 +48,7 @@
 // The maps, and all that touches them.
 
 BPF_PERF_OUTPUT(events);
-BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES);    // too large for the stack
+BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
 BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid, or REQUEST_ID
 #if FIELDS & FIELD_RESULT
 struct long_name {

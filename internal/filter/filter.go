@@ -64,7 +64,7 @@ func (f *Filter) Wants(e *event.Event) bool {
 	if f.Failed && (e.Result >= 0 || e.Result == event.ResultUnknown) {
 		return false
 	}
-	if len(f.Comms) > commsMax && !slices.ContainsFunc(f.Comms, func(part string) bool { return strings.Contains(string(e.Comm), part) }) {
+	if !f.kernelHasComms() && !f.wantsComm(string(e.Comm)) {
 		return false
 	}
 	named := e.NameKind == event.NameRead
@@ -72,4 +72,8 @@ func (f *Filter) Wants(e *event.Event) bool {
 		return false
 	}
 	return !(named && f.ExcludedPaths.Match(e.Name))
+}
+
+func (f *Filter) wantsComm(comm string) bool {
+	return slices.ContainsFunc(f.Comms, func(part string) bool { return strings.Contains(comm, part) })
 }

@@ -27,7 +27,7 @@ func (f *Filter) Macros() []string {
 	for _, comm := range f.Comms {
 		comms = append(comms, fmt.Sprintf("HAS(comm, %s, %d)", literal(comm), len(comm)))
 	}
-	if len(comms) <= commsMax {
+	if f.kernelHasComms() {
 		add("COMMS", strings.Join(comms, " || "))
 	}
 	if f.Cgroups != "" {
@@ -52,6 +52,8 @@ func (f *Filter) Macros() []string {
 // commsMax is how many parts of comms the kernel looks for; if there are more, none: each
 // takes time to compile and to verify.
 const commsMax = 2
+
+func (f *Filter) kernelHasComms() bool { return len(f.Comms) <= commsMax }
 
 // OnePID returns the process to trace if it is one, and false if it is any or several.
 // The program then finds it in a slot, and is the same for every process.

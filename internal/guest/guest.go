@@ -35,8 +35,8 @@ const (
 	// kernel, takes close to 1 GB.
 	DefaultMemoryMB = 2048
 
-	// DefaultCPUs is how many CPUs the guest has where Config says nothing.
-	DefaultCPUs = 3
+	// cpus is how many CPUs the guest has: one to take off line, and one beyond it.
+	cpus = 3
 
 	// kvmTrial is how long a guest may take to come up under KVM. Some hosts offer
 	// /dev/kvm with nothing behind it, and QEMU then hangs.
@@ -72,9 +72,6 @@ type Config struct {
 	// MemoryMB is the guest's memory. Zero means DefaultMemoryMB.
 	MemoryMB int
 
-	// CPUs is how many the guest has. Zero means DefaultCPUs.
-	CPUs int
-
 	// Boot are more words for the kernel's command line.
 	Boot string
 }
@@ -92,9 +89,6 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 	}
 	if c.MemoryMB == 0 {
 		c.MemoryMB = DefaultMemoryMB
-	}
-	if c.CPUs == 0 {
-		c.CPUs = DefaultCPUs
 	}
 	k, err := findKernel(c.Kernel)
 	if err != nil {

@@ -71,7 +71,7 @@ func (m machine) args() []string {
 	}
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(m.config.CPUs), "-m", strconv.Itoa(m.config.MemoryMB),
+		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(m.config.MemoryMB),
 		"-kernel", m.kernel.image, "-initrd", "/dev/fd/6", "-append", boot,
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 	}

@@ -33,10 +33,10 @@ func monotonic() int64 {
 // now is what the clock shows.
 func (c *clock) now() uint64 { return uint64(monotonic() + c.ahead) }
 
-// learn sets the clock by a time of the BPF program's, which was between two of ours.
+// learn sets the clock by a time of the BPF program's, which was between two of ours if the
+// clocks are the same.
 func (c *clock) learn(at, before, after int64) {
-	c.ahead = 0
-	if at < before || at > after {
+	if step := int64(stepTime); at < before-step || at > after+step {
 		c.ahead = at - after
 	}
 }

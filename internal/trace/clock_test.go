@@ -7,10 +7,11 @@ import (
 
 func TestClockOfATimeNamespace(t *testing.T) {
 	for name, test := range map[string]struct{ at, before, after, want int64 }{
-		"the same":          {150, 100, 200, 0},
-		"the same, at once": {100, 100, 100, 0},
-		"ahead of ours":     {5000, 100, 200, 4800},
-		"behind ours":       {100, 5000, 5100, -5000},
+		"the same":           {150, 100, 200, 0},
+		"the same, at once":  {100, 100, 100, 0},
+		"another open later": {1000, 100, 200, 0},
+		"ahead of ours":      {5e9, 100, 200, 5e9 - 200},
+		"behind ours":        {100, 5e9, 5e9 + 100, -5e9},
 	} {
 		var c clock
 		c.learn(test.at, test.before, test.after)

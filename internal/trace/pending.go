@@ -15,6 +15,7 @@ import (
 // unreadTime is how long a call may be pending in the kernel for its name, which is in no
 // memory yet, before it is given out without. Fetching a page from a disk takes less;
 // whoever made the call can make it take for ever, and nobody else must wait for that.
+// UNREAD_TIME in <opensnoop/call.h>.
 const unreadTime = 3 * time.Second
 
 // completionTime is how long a request of io_uring may take before it is given out without
@@ -24,16 +25,17 @@ const completionTime = 3 * time.Second
 // pendingTime is how often we look after pending calls.
 const pendingTime = 100 * time.Millisecond
 
-// requestID is set in the key of a pending request of io_uring (REQUEST_ID in
-// <opensnoop/io_uring.h>).
-const requestID = 1 << 63
+// The keys of pending calls are pid_tgids, with these bits in those of others: REQUEST_ID and
+// INTERRUPTED_ID in <opensnoop/call.h>.
+const (
+	requestBit     = 1 << 63 // a request of io_uring
+	interruptedBit = 1 << 62 // a call that ends with EINTR unless it begins again
+)
 
-// interruptedID is set in the key of a call that a signal has interrupted, and that ends
-// with EINTR unless it begins again (INTERRUPTED_ID in <opensnoop/pending.h>).
-const interruptedID = 1 << 62
+func interrupted(id uint64) bool { return id&interruptedBit != 0 }
 
 // pendingCall is a value of the map of pending calls: struct pending_call in
-// <opensnoop/pending.h>.
+// <opensnoop/call.h>.
 type pendingCall []byte
 
 const (
@@ -54,11 +56,11 @@ func (s *Session) reclaim() error {
 		switch {
 		case !s.fields.Has(event.Result):
 			return age > unreadTime
-		case id&requestID != 0:
+		case id&requestBit != 0:
 			return age > completionTime
 		}
 		// Nothing limits how long a call takes, and it is in the map only once.
-		return age > pendingTime && !s.foreignIDs && threadGone(id&^interruptedID)
+		return age > pendingTime && !s.foreignIDs && threadGone(id&^interruptedBit)
 	})
 }
 
@@ -100,29 +102,37 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 
 // give takes a pending call out of the map and puts it into the queue.
 func (s *Session) give(id uint64, p pendingCall) error {
-	// Who deletes it has it: the kernel may have come to it meanwhile.
+	record := p.record()
+	if p.hasLongName() {
+		// Before the call is out: another one with its id may follow at once.
+		var name []byte
+		if err := s.longNames.Lookup(id, &name); errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil // the kernel has come to it meanwhile
+		} else if err != nil {
+			return err
+		}
+		record = append(record[:len(record)-shortName:len(record)-shortName], name...)
+	}
+	// Who deletes it has it.
 	if err := s.pending.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if !s.fields.Has(event.Result) || id&interruptedID != 0 {
-		s.reclaimed++ // what count_pending counts
-	}
-	record := p.record()
 	if p.hasLongName() {
-		var name []byte
-		// To do both at once takes Linux 5.14.
-		if err := errors.Join(s.longNames.Lookup(id, &name), s.longNames.Delete(id)); err != nil {
+		// If it is already the next call's, that one shows without its name.
+		if err := s.longNames.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return err
 		}
-		record = append(record[:len(record)-shortName:len(record)-shortName], name...)
+	}
+	if !s.fields.Has(event.Result) || interrupted(id) {
+		s.reclaimed++ // what count_pending counts
 	}
 	var e event.Event
 	if err := e.Decode(record); err != nil {
 		return err
 	}
-	if id&interruptedID != 0 {
+	if interrupted(id) {
 		e.Result = -int32(unix.EINTR)
 	}
 	e.Time = s.clock.now()

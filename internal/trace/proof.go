@@ -28,34 +28,30 @@ func (s *Session) fires() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	began := monotonic()
 	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false, fmt.Errorf("opening a file to see whether the %s fires: %w", s.hook, err)
 	}
-	ended := monotonic()
 	unix.Close(fd)
 	after, err := s.slot(slotSelfSeen)
-	if err != nil || after == before {
-		return false, err
-	}
-	at, err := s.slot(slotSelfTime)
-	if err == nil {
-		s.clock.learn(int64(at), began, ended)
-	}
-	return true, err
+	return after != before, err
 }
 
 // prove sees that the program runs for our own opens: attached is not working. Kprobes can
-// be switched off, as by sysctl kernel.ftrace_enabled=0, and then attach all the same.
+// be switched off, as by sysctl kernel.ftrace_enabled=0, and then attach all the same. The
+// time that the program notes sets the clock.
 func (s *Session) prove(ctx context.Context) error {
 	for end := time.Now().Add(proofTime); ; time.Sleep(proofPause) {
+		began := monotonic()
 		seen, err := s.fires()
+		ended := monotonic()
 		switch {
 		case err != nil:
 			return err
 		case seen:
-			return nil
+			at, err := s.slot(slotSelfTime)
+			s.clock.learn(int64(at), began, ended)
+			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case time.Now().After(end):

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,8 +43,14 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 	} {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
 	}
+	compile(t, source)
+}
+
+// compile has the C compiler check a source.
+func compile(t *testing.T, source string, flags ...string) {
+	t.Helper()
 	compiler := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
-	cmd := exec.Command(compiler[0], append(compiler[1:], "-fsyntax-only", "-x", "c", "-")...)
+	cmd := exec.Command(compiler[0], slices.Concat(compiler[1:], flags, []string{"-fsyntax-only", "-x", "c", "-"})...)
 	cmd.Stdin = strings.NewReader(source)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

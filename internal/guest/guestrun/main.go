@@ -43,7 +43,6 @@ func run(ctx context.Context, args []string) (int, error) {
 	flags.StringVar(&c.Kernel, "kernel", "", "the `folder` of a kernel that kernel.sh unpacked")
 	flags.DurationVar(&c.Timeout, "timeout", guest.DefaultTimeout, "end the guest after this `time`")
 	flags.IntVar(&c.MemoryMB, "memory", guest.DefaultMemoryMB, "the guest's memory in `MB`")
-	flags.IntVar(&c.CPUs, "cpus", guest.DefaultCPUs, "how many CPUs the guest has")
 	flags.StringVar(&c.Boot, "boot", "", "more `words` for the kernel's command line, such as preempt=full")
 	verbose := flags.Bool("v", false, "show the guest's console on stderr")
 	flags.Usage = func() {

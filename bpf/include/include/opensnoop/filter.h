@@ -64,30 +64,19 @@ static __always_inline bool listed(u64 local)
 }
 // clang-format on
 
-// is_self reports whether the current thread, of this pid_tgid, is the tracer's.
-static __always_inline bool is_self(u64 id)
+// is_self reports whether the thread of this pid_tgid, in the tracer's pid namespace, is the
+// tracer's.
+static __always_inline bool is_self(u64 local)
 {
 	u64 *self = slot(SELF);
 
-	return self && local_id(id) >> 32 == *self;
+	return !self || local >> 32 == *self;
 }
 
-// traced reports whether the current thread, of this pid_tgid, is one to trace.
-static __always_inline bool traced(u64 id)
+// chosen reports whether the filters let calls of the current thread through, whose
+// pid_tgid in the tracer's pid namespace is local.
+static __always_inline bool chosen(u64 local)
 {
-	u64 local = local_id(id);
-	u64 *self = slot(SELF);
-
-	if (!self)
-		return false;
-	if (local >> 32 == *self) {
-		u64 *time = slot(SELF_TIME);
-
-		if (time)
-			*time = bpf_ktime_get_ns();
-		add(SELF_SEEN, 1);
-		return false;
-	}
 #ifdef PID_SLOT
 	u64 *pid = slot(PID);
 
@@ -118,6 +107,22 @@ static __always_inline bool traced(u64 id)
 		return false;
 #endif
 	return true;
+}
+
+// traced reports whether the current thread, of this pid_tgid, is one to trace. It notes
+// the tracer's own calls.
+static __always_inline bool traced(u64 id)
+{
+	u64 local = local_id(id);
+	u64 *time;
+
+	if (!is_self(local))
+		return chosen(local);
+	time = slot(SELF_TIME);
+	if (time)
+		*time = bpf_ktime_get_ns();
+	add(SELF_SEEN, 1);
+	return false;
 }
 
 static __always_inline bool flags_wanted(u64 flags)

@@ -17,101 +17,73 @@
 #define ERESTART_LAST 516  // ERESTART_RESTARTBLOCK
 #define EINTR 4
 
-// What an exit of the thread is for its pending call.
+// What an exit of the thread is for its call that was pending.
 enum ending {
 	ITS_END,
 	INTERRUPTION,
 	LATER, // than its end, at which the kernel skipped this program
 };
 
+// is_interruption reports whether a call exits with a code that the program never gets.
+static __always_inline bool is_interruption(s64 result)
+{
+	return result <= -ERESTART_FIRST && result >= -ERESTART_LAST;
+}
+
 // ending_of looks at an exit with these registers; NULL if it is not a system call's, but
 // the return of the function that opens.
-static __always_inline enum ending ending_of(struct pending_call *pending, struct pt_regs *regs,
-					     s64 result)
+static __always_inline enum ending ending_of(struct call *c, struct pt_regs *regs, s64 result)
 {
-	struct call *call = (struct call *)pending;
-
 	if (!regs)
 		return ITS_END;
-	if (call->nr != NR_ANY && call->nr != (u32)syscall_nr(regs))
+	if (c->nr != NR_ANY && c->nr != (u32)syscall_nr(regs))
 		return LATER;
 #if FIELDS & FIELD_RESULT
-	if (result <= -ERESTART_FIRST && result >= -ERESTART_LAST)
+	if (is_interruption(result))
 		return INTERRUPTION;
 #endif
 	return ITS_END;
 }
 
-#if FIELDS & FIELD_RESULT
-// end_interrupted ends a call that was interrupted and does not begin again.
-static __always_inline void end_interrupted(void *ctx, struct call *c, u64 id)
-{
-	if (!drop_pending(id))
-		return;
-	if (set_result(&c->record, -EINTR))
-		submit_kept(ctx, c, id);
-	else
-		forget_name(&c->record, id);
-}
-
-// interrupt puts the pending call, which c is a copy of, by the id of interrupted calls.
+// interrupt puts a call that was taken out back by the id of interrupted calls.
 static __always_inline void interrupt(void *ctx, struct call *c, u64 id, struct pt_regs *regs)
 {
-	u64 to = INTERRUPTED_ID(id);
-	struct pending_call *before = find_pending(&to);
+	struct call *before = scratch_call(SCRATCH_INTERRUPTED);
 
-	if (before) {
-		// Out of whose handler the program has jumped.
-		copy_pending(c, before);
-		end_interrupted(ctx, c, to);
-		before = find_pending(&id);
-		if (!before)
-			return;
-		copy_pending(c, before);
-	}
+	id = INTERRUPTED_ID(id);
+	// Out of the handler of the one before the program has jumped.
+	if (before && take_pending(before, id))
+		end_call(ctx, before, -EINTR);
 	c->sp = LOAD(&regs->sp);
-	if (!move_pending(c, id, to)) {
-		if (set_result(&c->record, RESULT_UNKNOWN))
-			submit_kept(ctx, c, id);
-		else
-			forget_name(&c->record, id);
-	}
+	if (!make_pending(c, id))
+		end_call(ctx, c, RESULT_UNKNOWN);
 }
-#endif
 
-// find_interrupted finds the interrupted call that ends with this exit.
-static __always_inline struct pending_call *find_interrupted(u64 *id, struct pt_regs *regs,
-							     s64 result)
+// ends_interrupted reports whether an exit is the end of the thread's interrupted call.
+static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 result)
 {
-#if FIELDS & FIELD_RESULT
-	struct pending_call *pending;
+	struct call *kept;
 
 	if (result != -EINTR || !regs || none_interrupted())
-		return NULL;
-	*id = INTERRUPTED_ID(*id);
-	pending = find_pending(id);
-	if (pending && (u32)syscall_nr(regs) == NR_NONE &&
-	    LOAD(&regs->sp) == ((struct call *)pending)->sp)
-		return pending;
-#endif
-	return NULL;
+		return false;
+	id = INTERRUPTED_ID(id);
+	kept = (struct call *)find_pending(&id);
+	return kept && (u32)syscall_nr(regs) == NR_NONE && LOAD(&regs->sp) == kept->sp;
 }
 
-// restart forgets the interrupted call if an entry with these arguments is its new beginning.
+// restart forgets the interrupted call if an entry with these arguments is its new
+// beginning.
 static __always_inline void restart(struct call *c, u64 id, struct open_args *args)
 {
 #if FIELDS & FIELD_RESULT
-	struct pending_call *before;
+	struct call *kept;
 
 	if (none_interrupted())
 		return;
 	id = INTERRUPTED_ID(id);
-	before = find_pending(&id);
-	if (!before)
-		return;
-	copy_pending(c, before);
-	if (c->address == args->name && (!args->sp || c->sp == args->sp) && drop_pending(id))
-		forget_name(&c->record, id);
+	kept = (struct call *)find_pending(&id);
+	if (kept && kept->address == args->name && (!args->sp || kept->sp == args->sp))
+		take_pending(c, id);
 #endif
 }
 

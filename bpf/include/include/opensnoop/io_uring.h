@@ -6,10 +6,6 @@
 
 #include <opensnoop/pending.h>
 
-// What pending calls are found by: the address of the request, which has the top bits. No
-// pid_tgid has them, and an INTERRUPTED_ID has another one.
-#define REQUEST_ID(address) (((address) | 1ULL << 63) & ~(1ULL << 62))
-
 // The start of struct io_kiocb, with the struct io_open that it holds
 // (include/linux/io_uring_types.h, io_uring/openclose.c).
 struct open_request {
@@ -21,25 +17,6 @@ struct open_request {
 	u64 other[3];
 	u8 opcode;
 };
-
-// settle_request ends the earlier request of this address, if it is still pending: not
-// every request has a completion (IOSQE_CQE_SKIP_SUCCESS), and the memory is used again.
-static __always_inline void settle_request(void *ctx, struct call *c, u64 id)
-{
-#if FIELDS & FIELD_RESULT
-	struct pending_call *before = find_pending(&id);
-
-	if (!before)
-		return;
-	copy_pending(c, before);
-	if (!drop_pending(id))
-		return;
-	if (set_result(&c->record, RESULT_UNKNOWN))
-		submit_kept(ctx, c, id);
-	else
-		forget_name(&c->record, id);
-#endif
-}
 
 // set_request sets the record of a request, with its name.
 static __always_inline void set_request(struct record *r, u64 id, struct open_request *req,
@@ -85,7 +62,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
 		return 0;
-	settle_request(ctx, c, REQUEST_ID(ctx->args[0]));
+	settle(ctx, c, REQUEST_ID(ctx->args[0]));
 	set_request(&c->record, id, &req, &args);
 	if (!record_wanted(&c->record))
 		return 0;
@@ -108,12 +85,10 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 // (ctx, req, struct io_uring_cqe *cqe). It runs in whatever thread comes to it.
 static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 id = REQUEST_ID(ctx->args[1]);
-	struct pending_call *pending = find_pending(&id);
 	struct call *c = scratch_call(SCRATCH_COMPLETE);
 	s32 result = RESULT_UNKNOWN;
 
-	if (!pending || !c)
+	if (!c || !take_pending(c, REQUEST_ID(ctx->args[1])))
 		return 0;
 #ifdef URING_CQE
 	// struct io_uring_cqe { u64 user_data; s32 res; u32 flags; }
@@ -121,17 +96,11 @@ static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx
 #else
 	result = ctx->args[3];
 #endif
-	copy_pending(c, pending);
 	// The result of an open into a place that the program chose is 0. If the kernel is to
 	// choose, the slot is ~0 (IORING_FILE_INDEX_ALLOC), and the result the place.
 	if (result >= 0 && c->address != 0 && (u32)c->address != ~0U)
 		result = c->address - 1;
-	if (!drop_pending(id))
-		return 0;
-	if (set_result(&c->record, result))
-		submit_kept(ctx, c, id);
-	else
-		forget_name(&c->record, id);
+	end_call(ctx, c, result);
 	return 0;
 }
 #endif

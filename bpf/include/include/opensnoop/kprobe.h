@@ -121,9 +121,8 @@ static __always_inline int on_open_return(struct pt_regs *ctx)
 }
 
 // is_name_of reports whether the kernel's copy of a name is of this pending call.
-static __always_inline bool is_name_of(struct pending_call *pending, struct filename *filename)
+static __always_inline bool is_name_of(struct call *call, struct filename *filename)
 {
-	struct call *call = (struct call *)pending;
 #ifdef TASK_REGS
 	// Since Linux 7.0 the copy does not tell where it comes from. The call that the
 	// thread is in does.
@@ -149,26 +148,23 @@ static __always_inline int on_open_named(struct pt_regs *ctx)
 {
 	struct filename *filename = (void *)PT_REGS_PARM2(ctx);
 	u64 id = bpf_get_current_pid_tgid();
-	struct pending_call *pending;
 	const char *name = NULL;
-	struct call *c;
+	struct call *c, *kept;
 	long n;
 
 	if (none_pending())
 		return 0;
-	pending = find_pending(&id);
+	kept = (struct call *)find_pending(&id);
 	c = scratch_call(SCRATCH_NAMED);
-	if (!pending || !c)
+	if (!kept || !c)
 		return 0;
-	copy_pending(c, pending);
 	// It may be no name but an error, which the function then returns.
-	if (c->record.name_kind != NAME_UNSEEN || !is_name_of(pending, filename) ||
-	    bpf_probe_read_kernel(&name, sizeof(name), &filename->name))
+	if (kept->record.name_kind != NAME_UNSEEN || !is_name_of(kept, filename) ||
+	    bpf_probe_read_kernel(&name, sizeof(name), &filename->name) || !take_pending(c, id))
 		return 0;
 	n = bpf_probe_read_kernel_str(c->record.name, sizeof(c->record.name), name);
-	if (n < 0 || !drop_pending(id))
-		return 0;
-	set_name(&c->record, n);
+	if (n >= 0)
+		set_name(&c->record, n);
 	if (!record_wanted(&c->record))
 		return 0;
 #if FIELDS & FIELD_RESULT

@@ -22,6 +22,7 @@ enum scratch {
 	SCRATCH_ENTER,
 	SCRATCH_NAMED,
 	SCRATCH_RETURN,
+	SCRATCH_INTERRUPTED, // of the same program, for a second call
 	SCRATCH_SUBMIT,
 	SCRATCH_COMPLETE,
 	SCRATCHES,

@@ -4,30 +4,9 @@
 
 // Pending calls: those whose record waits for their return.
 
+#include <opensnoop/call.h>
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
-
-// Room for a name beside a pending call. Longer names have a map of their own.
-#define SHORT_NAME 128
-
-// A call while it is being recorded.
-struct call {
-	u64 address; // of the name in the process
-	u64 sp;      // the process's stack pointer, of an interrupted call
-	u64 nr;      // the system call, or NR_ANY
-	struct record record;
-};
-
-// What is kept of it. The record is as user space can give it out, its time the
-// entry's, but for a name of more than SHORT_NAME bytes. internal/trace/pending.go has
-// the same layout.
-struct pending_call {
-	char head[offsetof(struct call, record)];
-	char record[FIXED_SIZE + SHORT_NAME];
-};
-
-// What an interrupted call is found by. No pid_tgid has this bit.
-#define INTERRUPTED_ID(id) ((id) | 1ULL << 62)
 
 // count_pending counts what is rare among the calls of the map, so that nobody has to look
 // for it who knows that there is none: any call, or with results an interrupted one.
@@ -63,23 +42,40 @@ static __always_inline bool none_interrupted(void)
 	return none_counted();
 }
 
-// copy_pending copies a pending call, less a long name.
-static __always_inline void copy_pending(struct call *c, struct pending_call *from)
+// recall_name puts the name of a call that was taken out of the map beside into its record.
+static __always_inline void recall_name(struct call *c, u64 id)
 {
-	__builtin_memcpy(c, from, sizeof(*from));
+#if FIELDS & FIELD_RESULT
+	struct record *r = &c->record;
+	u32 len = r->name_len & (PATH_MAX - 1);
+	char *name;
+
+	if (len <= SHORT_NAME)
+		return;
+	name = find_long_name(&id);
+	if (!name || bpf_probe_read_kernel(r->name, len, name))
+		set_address(r, NAME_UNSEEN, c->address);
+	delete_long_name(&id);
+#endif
 }
 
-// drop_pending takes out a pending call; false if user space has been faster. Only one
-// taker gets it: user space, which gives out calls that grew old, does the same.
-static __always_inline bool drop_pending(u64 id)
+// take_pending takes a call out of the map; false if it is not there. Only one taker gets
+// it: user space, which gives out calls whose end will not be seen, does the same.
+static __always_inline bool take_pending(struct call *c, u64 id)
 {
+	struct pending_call *kept = find_pending(&id);
+
+	if (!kept)
+		return false;
+	__builtin_memcpy(c, kept, sizeof(*kept));
 	if (delete_pending(&id))
 		return false;
 	count_pending(id, -1);
+	recall_name(c, id);
 	return true;
 }
 
-// make_pending puts a call with its record into the map; false if there is no room.
+// make_pending puts a call into the map; false if there is no room.
 static __always_inline bool make_pending(struct call *c, u64 id)
 {
 	struct record *r = &c->record;
@@ -97,58 +93,23 @@ static __always_inline bool make_pending(struct call *c, u64 id)
 	return true;
 }
 
-// move_pending takes a pending call, which c is a copy of, out and puts it in by another
-// id. False if it is out, but not in.
-static __always_inline bool move_pending(struct call *c, u64 from, u64 to)
-{
-	bool is_long = c->record.name_len > SHORT_NAME;
-
-	if (!drop_pending(from))
-		return true;
-	if (is_long) {
-		char *name = find_long_name(&from);
-
-		if (!name || put_long_name(&to, name))
-			return false;
-	}
-	if (put_pending(&to, c)) {
-		if (is_long)
-			delete_long_name(&to);
-		return false;
-	}
-	if (is_long)
-		delete_long_name(&from);
-	count_pending(to, 1);
-	return true;
-}
-
-// forget_name frees the name of a call that drop_pending took out.
-static __always_inline void forget_name(struct record *r, u64 id)
-{
-	if (r->name_len > SHORT_NAME)
-		delete_long_name(&id);
-}
-
-// submit_kept sends the record of a call that drop_pending took out, with the name that
-// was kept.
-static __always_inline void submit_kept(void *ctx, struct call *c, u64 id)
+// end_call sends the record of a call that was taken out, if calls that end so are wanted.
+static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 {
 	struct record *r = &c->record;
-	u32 len = r->name_len & (PATH_MAX - 1);
 
-	if (r->name_kind == NAME_UNSEEN && !record_wanted(r))
+	if (!set_result(r, result) || (r->name_kind == NAME_UNSEEN && !record_wanted(r)))
 		return;
-#if FIELDS & FIELD_RESULT
-	if (len > SHORT_NAME) {
-		char *name = find_long_name(&id);
+	submit(ctx, r, r->name_len);
+}
 
-		// There is none if the name has been read only now.
-		if (name)
-			bpf_probe_read_kernel(r->name, len, name);
-		delete_long_name(&id);
-	}
-#endif
-	submit(ctx, r, len);
+// settle ends the call that had this id before, if it is still pending: its end was not
+// seen. Not every request of io_uring has one (IOSQE_CQE_SKIP_SUCCESS), and its memory is
+// used again.
+static __always_inline void settle(void *ctx, struct call *c, u64 id)
+{
+	if (!none_pending() && take_pending(c, id))
+		end_call(ctx, c, RESULT_UNKNOWN);
 }
 
 #endif

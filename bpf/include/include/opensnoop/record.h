@@ -53,7 +53,7 @@ struct record {
 	u32 fields;   // FIELD_… of the parts that are there, UNREAD(FIELD_…)
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
-	u8 fixed; // not 0: a result of 0 or more is a place in the ring's table of files
+	u8 fixed;     // not 0: a result of 0 or more is a place in the ring's table of files
 
 #if FIELDS & FIELD_FLAGS
 	u64 flags;

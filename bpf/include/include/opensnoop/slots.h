@@ -21,9 +21,9 @@ enum slot {
 	SELF_TIME, // when the last of them was, in ns of CLOCK_MONOTONIC
 
 	// User space writes these once, before it attaches the programs.
-	SELF, // the tracer's own tgid, whose opens make no records
+	SELF,   // the tracer's own tgid, whose opens make no records
 	HOOKED, // a sum of HOOKED_…
-	PID,  // with PID_SLOT, the tgid of the one process to trace
+	PID,    // with PID_SLOT, the tgid of the one process to trace
 
 	SLOTS,
 };

@@ -14,7 +14,7 @@ struct open_args {
 	u64 flags;
 	u64 sp; // the process's stack pointer; 0 if that is not known
 	u32 mode;
-	u32 nr; // the system call, or NR_ANY
+	u32 nr;          // the system call, or NR_ANY
 	bool flags_read; // flags and mode are set
 	bool by_handle;
 };
@@ -22,10 +22,10 @@ struct open_args {
 // The system calls that open.
 enum door {
 	NO_DOOR,
-	OPEN,    // (name, flags, mode)
-	CREAT,   // (name, mode)
-	OPENAT,  // (dfd, name, flags, mode)
-	OPENAT2, // (dfd, name, how, size)
+	OPEN,      // (name, flags, mode)
+	CREAT,     // (name, mode)
+	OPENAT,    // (dfd, name, flags, mode)
+	OPENAT2,   // (dfd, name, how, size)
 	BY_HANDLE, // (mount dfd, handle, flags)
 };
 
@@ -83,9 +83,7 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 		args->flags = how.flags;
 		args->mode = how.mode;
 		break;
-	case BY_HANDLE:
-		args->flags = (u32)next;
-		break;
+	case BY_HANDLE: args->flags = (u32)next; break;
 	default:
 		args->flags = (u32)next;
 		args->mode = read_argument(regs, compat, name + 2) & ALLPERMS;

@@ -8,26 +8,6 @@
 #include <opensnoop/interrupted.h>
 #include <opensnoop/pending.h>
 
-// settle ends the thread's call before this one, if it is still pending: its return was
-// missed.
-static __always_inline void settle(void *ctx, struct call *c, u64 id)
-{
-	struct pending_call *before;
-
-	if (none_pending())
-		return;
-	before = find_pending(&id);
-	if (!before)
-		return;
-	copy_pending(c, before);
-	if (!drop_pending(id))
-		return;
-	if (set_result(&c->record, RESULT_UNKNOWN))
-		submit_kept(ctx, c, id);
-	else
-		forget_name(&c->record, id);
-}
-
 // trace_enter makes the record of a call of the current thread, whose pid_tgid id is,
 // and sends it if nothing is left to wait for.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
@@ -61,7 +41,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	c->nr = args->nr;
 	if (make_pending(c, id))
 		return;
-	// No room for one more call: without what is missing rather than not at all.
+		// No room for one more call: without what is missing rather than not at all.
 #ifndef FAILED
 	if (r->name_kind != NAME_UNSEEN) {
 		submit(ctx, r, r->name_len);
@@ -70,10 +50,6 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 #endif
 	add(LOST_PENDING, 1);
 }
-
-// How long after a call's entry a name that was not in memory is still taken for the one
-// that the kernel read, in ns; unreadTime in internal/trace/pending.go.
-#define UNREAD_TIME 3000000000ULL
 
 // read_missing reads at the end of a call what was not in memory at its entry. False if
 // the call turns out not to be wanted.
@@ -96,20 +72,21 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs)
 	return record_wanted(r);
 }
 
-// count_unseen counts a call that ends, and is not pending: the kernel skipped the program
+// count_unseen counts a call that ends, and was not pending: the kernel skipped the program
 // at its entry, if it skipped any.
 static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 result)
 {
-#if defined(PROBE_TRACEPOINT) && FIELDS & FIELD_RESULT
+#ifdef PROBE_TRACEPOINT
 	struct open_args args = {};
+	u64 local = local_id(id);
 
-	if (result <= -ERESTART_FIRST && result >= -ERESTART_LAST)
+	if (is_interruption(result))
 		return; // it begins again
 #ifdef FAILED
 	if (result >= 0)
 		return;
 #endif
-	if (read_open_args(regs, (u32)syscall_nr(regs), &args) && !is_self(id) && traced(id) &&
+	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && chosen(local) &&
 	    flags_wanted(args.flags))
 		add(LOST_ENTRY, 1);
 #endif
@@ -119,46 +96,34 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 // system call as they are at its exit, NULL at the return of another function.
 static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 result)
 {
-	struct pending_call *call;
-	struct call *c;
+	struct call *c = scratch_call(SCRATCH_RETURN);
 	enum ending ending;
 	u64 id;
 
-	if (none_pending())
+	if (!c || none_pending())
 		return;
 	id = bpf_get_current_pid_tgid();
-	c = scratch_call(SCRATCH_RETURN);
-	if (!c)
-		return;
-	call = find_pending(&id);
-	if (!call) {
+	if (take_pending(c, id)) {
+		ending = ending_of(c, regs, result);
 #if FIELDS & FIELD_RESULT
-		call = find_interrupted(&id, regs, result);
-		if (!call) {
-			count_unseen(bpf_get_current_pid_tgid(), regs, result);
+		if (ending == INTERRUPTION) {
+			interrupt(ctx, c, id, regs);
 			return;
 		}
-		copy_pending(c, call);
-		end_interrupted(ctx, c, id);
 #endif
+		if (ending == LATER)
+			result = RESULT_UNKNOWN;
+		else if (!read_missing(c, regs))
+			return;
+		end_call(ctx, c, result);
 		return;
 	}
-	ending = ending_of(call, regs, result);
-	copy_pending(c, call);
 #if FIELDS & FIELD_RESULT
-	if (ending == INTERRUPTION) {
-		interrupt(ctx, c, id, regs);
-		return;
-	}
+	if (!ends_interrupted(id, regs, result))
+		count_unseen(id, regs, result);
+	else if (take_pending(c, INTERRUPTED_ID(id)))
+		end_call(ctx, c, -EINTR);
 #endif
-	if (!drop_pending(id))
-		return;
-	if (!set_result(&c->record, ending == ITS_END ? result : RESULT_UNKNOWN) ||
-	    (ending == ITS_END && !read_missing(c, regs))) {
-		forget_name(&c->record, id);
-		return;
-	}
-	submit_kept(ctx, c, id);
 }
 
 #endif

@@ -1,0 +1,78 @@
+package trace
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"opensnoop/bpf"
+	"opensnoop/internal/event"
+)
+
+// pendingHead is what libbcc gives the BPF program, and the headers' own #includes.
+const pendingHead = `
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef int32_t s32;
+typedef uint64_t u64;
+#define TASK_COMM_LEN 16
+`
+
+// The C compiler gives pending calls the layout and the keys that are here.
+func TestPendingCallsAreThoseOfC(t *testing.T) {
+	source := pendingHead
+	for _, name := range []string{"record.h", "call.h"} {
+		text, err := fs.ReadFile(bpf.Headers(), "include/opensnoop/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, "#include") {
+				source += line
+			}
+		}
+	}
+	for condition, want := range map[string]uint64{
+		"offsetof(struct pending_call, record)":               recordAt,
+		"sizeof(struct pending_call) - recordAt - FIXED_SIZE": shortName,
+		"SHORT_NAME":                 shortName,
+		"REQUEST_ID(1ULL << 62 | 5)": requestBit | 5,
+		"INTERRUPTED_ID(5)":          interruptedBit | 5,
+		"UNREAD_TIME":                uint64(unreadTime),
+	} {
+		condition = strings.ReplaceAll(condition, "recordAt", fmt.Sprint(recordAt))
+		source += fmt.Sprintf("_Static_assert(%s == %dULL, \"%s\");\n", condition, want, condition)
+	}
+	for fields := range event.Fields(16) {
+		compile(t, source, fmt.Sprintf("-DFIELDS=%d", fields))
+	}
+}
+
+func TestThreadGone(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	self := uint64(os.Getpid())
+	if threadGone(self<<32 | self) {
+		t.Error("this process is gone")
+	}
+	if !threadGone(1<<22<<32 | 1<<22) { // PID_MAX_LIMIT
+		t.Error("a thread that cannot be is there")
+	}
+}
+
+func TestPendingCall(t *testing.T) {
+	for size, long := range map[int]bool{0: false, shortName: false, shortName + 1: true} {
+		e := event.Event{Name: make([]byte, size)}
+		p := pendingCall(append(make([]byte, recordAt), e.Append(nil)...))
+		if p.hasLongName() != long {
+			t.Errorf("a name of %d bytes is long: %t", size, !long)
+		}
+	}
+}
