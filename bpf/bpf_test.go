@@ -56,17 +56,33 @@ var shapes = map[string]struct {
 		[]string{"-DPROBE_TRACEPOINT"},
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
 	},
+	"kprobe with paths": {
+		append([]string{"-DPROBE_KPROBE", "-DFIELDS=64"}, offsets...),
+		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe, "walk_enter": ebpf.Kprobe, "walk_submit": ebpf.RawTracepoint},
+	},
+	"tracepoint with paths and results": {
+		append([]string{"-DPROBE_TRACEPOINT", "-DFIELDS=127", "-DURING_CQE"}, offsets...),
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_submit": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
+	},
 	"tracepoint with everything": {
 		append([]string{"-DPROBE_TRACEPOINT"}, everything...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
 	},
 }
 
-var everything = []string{
-	"-DFIELDS=15", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DTASK_NSPROXY=8", "-DNSPROXY_MNT_NS=8", "-DMNT_NS_INUM=8", "-DTASK_REAL_PARENT=8", "-DTASK_TGID=16", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
+// offsets are no real ones, but in an order that is.
+var offsets = []string{
+	"-DTASK_NSPROXY=8", "-DNSPROXY_MNT_NS=8", "-DMNT_NS_INUM=8", "-DTASK_REAL_PARENT=8", "-DTASK_TGID=16", "-DTASK_CRED=24", "-DCRED_EUID=24",
+	"-DTASK_GROUP_LEADER=32", "-DTASK_COMM=40", "-DTASK_FS=48", "-DTASK_FILES=56", "-DFS_USERS=0", "-DFS_SEQ=8", "-DFS_ROOT=24", "-DFS_PWD=40",
+	"-DFILES_FDT=32", "-DFDT_MAX=0", "-DFDT_FD=8", "-DFILE_PATH=64", "-DMOUNT_PARENT=16", "-DMOUNT_MOUNTPOINT=24", "-DMOUNT_MNT=32", "-DMOUNT_ROOT=32",
+	"-DMOUNT_NS=224", "-DDENTRY_SEQ=4", "-DDENTRY_PPREV=16", "-DDENTRY_PARENT=24", "-DDENTRY_LEN=36", "-DDENTRY_NAME=40", "-DDENTRY_INAME=56",
+}
+
+var everything = append([]string{
+	"-DFIELDS=63", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837", "-DEUIDS=case 0:",
 	"-DPIDS=case 1: case 2:", "-DTIDS=case 1:", "-DUIDS=case 0:", `-DCOMMS=HAS(comm, "a", 1)`,
 	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DFAILED",
-}
+}, offsets...)
 
 // noControlFlow keeps some libbcc's -fcf-protection=return, which is for x86, from
 // being refused where another architecture is compiled for.

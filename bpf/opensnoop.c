@@ -18,7 +18,8 @@
 // Filters; without the macro there is none. An open has to pass them all:
 //
 //	PID_SLOT          the process whose tgid is in the slot PID
-//	PIDS, TIDS, UIDS  "case 1: case 2:", so that many cost a binary search
+//	PIDS, TIDS, UIDS, EUIDS
+//	                  "case 1: case 2:", so that many cost a binary search
 //	COMMS             "HAS(comm, "a", 1) || …"
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the
 //	                  loader puts the user's pinned map in its place
@@ -29,8 +30,8 @@
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
 // bpf_task_pt_regs is there (5.15), URING_CQE if the tracepoint io_uring_complete has a
-// struct io_uring_cqe (6.18), and for what needs them TASK_REAL_PARENT, TASK_TGID,
-// TASK_NSPROXY, NSPROXY_MNT_NS, MNT_NS_INUM: offsets in structures, in bytes.
+// struct io_uring_cqe (6.18), and for what needs them TASK_FS, FS_ROOT and so on: offsets in
+// structures, in bytes (internal/trace/offsets.go).
 //
 // Without FIELD_RESULT a record leaves at entry, so that a call that blocks shows
 // at once. Only a name whose page is not in memory has to wait until the kernel
@@ -52,11 +53,16 @@ BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
 BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid, or REQUEST_ID
 #if FIELDS & FIELD_RESULT
 struct long_name {
-	char bytes[PATH_MAX];
+	char bytes[STRINGS_MAX];
 };
 BPF_HASH(long_names, u64, struct long_name, 256); // by the same
 #endif
 BPF_ARRAY(slots, u64, SLOTS);
+#if FIELDS & FIELD_PATH
+// Programs of one type each.
+BPF_PROG_ARRAY(walks, 1);
+BPF_PROG_ARRAY(uring_walks, 1);
+#endif
 #ifdef CGROUPS
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
 #endif
@@ -126,6 +132,16 @@ static __always_inline long delete_long_name(u64 *id)
 }
 #endif
 
+#if FIELDS & FIELD_PATH
+static __always_inline void continue_walk(void *ctx, enum scratch which)
+{
+	if (which == SCRATCH_SUBMIT)
+		uring_walks.call(ctx, 0);
+	else
+		walks.call(ctx, 0);
+}
+#endif
+
 #ifdef CGROUPS
 static __always_inline bool cgroup_listed(u64 *id)
 {
@@ -151,6 +167,14 @@ int open_return(struct pt_regs *ctx) { return on_open_return(ctx); }
 #endif
 #ifdef PROBE_TRACEPOINT
 int syscall_enter(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_enter(ctx); }
+#endif
+#if FIELDS & FIELD_PATH
+#ifdef PROBE_KPROBE
+int walk_enter(struct pt_regs *ctx) { return on_walk_enter(ctx); }
+#else
+int walk_enter(struct bpf_raw_tracepoint_args *ctx) { return on_walk_enter(ctx); }
+#endif
+int walk_submit(struct bpf_raw_tracepoint_args *ctx) { return on_walk_submit(ctx); }
 #endif
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(ctx); }
 int uring_submit(struct bpf_raw_tracepoint_args *ctx) { return on_uring_submit(ctx); }

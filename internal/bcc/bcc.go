@@ -24,7 +24,11 @@ type Source struct {
 	Code    string   // C
 	Headers fs.FS    // laid out like a kernel source folder, less linux/version.h, with a bcc/helpers.h
 	Flags   []string // of the compiler, such as -DNAME=value
-	Arch    string   // "" is this machine's; "arm64", "x86" only to check a source
+	// MoreFlags returns flags that depend on nothing but the others and the running kernel,
+	// and are costly to find: they are asked for when there is something to compile. It
+	// may be nil.
+	MoreFlags func() ([]string, error)
+	Arch      string // "" is this machine's; "arm64", "x86" only to check a source
 }
 
 // Compiler compiles. The zero value has no cache.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -69,6 +70,13 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	req, result, err := c.look(src)
 	if err != nil || result.Cached && !result.Stale {
 		return result, err
+	}
+	if src.MoreFlags != nil {
+		more, err := src.MoreFlags()
+		if err != nil {
+			return nil, err
+		}
+		req.Flags = slices.Concat(req.Flags, more)
 	}
 	rep, data, err := ask(ctx, req)
 	switch {

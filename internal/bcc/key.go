@@ -39,7 +39,7 @@ func (r *request) key(release kernel.Release) string {
 	add(r.Flags...)
 	add(shortcuts...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
-	add(release.Name, release.Build, release.Machine)
+	add(release.Name, release.Build, release.Machine, release.Notes)
 	add(os.Getenv(libraryPath))
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -21,6 +21,7 @@ func addCompletions(cmd *cobra.Command) {
 	for flag, complete := range map[string]func(typed string) []string{
 		"pid":         processes,
 		"uid":         userNames,
+		"euid":        userNames,
 		"columns":     columnLists,
 		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
 		"probe":       func(string) []string { return probe.Names() },

@@ -54,7 +54,8 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes; several by commas or by repeating it")
 	fs.VarP((*pids)(&t.TIDs), "tid", "t", "of these threads, the same way; adds TID")
 	fs.VarP((*users)(&t.UIDs), "uid", "u", "of these users, by name or number; adds UID")
-	fs.VarP((*comms)(&t.Comms), "name", "n", "of processes whose comm contains this; may be repeated")
+	fs.Var((*users)(&t.EUIDs), "euid", "of effective users, as of programs with the setuid bit; adds EUID")
+	fs.VarP((*comms)(&t.Comms), "name", "n", "of threads or processes whose comm contains this; may be repeated")
 	addBool(fs, &t.Failed, "failed", "x", "opens that fail; adds ERR")
 	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with any of these flags, such as O_WRONLY; may be repeated; adds FLAGS")
 	fs.Var((*globs)(&t.Paths), "path", "names like this: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
@@ -65,9 +66,10 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 
 func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	o := &f.output
-	fs.Var(&o.columns, "columns", "what to show, in this order, by commas: "+format.Names(format.Columns))
+	fs.Var(&o.columns, "columns", "what to show, in this order, by commas: "+strings.ReplaceAll(format.Names(format.Columns), ",", ", "))
 	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s), which the default layout has anyway")
 	addBool(fs, &o.printUID, "print-uid", "U", "add UID")
+	addBool(fs, &o.fullPath, "full-path", "F", "the absolute path in FILE's place; marked where it cannot be known exactly")
 	addBool(fs, &o.extended, "extended-fields", "e", "add FLAGS and MODE")
 	fs.Var(newChoice(&o.layout, layouts), "layout", "the usual rows, or those of bcc's opensnoop")
 	fs.VarP(newChoice(&o.format, formats), "output", "o", "a table, an object of JSON a line, or CSV")

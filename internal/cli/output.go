@@ -23,6 +23,7 @@ type outputOptions struct {
 	timestamp bool // -T
 	printUID  bool // -U
 	extended  bool // -e
+	fullPath  bool // -F
 	color     string
 	summary   summaryEvery
 	file      string // of -w
@@ -63,6 +64,10 @@ var conflicts = []struct {
 		"--summary shows no rows: leave out --columns"},
 	{func(o *outputOptions) bool { return o.summary.set && o.format == formatCSV },
 		"--summary can be had as a table or as JSON: leave out -o csv"},
+	{func(o *outputOptions) bool { return o.fullPath && len(o.columns) > 0 },
+		"-F puts the column path in the place of file: with --columns, name it there"},
+	{func(o *outputOptions) bool { return o.fullPath && o.summary.set },
+		"--summary shows no rows: leave out -F"},
 	{func(o *outputOptions) bool { return o.force && o.file == "" },
 		"--force is for -w"},
 }
@@ -86,7 +91,13 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if o.format != formatTable {
 		// Programs skip what they do not need.
 		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
-			return c.Needs.Has(event.PPID) && trace.KnowsParents() != nil
+			switch {
+			case c.Name == columnPath && o.fullPath:
+				return false
+			case c.Name == "euid" && len(opts.Filter.EUIDs) > 0:
+				return false
+			}
+			return c.OnDemand || trace.Supports(c.Needs) != nil
 		})
 	}
 	var added []string
@@ -95,6 +106,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 		added bool
 	}{
 		{"uid", o.printUID || len(opts.Filter.UIDs) > 0},
+		{"euid", len(opts.Filter.EUIDs) > 0},
 		{"tid", len(opts.Filter.TIDs) > 0},
 		{"err", opts.Filter.Failed},
 		{"flags", o.extended || len(opts.Filter.Flags) > 0},
@@ -104,8 +116,14 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 			added = append(added, column.name)
 		}
 	}
-	return format.Usual(added...)
+	usual := format.Usual(added...)
+	if o.fullPath {
+		usual[len(usual)-1] = format.Find(columnPath)
+	}
+	return usual
 }
+
+const columnPath = "path"
 
 // fields returns what events must hold for the output.
 func (o *outputOptions) fields(opts *trace.Options) event.Fields {
@@ -119,7 +137,7 @@ func (o *outputOptions) fields(opts *trace.Options) event.Fields {
 }
 
 func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
-	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended}
+	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended, FullPath: o.fullPath}
 }
 
 // writer returns what writes the rows or the summary to w; boot is [format.Options.Boot].

@@ -4,7 +4,6 @@ package event
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"math"
 )
@@ -21,6 +20,9 @@ const CommSize = 16
 // (include/uapi/linux/limits.h).
 const NameMax = 4095
 
+// addressSize is the size in bytes of what stands in the place of a name that is not known.
+const addressSize = 8
+
 // NameKind tells how a name came about. The values are enum name_kind's in
 // <opensnoop/record.h>.
 type NameKind uint8
@@ -31,42 +33,6 @@ const (
 	NameUnseen NameKind = 2 // its address could not be read at entry, and the return was not seen
 	NameHandle NameKind = 3 // none: open_by_handle_at(2), with the handle at the address
 )
-
-// Fields are what a record holds beyond what every record does: a set of bits,
-// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
-// part of the record, and the parts are in the order of the bits.
-type Fields uint16
-
-const (
-	Flags  Fields = 1 << iota // Event.Flags and Event.Mode
-	PPID                      // Event.PPID
-	Result                    // Event.Result
-	UID                       // Event.UID
-)
-
-const knownFields = Flags | PPID | Result | UID
-
-// size returns the size in bytes of the parts in a record, with what fills them up to a
-// multiple of 8 bytes.
-func (f Fields) size() int {
-	size := 0
-	if f.Has(Flags) {
-		size += 12
-	}
-	if f.Has(PPID) {
-		size += 4
-	}
-	if f.Has(Result) {
-		size += 4
-	}
-	if f.Has(UID) {
-		size += 4
-	}
-	return (size + 7) &^ 7
-}
-
-// Has reports whether all fields of g are in f.
-func (f Fields) Has(g Fields) bool { return f&g == g }
 
 // Event is one open.
 type Event struct {
@@ -81,34 +47,46 @@ type Event struct {
 	Name     []byte // for NameRead; may be empty
 	Address  uint64 // of the name or handle in the process, for the other kinds
 
-	Fields Fields // which of the following were recorded; the others are 0
-	UID    uint32 // real user id, in the first user namespace
-	PPID   uint32 // the parent's process id; 0 if it is outside our pid namespace
-	Flags  uint64 // O_RDONLY|…, as the program passed them (open(2))
-	Mode   uint32 // permissions for a new file, as the program passed them
-	Result int32  // the descriptor, an error's number negated, or ResultUnknown
-	Fixed  bool   // a Result of 0 or more is a place in an io_uring's own table of files
+	Fields  Fields // which of the following were recorded; the others are 0
+	UID     uint32 // real user id, in the first user namespace
+	EUID    uint32 // effective user id, in the first user namespace
+	PPID    uint32 // the parent's process id; 0 if it is outside our pid namespace
+	Process []byte // the comm of the process's first thread, as Comm
+	Flags   uint64 // O_RDONLY|…, as the program passed them (open(2))
+	Mode    uint32 // permissions for a new file, as the program passed them
+	Result  int32  // the descriptor, an error's number negated, or ResultUnknown
+	Fixed   bool   // a Result of 0 or more is a place in an io_uring's own table of files
+
+	// With Path: what the name is relative to, and by that the absolute path of what was to
+	// be opened, as somebody at a terminal would type it: without the . and the .. that the
+	// name begins with, and without slashes that say nothing. A .. behind a name stays, for
+	// a link may be there. With a problem it is what is known of the path: for one that is
+	// not [PathProblem.Absolute] without a slash in front.
+	Folder      Folder
+	Path        []byte // [Event.Append] does not heed it
+	PathProblem PathProblem
 }
 
 // ResultUnknown is the Result of a call whose return was not seen.
 const ResultUnknown int32 = math.MinInt32
 
 // Decode fills e from a record, which may have bytes behind it: the perf buffer
-// pads. Comm and Name point into the record.
-func (e *Event) Decode(record []byte) error {
+// pads. What e has of bytes points into the record, but for the Path, which takes the place
+// of the one that e had before.
+func (e *Event) Decode(record []byte) (err error) {
 	if len(record) < headerSize {
 		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), headerSize)
 	}
-	order := binary.NativeEndian
 	fields := order.Uint32(record[16:])
 	there, unread := Fields(fields), Fields(fields>>16)
-	if there&^knownFields != 0 {
-		return fmt.Errorf("a record with unknown parts: %#x", uint16(there&^knownFields))
+	if there&^AllFields != 0 {
+		return fmt.Errorf("a record with unknown parts: %#x", uint16(there&^AllFields))
 	}
 	size := there.size()
 	if len(record) < headerSize+size+CommSize {
 		return fmt.Errorf("a record of %d bytes, too short for its parts of %d", len(record), size)
 	}
+	path := e.Path
 	*e = Event{
 		Time:     order.Uint64(record[0:]),
 		TGID:     order.Uint32(record[8:]),
@@ -119,39 +97,49 @@ func (e *Event) Decode(record []byte) error {
 	}
 	nameLen := int(order.Uint16(record[20:]))
 	rest := record[headerSize:]
-	e.decodeParts(there, rest[:size])
-	rest = rest[size:]
-	e.Comm = rest[:CommSize]
-	if end := bytes.IndexByte(e.Comm, 0); end >= 0 {
-		e.Comm = e.Comm[:end]
+	parts, rest := rest[:size], rest[size:]
+	e.decodeParts(there, parts)
+	e.Comm = comm(rest)
+	rest = rest[CommSize:]
+	if e.Fields.Has(Path) && e.Folder.Base.State&walkNameLast != 0 {
+		e.Folder.Base.State &^= walkNameLast
+		if len(rest) < addressSize {
+			return fmt.Errorf("an address of %d bytes", len(rest))
+		}
+		if rest, err = e.decodeTexts(there, parts, rest[addressSize:]); err != nil {
+			return err
+		}
+		if err := e.decodeName(nameLen, rest); err != nil {
+			return err
+		}
+	} else {
+		if err := e.decodeName(nameLen, rest); err != nil {
+			return err
+		}
+		if _, err := e.decodeTexts(there, parts, rest[nameLen:]); err != nil {
+			return err
+		}
 	}
-	return e.decodeName(nameLen, rest[CommSize:])
+	if e.Fields.Has(Path) {
+		e.Path, e.PathProblem = e.appendPath(path[:0])
+	}
+	return nil
 }
 
-// decodeParts takes the parts that are there. What could not be read stays 0.
-func (e *Event) decodeParts(there Fields, parts []byte) {
-	order := binary.NativeEndian
-	if there.Has(Flags) {
-		if e.Fields.Has(Flags) {
-			e.Flags, e.Mode = order.Uint64(parts), order.Uint32(parts[8:])
-		}
-		parts = parts[12:]
+// comm returns the comm that b begins with, without the NUL.
+func comm(b []byte) []byte {
+	b = b[:CommSize]
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		return b[:end]
 	}
-	if there.Has(PPID) {
-		if e.Fields.Has(PPID) {
-			e.PPID = order.Uint32(parts)
-		}
-		parts = parts[4:]
-	}
-	if there.Has(Result) {
-		if e.Fields.Has(Result) {
-			e.Result = int32(order.Uint32(parts))
-		}
-		parts = parts[4:]
-	}
-	if there.Has(UID) && e.Fields.Has(UID) {
-		e.UID = order.Uint32(parts)
-	}
+	return b
+}
+
+// appendComm appends a comm as the kernel has it, cut to its size.
+func appendComm(b, text []byte) []byte {
+	var comm [CommSize]byte
+	copy(comm[:CommSize-1], text)
+	return append(b, comm[:]...)
 }
 
 // decodeName takes the name, or the address in its place, of size bytes.
@@ -163,10 +151,10 @@ func (e *Event) decodeName(size int, rest []byte) error {
 	case NameRead:
 		e.Name = rest[:size]
 	case NameBad, NameUnseen, NameHandle:
-		if size != 8 {
+		if size != addressSize {
 			return fmt.Errorf("an address of %d bytes", size)
 		}
-		e.Address = binary.NativeEndian.Uint64(rest)
+		e.Address = order.Uint64(rest)
 	default:
 		return fmt.Errorf("a name of the unknown kind %d", e.NameKind)
 	}
@@ -178,21 +166,34 @@ func Time(record []byte) uint64 {
 	if len(record) < 8 {
 		return 0
 	}
-	return binary.NativeEndian.Uint64(record)
+	return order.Uint64(record)
 }
 
-// NameLen returns the size in bytes of a record's name without decoding the rest; 0 if the
-// record is too short.
-func NameLen(record []byte) int {
+// StringsSize returns the size in bytes of a record's name and other strings without decoding
+// the rest; 0 if the record is too short.
+func StringsSize(record []byte) int {
 	if len(record) < headerSize {
 		return 0
 	}
-	return int(binary.NativeEndian.Uint16(record[20:]))
+	there := Fields(order.Uint32(record[16:]))
+	parts := record[headerSize:]
+	if len(parts) < there.size() {
+		return 0
+	}
+	size := int(order.Uint16(record[20:]))
+	for _, t := range texts {
+		if there.Has(t.field) {
+			size += int(order.Uint16(parts[there.offset(t.field)+t.at:]))
+		}
+	}
+	if there.Has(Path) && WalkState(order.Uint16(parts[there.offset(Path)+baseStateAt:]))&walkNameLast != 0 {
+		size += addressSize
+	}
+	return size
 }
 
-// Append appends e as a record to b.
+// Append appends e as a record to b. What is in e of fields that it has not does not count.
 func (e *Event) Append(b []byte) []byte {
-	order := binary.NativeEndian
 	nameLen := len(e.Name)
 	if e.NameKind != NameRead {
 		nameLen = 8
@@ -208,30 +209,11 @@ func (e *Event) Append(b []byte) []byte {
 	}
 	b = append(b, byte(e.NameKind), fixed)
 	b = e.appendParts(b)
-	var comm [CommSize]byte
-	copy(comm[:CommSize-1], e.Comm)
-	b = append(b, comm[:]...)
+	b = appendComm(b, e.Comm)
 	if e.NameKind != NameRead {
-		return order.AppendUint64(b, e.Address)
+		b = order.AppendUint64(b, e.Address)
+	} else {
+		b = append(b, e.Name...)
 	}
-	return append(b, e.Name...)
-}
-
-func (e *Event) appendParts(b []byte) []byte {
-	order := binary.NativeEndian
-	end := len(b) + e.Fields.size()
-	if e.Fields.Has(Flags) {
-		b = order.AppendUint64(b, e.Flags)
-		b = order.AppendUint32(b, e.Mode)
-	}
-	if e.Fields.Has(PPID) {
-		b = order.AppendUint32(b, e.PPID)
-	}
-	if e.Fields.Has(Result) {
-		b = order.AppendUint32(b, uint32(e.Result))
-	}
-	if e.Fields.Has(UID) {
-		b = order.AppendUint32(b, e.UID)
-	}
-	return append(b, make([]byte, end-len(b))...)
+	return e.appendTexts(b)
 }

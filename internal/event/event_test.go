@@ -8,12 +8,10 @@ import (
 	"testing"
 )
 
-const all = Flags | PPID | Result | UID
-
 func TestRoundTrip(t *testing.T) {
 	for name, e := range map[string]Event{
 		"nothing more":      {Time: 1, TGID: 2, TID: 3, Comm: []byte("cat"), Name: []byte("/etc/passwd")},
-		"the largest":       {Time: 1<<64 - 1, TGID: 1<<32 - 1, TID: 1<<32 - 1, Comm: []byte("fifteen chars.."), Name: bytes.Repeat([]byte{0xff}, NameMax), Fields: all, UID: 1<<32 - 1, PPID: 1<<32 - 1, Flags: 1<<64 - 1, Mode: 1<<32 - 1, Result: 1<<31 - 1},
+		"the largest":       {Time: 1<<64 - 1, TGID: 1<<32 - 1, TID: 1<<32 - 1, Comm: []byte("fifteen chars.."), Name: bytes.Repeat([]byte{0xff}, NameMax), Fields: AllFields, UID: 1<<32 - 1, PPID: 1<<32 - 1, Flags: 1<<64 - 1, Mode: 1<<32 - 1, Result: 1<<31 - 1, EUID: 1<<32 - 1, Process: []byte("fifteen chars.."), Folder: Folder{DFD: -1, Base: Walk{Components: bytes.Repeat([]byte{0xff}, 4088)}, Root: Walk{Components: bytes.Repeat([]byte{0xff}, 4088)}}},
 		"the user":          {Fields: UID, UID: 1000, Comm: []byte{}, Name: []byte("a")},
 		"the parent":        {Fields: PPID, PPID: 1, Comm: []byte{}, Name: []byte("a")},
 		"the flags":         {Fields: Flags, Flags: 0o2000000, Mode: 0o644, Comm: []byte{}, Name: []byte("a")},
@@ -21,14 +19,14 @@ func TestRoundTrip(t *testing.T) {
 		"an unknown result": {Fields: Result, Result: ResultUnknown, Comm: []byte{}, Name: []byte("a")},
 		"an empty name":     {Comm: []byte("a"), Name: []byte{}},
 		"a bad address":     {Comm: []byte("a"), NameKind: NameBad, Address: 1<<64 - 1},
-		"an unseen name":    {Comm: []byte("a"), NameKind: NameUnseen, Address: 5, Fields: all, Result: ResultUnknown},
+		"an unseen name":    {Comm: []byte("a"), NameKind: NameUnseen, Address: 5, Fields: AllFields, Result: ResultUnknown, Process: []byte{}, PathProblem: PathNoName},
 	} {
 		for _, padding := range []int{0, 1, 7} {
 			record := append(e.Append(nil), make([]byte, padding)...)
 			var got Event
 			if err := got.Decode(record); err != nil {
 				t.Errorf("%s, %d bytes of padding: %v", name, padding, err)
-			} else if !reflect.DeepEqual(got, e) {
+			} else if got.Path = nil; !reflect.DeepEqual(got, e) {
 				t.Errorf("%s, %d bytes of padding: got %+v, want %+v", name, padding, got, e)
 			}
 			if at := Time(record); at != e.Time {
@@ -61,7 +59,7 @@ func TestDecodeErrors(t *testing.T) {
 		{make([]byte, headerSize+CommSize-1), "a record of 39 bytes, too short for its parts of 0"},
 		{record(named, func(b []byte) []byte { return b[:len(b)-1] }), "a name of 4 bytes in a record with room for 3"},
 		{record(detailed, func(b []byte) []byte { return b[:headerSize+8+CommSize-1] }), "a record of 47 bytes, too short for its parts of 8"},
-		{record(detailed, func(b []byte) []byte { b[16] |= 16; return b }), "a record with unknown parts: 0x10"},
+		{record(detailed, func(b []byte) []byte { b[16] |= 128; return b }), "a record with unknown parts: 0x80"},
 		{record(named, func(b []byte) []byte { b[22] = 4; return b }), "a name of the unknown kind 4"},
 		{record(bad, func(b []byte) []byte { b[20]--; return b }), "an address of 7 bytes"},
 		{append((&Event{Name: make([]byte, NameMax+1)}).Append(nil), 0), "a name of 4096 bytes"},
@@ -79,12 +77,13 @@ func TestDecodeErrors(t *testing.T) {
 // A part whose values could not be read is passed over, wherever it stands.
 func TestUnreadParts(t *testing.T) {
 	e := Event{
-		Comm: []byte("a"), Name: []byte("name"), Fields: all,
-		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354,
+		Comm: []byte("a"), Name: []byte("name"), Fields: AllFields,
+		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354, EUID: 0x61626364,
+		Process: []byte("b"), Folder: Folder{DFD: 3}, Path: []byte("/name"),
 	}
-	for unread := range all + 1 {
+	for unread := range AllFields + 1 {
 		record := e.Append(nil)
-		binary.NativeEndian.PutUint32(record[16:], uint32(all)|uint32(unread)<<16)
+		binary.NativeEndian.PutUint32(record[16:], uint32(AllFields)|uint32(unread)<<16)
 		want := e
 		want.Fields &^= unread
 		if unread.Has(Flags) {
@@ -99,6 +98,15 @@ func TestUnreadParts(t *testing.T) {
 		if unread.Has(UID) {
 			want.UID = 0
 		}
+		if unread.Has(EUID) {
+			want.EUID = 0
+		}
+		if unread.Has(Process) {
+			want.Process = nil
+		}
+		if unread.Has(Path) {
+			want.Folder, want.Path = Folder{}, nil
+		}
 		var got Event
 		if err := got.Decode(record); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("unread %b: got %+v, %v, want %+v", unread, got, err, want)
@@ -107,7 +115,7 @@ func TestUnreadParts(t *testing.T) {
 }
 
 func TestDecodeDoesNotAllocate(t *testing.T) {
-	record := (&Event{Comm: []byte("cat"), Name: []byte("/etc/passwd"), Fields: all}).Append(nil)
+	record := (&Event{Comm: []byte("cat"), Name: []byte("/etc/passwd"), Fields: AllFields}).Append(nil)
 	var e Event
 	if n := testing.AllocsPerRun(1000, func() {
 		if err := e.Decode(record); err != nil {
@@ -123,8 +131,8 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Add((&Event{Comm: []byte("cat"), Name: []byte("/etc/passwd")}).Append(nil))
-	f.Add((&Event{Comm: []byte("cat"), Name: []byte("a"), Fields: all, Result: -2}).Append(nil))
-	for fields := range all + 1 {
+	f.Add((&Event{Comm: []byte("cat"), Name: []byte("a"), Fields: AllFields, Result: -2}).Append(nil))
+	for fields := range AllFields + 1 {
 		f.Add((&Event{Comm: []byte("cat"), Name: []byte("a"), Fields: fields}).Append(nil))
 	}
 	f.Add((&Event{NameKind: NameBad, Address: 1}).Append(nil))
@@ -150,7 +158,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	record := (&Event{Comm: []byte("cat"), Name: []byte("/etc/passwd"), Fields: all}).Append(nil)
+	record := (&Event{Comm: []byte("cat"), Name: []byte("/etc/passwd"), Fields: AllFields}).Append(nil)
 	var e Event
 	b.ReportAllocs()
 	for b.Loop() {

@@ -45,6 +45,8 @@ int main(void)
 	r.tid = 0x31323334;
 	r.fields = FIELDS;
 	memcpy(r.comm, "fifteen chars..", TASK_COMM_LEN);
+	static const char base[] = "folder\0\0jail", root[] = "jail";
+	char *at = r.name;
 #if FIELDS & FIELD_UID_BIT
 	r.uid = 0x41424344;
 #endif
@@ -58,22 +60,47 @@ int main(void)
 #if FIELDS & FIELD_RESULT_BIT
 	r.result = -2;
 #endif
+#if FIELDS & FIELD_EUID_BIT
+	r.euid = 0x81828384;
+#endif
+#if FIELDS & FIELD_PROCESS_BIT
+	memcpy(r.process, "its first one..", TASK_COMM_LEN);
+#endif
+#if FIELDS & FIELD_PATH_BIT
+	r.dfd = -100;
+	r.base_len = sizeof(base);
+	r.base_state = WALK_DELETED | LATE;
+	r.root_len = sizeof(root);
+	r.root_state = WALK_CHANGED;
+	if (LATE) {
+		at += sizeof(address);
+		memcpy(at + sizeof(base) + sizeof(root), "name", 4);
+	} else {
+		at += KIND == NAME_READ ? 4 : sizeof(address);
+	}
+	memcpy(at, base, sizeof(base));
+	memcpy(at + sizeof(base), root, sizeof(root));
+#endif
 	r.name_kind = KIND;
 	r.fixed = KIND == NAME_HANDLE;
 	if (r.name_kind == NAME_READ) {
 		r.name_len = 4;
-		memcpy(r.name, "name", 4);
+		if (!LATE)
+			memcpy(r.name, "name", 4);
 	} else {
 		r.name_len = sizeof(address);
 		memcpy(r.name, &address, sizeof(address));
 	}
-	return fwrite(&r, FIXED_SIZE + r.name_len, 1, stdout) != 1;
+	(void)base, (void)root, (void)at;
+	return fwrite(&r, FIXED_SIZE + strings_size(&r), 1, stdout) != 1;
 }
 
 _Static_assert(sizeof(((struct record *)0)->comm) == COMM_SIZE, "CommSize");
-_Static_assert(sizeof(((struct record *)0)->name) == NAME_MAX_GO + 1, "NameMax");
+_Static_assert(sizeof(((struct record *)0)->name) >= NAME_MAX_GO + 1, "NameMax");
 _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
-	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT, "Fields");
+	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
+	       FIELD_EUID == FIELD_EUID_BIT && FIELD_PROCESS == FIELD_PROCESS_BIT &&
+	       FIELD_PATH == FIELD_PATH_BIT, "Fields");
 _Static_assert(UNREAD(1) == 1 << 16, "UNREAD");
 `
 
@@ -99,12 +126,24 @@ func TestLayout(t *testing.T) {
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for fields := range all + 1 {
-		for name, kind := range map[string]NameKind{"NAME_READ": NameRead, "NAME_BAD": NameBad, "NAME_UNSEEN": NameUnseen, "NAME_HANDLE": NameHandle} {
+	for _, fields := range someFields() {
+		for _, kind := range []struct {
+			name  string
+			kind  NameKind
+			macro string
+		}{
+			{"NAME_READ", NameRead, "0"}, {"NAME_BAD", NameBad, "0"}, {"NAME_UNSEEN", NameUnseen, "0"},
+			{"NAME_HANDLE", NameHandle, "0"}, {"NAME_READ", NameRead, "WALK_NAME_LAST"},
+		} {
+			late := kind.macro != "0"
+			if late && !fields.Has(Path) {
+				continue
+			}
 			args := append(compiler[1:len(compiler):len(compiler)], "-Wall", "-Werror", "-o", program, file)
 			for macro, value := range map[string]any{
-				"FIELDS": fields, "KIND": name, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
+				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
+				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -115,36 +154,67 @@ func TestLayout(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-
-			want := Event{
-				Time: 0x0102030405060708, TGID: 0x21222324, TID: 0x31323334,
-				Comm: []byte("fifteen chars.."), NameKind: kind, Fields: fields,
-				Fixed: kind == NameHandle,
-			}
-			if kind == NameRead {
-				want.Name = []byte("name")
-			} else {
-				want.Address = 0x1112131415161718
-			}
-			if fields.Has(UID) {
-				want.UID = 0x41424344
-			}
-			if fields.Has(PPID) {
-				want.PPID = 0x51525354
-			}
-			if fields.Has(Flags) {
-				want.Flags, want.Mode = 0x6162636465666768, 0x71727374
-			}
-			if fields.Has(Result) {
-				want.Result = -2
-			}
+			want := layoutEvent(fields, kind.kind)
 			var got Event
 			if err := got.Decode(record); err != nil || !reflect.DeepEqual(got, want) {
-				t.Errorf("fields %b, %s: decoded %+v, %v; want %+v", fields, name, got, err, want)
+				t.Errorf("fields %b, %v: decoded %+v, %v; want %+v", fields, kind, got, err, want)
 			}
-			if made := want.Append(nil); !bytes.Equal(made, record) {
-				t.Errorf("fields %b, %s: Append makes %x, C makes %x", fields, name, made, record)
+			if made := want.Append(nil); !late && !bytes.Equal(made, record) {
+				t.Errorf("fields %b, %v: Append makes %x, C makes %x", fields, kind, made, record)
+			}
+			if size := StringsSize(record); size != len(record)-headerSize-fields.size()-CommSize {
+				t.Errorf("fields %b, %v: strings of %d bytes", fields, kind, size)
 			}
 		}
 	}
+}
+
+// someFields are none, all, each, and all but each.
+func someFields() []Fields {
+	some := []Fields{0, AllFields}
+	for field := Fields(1); field <= AllFields; field <<= 1 {
+		some = append(some, field, AllFields&^field)
+	}
+	return some
+}
+
+// layoutEvent is what the C program makes.
+func layoutEvent(fields Fields, kind NameKind) Event {
+	e := Event{
+		Time: 0x0102030405060708, TGID: 0x21222324, TID: 0x31323334,
+		Comm: []byte("fifteen chars.."), NameKind: kind, Fields: fields,
+		Fixed: kind == NameHandle,
+	}
+	if kind == NameRead {
+		e.Name = []byte("name")
+	} else {
+		e.Address = 0x1112131415161718
+	}
+	if fields.Has(UID) {
+		e.UID = 0x41424344
+	}
+	if fields.Has(PPID) {
+		e.PPID = 0x51525354
+	}
+	if fields.Has(Flags) {
+		e.Flags, e.Mode = 0x6162636465666768, 0x71727374
+	}
+	if fields.Has(Result) {
+		e.Result = -2
+	}
+	if fields.Has(EUID) {
+		e.EUID = 0x81828384
+	}
+	if fields.Has(Process) {
+		e.Process = []byte("its first one..")
+	}
+	if fields.Has(Path) {
+		e.Folder = Folder{
+			DFD:  atFDCWD,
+			Base: Walk{WalkDeleted, []byte("folder\x00\x00jail\x00")},
+			Root: Walk{WalkChanged, []byte("jail\x00")},
+		}
+		e.Path, e.PathProblem = e.appendPath(nil)
+	}
+	return e
 }

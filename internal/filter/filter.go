@@ -3,8 +3,8 @@
 package filter
 
 import (
+	"bytes"
 	"slices"
-	"strings"
 
 	"opensnoop/internal/event"
 )
@@ -16,7 +16,11 @@ type Filter struct {
 	PIDs  []uint32 // processes (tgids)
 	TIDs  []uint32 // threads
 	UIDs  []uint32 // users
-	Comms []string // parts of comms, of 1 to 15 bytes: any of them
+	EUIDs []uint32 // effective users
+
+	// Comms are parts of comms, of 1 to 15 bytes: any of them in that of the thread, or of
+	// the process's first one.
+	Comms []string
 
 	// Cgroups and MountNamespaces are paths of pinned BPF maps, hashes whose keys
 	// of 8 bytes are the ids of cgroups (bpf_get_current_cgroup_id) or the inodes
@@ -46,12 +50,15 @@ func (f *Filter) Fields() event.Fields {
 	if len(f.Flags) > 0 {
 		fields |= event.Flags
 	}
+	if len(f.Comms) > 0 && !f.kernelHasComms() {
+		fields |= event.Process
+	}
 	return fields
 }
 
 // Narrows reports whether it does not take all opens.
 func (f *Filter) Narrows() bool {
-	return f.NarrowsNames() || f.Failed || len(f.Flags) > 0 || len(f.PIDs)+len(f.TIDs)+len(f.UIDs)+len(f.Comms) > 0 ||
+	return f.NarrowsNames() || f.Failed || len(f.Flags) > 0 || len(f.PIDs)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms) > 0 ||
 		f.Cgroups != "" || f.MountNamespaces != ""
 }
 
@@ -64,7 +71,7 @@ func (f *Filter) Wants(e *event.Event) bool {
 	if f.Failed && (e.Result >= 0 || e.Result == event.ResultUnknown) {
 		return false
 	}
-	if !f.kernelHasComms() && !f.wantsComm(string(e.Comm)) {
+	if !f.kernelHasComms() && !f.wantsComm(e.Comm) && !f.wantsComm(e.Process) {
 		return false
 	}
 	named := e.NameKind == event.NameRead
@@ -74,6 +81,6 @@ func (f *Filter) Wants(e *event.Event) bool {
 	return !(named && f.ExcludedPaths.Match(e.Name))
 }
 
-func (f *Filter) wantsComm(comm string) bool {
-	return slices.ContainsFunc(f.Comms, func(part string) bool { return strings.Contains(comm, part) })
+func (f *Filter) wantsComm(comm []byte) bool {
+	return slices.ContainsFunc(f.Comms, func(part string) bool { return bytes.Contains(comm, []byte(part)) })
 }

@@ -23,6 +23,7 @@ func (f *Filter) Macros() []string {
 	}
 	add("TIDS", cases(f.TIDs))
 	add("UIDS", cases(f.UIDs))
+	add("EUIDS", cases(f.EUIDs))
 	var comms []string
 	for _, comm := range f.Comms {
 		comms = append(comms, fmt.Sprintf("HAS(comm, %s, %d)", literal(comm), len(comm)))
@@ -50,8 +51,8 @@ func (f *Filter) Macros() []string {
 }
 
 // commsMax is how many parts of comms the kernel looks for; if there are more, none: each
-// takes time to compile and to verify.
-const commsMax = 2
+// takes time to compile and to verify, for every place where it may begin.
+const commsMax = 1
 
 func (f *Filter) kernelHasComms() bool { return len(f.Comms) <= commsMax }
 

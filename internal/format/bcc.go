@@ -13,12 +13,16 @@ type BCCOptions struct {
 	UID      bool // -U
 	TID      bool // -t: the thread's id in place of the process's
 	Extended bool // -e: the flags
+	FullPath bool // -F: the absolute path in PATH
 	Color    bool // as in Options
 }
 
 // Fields are what a record must hold.
 func (o BCCOptions) Fields() event.Fields {
 	fields := event.Result
+	if o.FullPath {
+		fields |= event.Path
+	}
 	if o.UID {
 		fields |= event.UID
 	}
@@ -71,7 +75,11 @@ func (o BCCOptions) columns() []bccColumn {
 	if o.Extended {
 		columns = append(columns, bccColumn{shown: shown{"FLAGS", 8, false, appendOctalFlags}})
 	}
-	return append(columns, bccColumn{shown{"PATH", 0, false, appendBCCFile}, true})
+	file := appendBCCFile
+	if o.FullPath {
+		file = appendBCCPath
+	}
+	return append(columns, bccColumn{shown{"PATH", 0, false, file}, true})
 }
 
 // Header writes the header at once.
@@ -155,6 +163,13 @@ func appendOctalFlags(_ *rows, b []byte, e *event.Event) []byte {
 		b = append(b, '0')
 	}
 	return strconv.AppendInt(b, flags, 8)
+}
+
+func appendBCCPath(r *rows, b []byte, e *event.Event) []byte {
+	if e.PathProblem == event.PathExact {
+		return AppendPrintable(b, e.Path)
+	}
+	return appendPathText(r, b, e)
 }
 
 func appendBCCFile(r *rows, b []byte, e *event.Event) []byte {

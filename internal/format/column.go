@@ -34,6 +34,10 @@ type Column struct {
 	// it is nil, an event has it whose fields are those that the column needs.
 	known func(e *event.Event) bool
 
+	// OnDemand is whether it is only in what asks for it: records with what it needs cost
+	// more, and not every kernel can make them.
+	OnDemand bool
+
 	fields   []field
 	leads    bool // JSON has its fields first
 	lookedUp bool // it takes a look-up: JSON has it only if it is asked for
@@ -98,9 +102,14 @@ func fieldsOf(columns []*Column) []field {
 // exact is the optional field beside the one of that name, with the text's exact
 // bytes where it is not UTF-8.
 func exact(name string, text func(e *event.Event) []byte) field {
+	return exactIf(name, func(*event.Event) bool { return true }, text)
+}
+
+// exactIf is the same of a field that is not always known.
+func exactIf(name string, known func(e *event.Event) bool, text func(e *event.Event) []byte) field {
 	return field{
 		name: name + "_base64", optional: true,
-		known: func(e *event.Event) bool { return !utf8.Valid(text(e)) },
+		known: func(e *event.Event) bool { return known(e) && !utf8.Valid(text(e)) },
 		value: func(_ *rows, b []byte, e *event.Event) []byte {
 			return base64.StdEncoding.AppendEncode(b, text(e))
 		},

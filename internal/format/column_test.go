@@ -21,12 +21,12 @@ func TestParseColumns(t *testing.T) {
 		{list: "pid", want: columnsOf("pid")},
 		{list: "file,time", want: columnsOf("file", "time")},
 		{list: " PID , Comm", want: columnsOf("pid", "comm")},
-		{list: "time,wall,pid,tid,ppid,uid,user,fd,err,flags,mode,comm,file", want: Columns},
+		{list: "time,wall,pid,tid,ppid,uid,user,euid,fd,err,flags,mode,comm,process,path,file", want: Columns},
 		{list: "", err: `"" is no column: expected some of time,wall,pid,`},
 		{list: "pid,,file", err: `"" is no column`},
 		{list: "pid,file,pid", err: "the column pid is there twice"},
 		{list: "pid,conm", err: `"conm" is no column (did you mean comm?)`},
-		{list: "path", err: "(did you mean file?)"},
+		{list: "filename", err: "(did you mean file?)"},
 		{list: "errno", err: "(did you mean err?)"},
 		{list: "fdd", err: "(did you mean fd?)"},
 		{list: "use", err: "(did you mean user?)"},
@@ -78,7 +78,7 @@ func TestUsual(t *testing.T) {
 		{nil, "time,comm,pid,file"},
 		{[]string{"file", "uid"}, "time,uid,comm,pid,file"},
 		{[]string{"mode", "flags", "err", "tid", "uid"}, "time,uid,comm,pid,tid,err,flags,mode,file"},
-		{strings.Split(Names(Columns), ","), "time,wall,uid,user,comm,pid,tid,ppid,fd,err,flags,mode,file"},
+		{strings.Split(Names(Columns), ","), "time,wall,uid,user,euid,comm,process,pid,tid,ppid,fd,err,flags,mode,file,path"},
 	} {
 		if got := Names(Usual(test.names...)); got != test.want {
 			t.Errorf("with %q: %s, want %s", test.names, got, test.want)
@@ -89,7 +89,7 @@ func TestUsual(t *testing.T) {
 func TestColumnFields(t *testing.T) {
 	want := map[string]event.Fields{
 		"ppid": event.PPID, "uid": event.UID, "user": event.UID, "fd": event.Result, "err": event.Result,
-		"flags": event.Flags, "mode": event.Flags,
+		"flags": event.Flags, "mode": event.Flags, "euid": event.EUID, "process": event.Process, "path": event.Path,
 	}
 	for _, c := range Columns {
 		if c.Needs != want[c.Name] {
@@ -99,8 +99,8 @@ func TestColumnFields(t *testing.T) {
 	if got := (Options{}).Fields(); got != 0 {
 		t.Errorf("the default table needs %b, want nothing", got)
 	}
-	if got := (Options{Columns: Columns}).Fields(); got != allFields {
-		t.Errorf("all columns need %b, want %b", got, allFields)
+	if got := (Options{Columns: Columns}).Fields(); got != event.AllFields {
+		t.Errorf("all columns need %b, want %b", got, event.AllFields)
 	}
 	if got := (BCCOptions{}).Fields(); got != event.Result {
 		t.Errorf("bcc's layout needs %b, want %b", got, event.Result)

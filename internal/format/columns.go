@@ -72,6 +72,14 @@ var Columns = []*Column{
 		},
 	},
 	{
+		Name: "euid", Help: "effective user id", Needs: event.EUID, OnDemand: true,
+		place: 45, header: "EUID", width: 6,
+		text: appendEUID,
+		fields: []field{
+			{name: "euid", kind: number, value: appendEUID},
+		},
+	},
+	{
 		Name: "fd", Help: "file descriptor, -1 if it failed", aliases: []string{"ret"}, Needs: event.Result, known: resultKnown,
 		place: 90, header: "FD", width: 4, right: true,
 		text: appendDescriptorText,
@@ -118,7 +126,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "comm", Help: "name of the task", aliases: []string{"command", "process"},
+		Name: "comm", Help: "name of the task", aliases: []string{"command"},
 		place: 50, usual: true, header: "COMM", width: 16,
 		text: func(_ *rows, b []byte, e *event.Event) []byte {
 			return AppendEscaped(b, e.Comm)
@@ -129,7 +137,30 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "file", Help: "name of the file, as it was passed", aliases: []string{"path", "name", "filename"},
+		Name: "process", Help: "name of the process: its first thread's", aliases: []string{"pcomm"}, Needs: event.Process, OnDemand: true,
+		place: 55, header: "PROCESS", width: 16,
+		text: func(_ *rows, b []byte, e *event.Event) []byte {
+			return AppendEscaped(b, e.Process)
+		},
+		fields: []field{
+			{name: "process", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Process...) }},
+			exact("process", func(e *event.Event) []byte { return e.Process }),
+		},
+	},
+	{
+		Name: "path", Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
+		place: 140, header: "PATH", width: maxWidth,
+		text: appendPathText,
+		fields: []field{
+			{name: "path", known: pathExact, value: appendPath},
+			exactIf("path", pathExact, pathOf),
+			{name: "path_known", optional: true, known: pathPartly, value: appendPath},
+			exactIf("path_known", pathPartly, pathOf),
+			{name: "path_problem", optional: true, known: hasPathProblem, value: appendPathProblem},
+		},
+	},
+	{
+		Name: "file", Help: "name of the file, as it was passed", aliases: []string{"name", "filename"},
 		// Names' lengths differ too much for a width that suits all.
 		place: 130, usual: true, header: "FILE", width: maxWidth,
 		text: appendFile,

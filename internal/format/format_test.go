@@ -50,6 +50,14 @@ var testEvents = []event.Event{
 		Fields: allFields, UID: 0, PPID: 1, Result: 5, Fixed: true},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("server"), Name: []byte("/srv/none"),
 		Fields: allFields, UID: 0, PPID: 1, Result: -int32(unix.ENFILE), Fixed: true},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
+		EUID: 1000, Process: []byte("bu\nilder"), Path: []byte("/home/a\xff/config.h")},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
+		Result: -int32(unix.ENOENT), Process: []byte("builder"), Path: []byte("/tmp/x\t\xff/config.h"), PathProblem: event.PathDeleted},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
+		Result: -int32(unix.EBADF), Process: []byte("builder"), Folder: event.Folder{DFD: 77}, Path: []byte("config.h"), PathProblem: event.PathBad},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), NameKind: event.NameBad, Address: 9, Fields: event.AllFields,
+		Result: -int32(unix.EFAULT), Process: []byte("builder"), PathProblem: event.PathNoName},
 	{Time: 4000000000001, TGID: 22, TID: 22, Comm: []byte("plain"), Name: []byte(`C:\temp\x2d \n`)},
 }
 
@@ -81,8 +89,9 @@ var writers = map[string]func(io.Writer) Writer{
 	"bcc-timestamp":     func(w io.Writer) Writer { return NewBCC(w, BCCOptions{Time: true}) },
 	"bcc-uid":           func(w io.Writer) Writer { return NewBCC(w, BCCOptions{UID: true}) },
 	"bcc-tid":           func(w io.Writer) Writer { return NewBCC(w, BCCOptions{TID: true}) },
+	"bcc-full-path":     func(w io.Writer) Writer { return NewBCC(w, BCCOptions{FullPath: true}) },
 	"bcc-extended":      func(w io.Writer) Writer { return NewBCC(w, BCCOptions{Extended: true}) },
-	"bcc-all-and-color": func(w io.Writer) Writer { return NewBCC(w, BCCOptions{true, true, true, true, true}) },
+	"bcc-all-and-color": func(w io.Writer) Writer { return NewBCC(w, BCCOptions{true, true, true, true, true, true}) },
 	"json-default":      func(w io.Writer) Writer { return NewJSON(w, Options{Boot: atBoot}) },
 	"json-all":          func(w io.Writer) Writer { return testJSON(w, Options{Columns: Columns, Boot: atBoot}) },
 	"csv-default":       func(w io.Writer) Writer { return NewCSV(w, Options{Boot: atBoot}) },
@@ -236,7 +245,8 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 }
 
 func TestWholeRows(t *testing.T) {
-	long := event.Event{Name: bytes.Repeat([]byte{'\n'}, event.NameMax), Comm: []byte(`"`)}
+	text := bytes.Repeat([]byte{'\n'}, event.NameMax)
+	long := event.Event{Name: text, Comm: []byte(`"`), Path: text}
 	for name, newWriter := range writers {
 		t.Run(name, func(t *testing.T) {
 			split := SplitLines

@@ -41,6 +41,7 @@ func (r *rows) at(e *event.Event) time.Time { return r.boot().Add(time.Duration(
 func appendPID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TGID) }
 func appendTID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TID) }
 func appendPPID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.PPID) }
+func appendEUID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.EUID) }
 func appendUID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.UID) }
 
 // appendUser appends the user's name, or the number of one without.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -78,17 +81,52 @@ func (m *Module) Map(name string) (*ebpf.Map, error) {
 // Load loads a program of the object by its name, as one of that kind, if it is not yet. When the
 // verifier refuses it, the error is an [*Error] with the verifier's log.
 func (m *Module) Load(name string, kind ebpf.ProgramType) error {
-	if m.programs[name] != nil {
-		return nil
+	return m.LoadAll([]Loading{{name, kind}})[name]
+}
+
+// Loading is a program to load, and what the kernel is to take it for.
+type Loading struct {
+	Program string
+	Kind    ebpf.ProgramType
+}
+
+// LoadAll is [Module.Load] of several programs on all CPUs, best with those first that the
+// kernel takes longest to verify. It returns the errors of those that were refused.
+func (m *Module) LoadAll(programs []Loading) map[string]error {
+	loaded := make([]*ebpf.Program, len(programs))
+	errs := make([]error, len(programs))
+	var next atomic.Int32
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(programs)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(programs); i = int(next.Add(1)) - 1 {
+				if p := programs[i]; m.programs[p.Program] == nil {
+					loaded[i], errs[i] = m.load(p.Program, p.Kind)
+				}
+			}
+		})
 	}
+	workers.Wait()
+	refused := make(map[string]error)
+	for i, p := range programs {
+		if errs[i] != nil {
+			refused[p.Program] = errs[i]
+		} else if loaded[i] != nil {
+			m.programs[p.Program] = loaded[i]
+		}
+	}
+	return refused
+}
+
+func (m *Module) load(name string, kind ebpf.ProgramType) (*ebpf.Program, error) {
 	step := "loading the BPF program " + name
 	p := m.object.program(name)
 	if p == nil {
-		return &Error{Step: step, Err: errors.New("there is none of that name")}
+		return nil, &Error{Step: step, Err: errors.New("there is none of that name")}
 	}
 	instructions, err := m.instructions(p)
 	if err != nil {
-		return &Error{Step: step, Err: err}
+		return nil, &Error{Step: step, Err: err}
 	}
 	spec := &ebpf.ProgramSpec{
 		Name: name, Type: kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
@@ -99,10 +137,9 @@ func (m *Module) Load(name string, kind ebpf.ProgramType) error {
 		if log := (*ebpf.VerifierError)(nil); errors.As(err, &log) {
 			failed.Messages = fmt.Sprintf("%+v", log)
 		}
-		return failed
+		return nil, failed
 	}
-	m.programs[name] = loaded
-	return nil
+	return loaded, nil
 }
 
 // cause is the system's part of an error, if it has one.
@@ -166,6 +203,23 @@ func (m *Module) attach(to, program string, attach func(p *ebpf.Program) (link.L
 		return &Error{Step: "attaching to " + to, Err: cause(err)}
 	}
 	m.links = append(m.links, l)
+	return nil
+}
+
+// SetTail makes a loaded program the one that a program array of the object has at an index:
+// what programs go on with that make a tail call of it.
+func (m *Module) SetTail(array string, index uint32, program string) error {
+	p, ok := m.programs[program]
+	if !ok {
+		return fmt.Errorf("setting a tail call: the BPF program %s is not loaded", program)
+	}
+	tails, err := m.Map(array)
+	if err != nil {
+		return err
+	}
+	if err := tails.Put(index, p); err != nil {
+		return &Error{Step: "setting the tail call of " + program, Err: cause(err)}
+	}
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
 )
@@ -78,19 +77,17 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 
 // attachIOUring hooks the opens that come through io_uring. It is best effort: a
 // kernel may have none.
-func (s *Session) attachIOUring(version kernel.Version) {
-	hooks, err := probe.IOUring(version, s.fields.Has(event.Result))
+func (s *Session) attachIOUring() {
+	err := s.uringErr
 	var at string
-	for i := range hooks {
-		h := &hooks[i]
-		if err = s.module.Load(h.Program, h.Kind.ProgramType()); err == nil {
-			at, err = s.attach(h)
-		}
-		if err == nil && !h.Quiet {
-			s.also = append(s.also, h.Describe(at))
-		}
+	for i := range s.uring {
+		h := &s.uring[i]
 		if err != nil {
 			break
+		}
+		at, err = s.attach(h)
+		if err == nil && !h.Quiet {
+			s.also = append(s.also, h.Describe(at))
 		}
 	}
 	if err != nil {

@@ -39,15 +39,19 @@ func interrupted(id uint64) bool { return id&interruptedBit != 0 }
 type pendingCall []byte
 
 const (
-	recordAt  = 24  // the record; the rest is its name's
-	shortName = 128 // bytes of a name that are in it; a longer one is elsewhere
+	recordAt = 24 // the record; the rest is its strings'
 )
 
-// record is the call's record, less a long name.
-func (p pendingCall) record() []byte { return p[recordAt:] }
+// shortName is how many bytes of strings are in it; longer ones are elsewhere.
+func shortName(fields event.Fields) int {
+	if fields.Has(event.Path) {
+		return 256
+	}
+	return 128
+}
 
-// hasLongName reports whether the name is elsewhere.
-func (p pendingCall) hasLongName() bool { return event.NameLen(p.record()) > shortName }
+// record is the call's record, less long strings.
+func (p pendingCall) record() []byte { return p[recordAt:] }
 
 // reclaim takes the calls whose end will not be seen out of the kernel and gives them out
 // as far as they are known.
@@ -103,7 +107,9 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 // give takes a pending call out of the map and puts it into the queue.
 func (s *Session) give(id uint64, p pendingCall) error {
 	record := p.record()
-	if p.hasLongName() {
+	short, size := shortName(s.fields), event.StringsSize(record)
+	fixed := len(record) - short
+	if size > short {
 		// Before the call is out: another one with its id may follow at once.
 		var name []byte
 		if err := s.longNames.Lookup(id, &name); errors.Is(err, ebpf.ErrKeyNotExist) {
@@ -111,7 +117,7 @@ func (s *Session) give(id uint64, p pendingCall) error {
 		} else if err != nil {
 			return err
 		}
-		record = append(record[:len(record)-shortName:len(record)-shortName], name...)
+		record = append(record[:fixed:fixed], name...)
 	}
 	// Who deletes it has it.
 	if err := s.pending.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
@@ -119,7 +125,7 @@ func (s *Session) give(id uint64, p pendingCall) error {
 	} else if err != nil {
 		return err
 	}
-	if p.hasLongName() {
+	if size > short {
 		// If it is already the next call's, that one shows without its name.
 		if err := s.longNames.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return err

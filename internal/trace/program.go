@@ -1,10 +1,10 @@
 package trace
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -41,7 +41,11 @@ func Source(opts Options) (code string, flags []string, err error) {
 	}
 	arch := map[string]string{"amd64": "x86", "arm64": "arm64"}[runtime.GOARCH]
 	code, err = bpf.Listing(arch)
-	return code, program.Flags, err
+	if err != nil {
+		return "", nil, err
+	}
+	more, err := program.MoreFlags()
+	return code, slices.Concat(program.Flags, more), err
 }
 
 // sourceFor specializes the BPF program; its head explains the macros.
@@ -67,22 +71,32 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	if kernel.HasHelper(asm.FnTaskPtRegs) {
 		macros = append(macros, "TASK_REGS")
 	}
-	if fields.Has(event.Result) && completesWithCQE(version) {
-		macros = append(macros, "URING_CQE")
-	}
 	macros = append(macros, opts.Filter.Macros()...)
-	offsets, err := offsetsFor(fields, &opts.Filter)
-	if err != nil {
+	if err := Supports(fields | needed(&opts.Filter)); err != nil {
 		return bcc.Source{}, err
 	}
 	source := bcc.Source{Code: bpf.Source, Headers: bpf.Headers()}
 	// libbcc turns that off, and a call of what is not declared would be code that no
 	// kernel takes.
 	source.Flags = append(source.Flags, "-Werror=implicit-function-declaration")
-	for _, macro := range append(macros, offsets...) {
-		source.Flags = append(source.Flags, "-D"+macro)
+	source.Flags = append(source.Flags, defines(macros)...)
+	source.MoreFlags = func() ([]string, error) {
+		offsets, err := offsetsFor(fields, &opts.Filter)
+		if fields.Has(event.Result) && completesWithCQE(version) {
+			offsets = append(offsets, "URING_CQE")
+		}
+		return defines(offsets), err
 	}
 	return source, nil
+}
+
+// defines are macros as the compiler takes them.
+func defines(macros []string) []string {
+	var flags []string
+	for _, macro := range macros {
+		flags = append(flags, "-D"+macro)
+	}
+	return flags
 }
 
 // completesWithCQE reports whether the tracepoint io_uring_complete has a struct
@@ -101,60 +115,6 @@ func completesWithCQE(version kernel.Version) bool {
 	}
 	n, err := types.TracepointArguments("io_uring_complete")
 	return err == nil && n == 3
-}
-
-// member is one of a kernel structure, whose offset a macro has.
-type member struct {
-	macro     string
-	structure string
-	path      []string
-}
-
-// offsetsFor defines where the members of the kernel's structures are that these fields
-// and filters need.
-func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
-	var members []member
-	if fields.Has(event.PPID) {
-		if err := KnowsParents(); err != nil {
-			return nil, err
-		}
-		members = append(members,
-			member{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
-			member{"TASK_TGID", "task_struct", []string{"tgid"}})
-	}
-	if f.MountNamespaces != "" {
-		members = append(members,
-			member{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
-			member{"NSPROXY_MNT_NS", "nsproxy", []string{"mnt_ns"}},
-			member{"MNT_NS_INUM", "mnt_namespace", []string{"ns", "inum"}})
-	}
-	if len(members) == 0 {
-		return nil, nil
-	}
-	types, err := kernel.LoadTypes()
-	if err != nil {
-		return nil, err
-	}
-	var macros []string
-	for _, m := range members {
-		offset, err := types.Offset(m.structure, m.path...)
-		if err != nil {
-			return nil, err
-		}
-		macros = append(macros, fmt.Sprintf("%s=%d", m.macro, offset))
-	}
-	return macros, nil
-}
-
-// KnowsParents returns nil if events can have a PPID here, else the reason.
-func KnowsParents() error {
-	if _, foreign := kernel.CurrentPIDNamespace(); foreign {
-		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
-	}
-	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		return fmt.Errorf("the parent's process id cannot be told, as this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
-	}
-	return nil
 }
 
 // checkPinned returns an error if a pinned map is not what the BPF program would use it

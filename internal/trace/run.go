@@ -67,7 +67,11 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 	for err == nil && ctx.Err() == nil {
 		horizon := s.clock.now()
 		err = s.collect(round)
-		round = min(2*round, roundTime)
+		if round < roundTime {
+			if round = min(2*round, roundTime); round == roundTime {
+				err = errors.Join(err, s.loadLater())
+			}
+		}
 		if err != nil {
 			break
 		}
@@ -115,16 +119,16 @@ func (s *Session) collect(wait time.Duration) error {
 // release hands out what is older than horizon.
 func (s *Session) release(horizon uint64, h Handler) error {
 	s.clock.follow()
-	var e event.Event
+	e := &s.event // whose memory is used again
 	err := s.queue.Release(horizon, func(time uint64, record []byte) error {
 		if err := e.Decode(record); err != nil {
 			return fmt.Errorf("decoding a record: %w", err)
 		}
 		e.Time = time
-		if !s.filter.Wants(&e) {
+		if !s.filter.Wants(e) {
 			return nil
 		}
-		return h.Event(&e)
+		return h.Event(e)
 	})
 	if err != nil {
 		return err

@@ -71,7 +71,13 @@ func (o *Options) reached(step Step) {
 }
 
 // fields are those that records need for what is shown and for the filters.
-func (o *Options) fields() event.Fields { return o.Fields | o.Filter.Fields() }
+func (o *Options) fields() event.Fields {
+	fields := o.Filter.Fields()
+	if Supports(event.Process) != nil {
+		fields &^= event.Process // the filter then does with the thread's comm
+	}
+	return o.Fields | fields
+}
 
 // Session is a running trace. It is not safe for concurrent use.
 type Session struct {
@@ -101,7 +107,11 @@ type Session struct {
 	fields    event.Fields
 	filter    filter.Filter
 	queue     order.Queue
-	reclaimed uint64 // calls taken out of the map here
+	event     event.Event // the one that is handed out
+	reclaimed uint64      // calls taken out of the map here
+
+	uring    []probe.Hook // of opens through io_uring
+	uringErr error        // why there are none
 
 	// The kernel's ids of calls are not those of our pid namespace.
 	foreignIDs bool
@@ -197,10 +207,8 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, err
 	}
 	hooks := p.Hooks(version, s.fields.Has(event.Result))
-	for _, h := range hooks {
-		if err := s.module.Load(h.Program, h.Kind.ProgramType()); err != nil {
-			return nil, err
-		}
+	if err := s.load(hooks, version); err != nil {
+		return nil, err
 	}
 	opts.reached(Loaded)
 	if err := s.openMaps(opts.BufferPages); err != nil {
@@ -215,7 +223,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 	if err := s.prove(ctx); err != nil {
 		return nil, &unavailable{err}
 	}
-	s.attachIOUring(version)
+	s.attachIOUring()
 	opts.reached(Attached)
 	return s, nil
 }

@@ -16,6 +16,11 @@ const (
 	slotDeadCPUs
 	slotSelfSeen
 	slotSelfTime
+	slotTopMount
+	slotTopDentry
+	slotTopMountpoint
+	slotTopRoot
+	slotTopNS
 	slotSelf
 	slotHooked
 	slotPID

@@ -35,6 +35,17 @@
 #define BPF_PERCPU_ARRAY(name, leaf_type, entries) \
 	BPF_TABLE("percpu_array", int, leaf_type, name, entries)
 
+#define BPF_PROG_ARRAY(name, entries)					\
+	struct name##_table_t {						\
+		int key;						\
+		u32 leaf;						\
+		void (*call)(void *, int);				\
+		u32 max_entries;					\
+		int flags;						\
+	};								\
+	__attribute__((section("maps/prog")))				\
+	struct name##_table_t name = { .max_entries = (entries) }
+
 #define BPF_PERF_OUTPUT(name)						\
 	struct name##_table_t {						\
 		int key;						\
@@ -75,6 +86,7 @@ static long (*bpf_probe_read)(void *to, u32 size, const void *from) = (void *)4;
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_trace_printk_)(const char *fmt, u64 size, ...) = (void *)6;
+static long (*bpf_tail_call)(void *ctx, u64 map, u32 index) = (void *)12;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*bpf_get_current_comm)(void *to, u32 size) = (void *)16;
@@ -91,13 +103,20 @@ static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 // clang-format on
 
+static inline __attribute__((always_inline)) void bpf_tail_call_(u64 map, void *ctx, int index)
+{
+	bpf_tail_call(ctx, map, index);
+}
+
 // The arguments of a kernel function, in a kprobe, after the C calling conventions.
 // The parameter must not have the name of a member: it would stand for that too.
 #if defined(__x86_64__)
+#define PT_REGS_PARM1(ctx) ((ctx)->di)
 #define PT_REGS_PARM2(ctx) ((ctx)->si)
 #define PT_REGS_PARM3(ctx) ((ctx)->dx)
 #define PT_REGS_PARM4(ctx) ((ctx)->cx)
 #elif defined(__aarch64__)
+#define PT_REGS_PARM1(ctx) ((ctx)->regs[0])
 #define PT_REGS_PARM2(ctx) ((ctx)->regs[1])
 #define PT_REGS_PARM3(ctx) ((ctx)->regs[2])
 #define PT_REGS_PARM4(ctx) ((ctx)->regs[3])

@@ -7,8 +7,60 @@
 
 #include <opensnoop/record.h>
 
-// Room for a name beside a pending call. Longer names have a map of their own.
+// Room for the strings beside a pending call. Longer ones have a map of their own.
+#if FIELDS & FIELD_PATH
+#define SHORT_NAME 256
+#else
 #define SHORT_NAME 128
+#endif
+
+#if FIELDS & FIELD_PATH
+// A place in the tree of folders: struct path (include/linux/path.h).
+struct place {
+	u64 mnt;
+	u64 dentry;
+};
+
+// The mount of a place; NULL members are in no kernel structure.
+struct mounted {
+	u64 parent;     // the mount that it is mounted on,
+	u64 mountpoint; // and the folder there
+	u64 root;       // the folder that is mounted
+};
+
+// What a walk has seen, and must see again at its end: half of a pointer, or a sequence count
+// that the kernel raises when it changes what was read with it.
+struct seen {
+	u64 at;
+	u64 value;
+};
+
+#define SEEN_MAX 512
+
+// Where a walk is. It stands in memory that the verifier does not follow: every step is
+// verified once, whatever the one before it came to.
+struct walk {
+	struct place root; // the process's
+	struct place pwd;
+	struct place top; // the tracer's root, where walks end,
+	struct mounted top_on;
+	struct place at;   // which folder is next
+	struct mounted on; // at.mnt
+	u32 start;         // of the components in the record's strings
+	u32 end;           // where the next goes
+	u16 state;         // enum walk_state
+	bool to_root;      // it is the walk from the root, and not that from the base
+	bool root_next;    // which follows
+	bool chosen;       // from where
+	bool starts;       // a walk, or the same anew
+	bool ended;        // the walk, but not yet what has to be seen again
+	bool changed;
+	u8 tries;
+	u32 seen_count;
+	u32 seen_again;
+	struct seen seen[SEEN_MAX];
+};
+#endif
 
 // A call while it is being recorded.
 struct call {
@@ -16,10 +68,13 @@ struct call {
 	u64 sp;      // the process's stack pointer, of an interrupted call
 	u64 nr;      // the system call, or NR_ANY
 	struct record record;
+#if FIELDS & FIELD_PATH
+	struct walk walk;
+#endif
 };
 
 // What is kept of it. The record is as user space can give it out, its time when it was
-// put there, but for a name of more than SHORT_NAME bytes.
+// put there, but for strings of more than SHORT_NAME bytes.
 struct pending_call {
 	char head[offsetof(struct call, record)];
 	char record[FIXED_SIZE + SHORT_NAME];

@@ -22,6 +22,17 @@ static __always_inline void set_flags(struct record *r, struct open_args *args)
 #endif
 }
 
+// forget_walks is for a record that has not got their strings.
+static __always_inline void forget_walks(struct record *r)
+{
+#if FIELDS & FIELD_PATH
+	r->base_len = 0;
+	r->base_state = WALK_NONE;
+	r->root_len = 0;
+	r->root_state = WALK_NONE;
+#endif
+}
+
 // fill sets what is known of a record at the entry of its call, but the name.
 static __always_inline void fill(struct record *r, u64 id, struct open_args *args)
 {
@@ -37,14 +48,23 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
 #endif
+#if FIELDS & FIELD_EUID
+	r->euid = member(task_member(TASK_CRED), CRED_EUID);
+#endif
 #if FIELDS & FIELD_RESULT
 	r->result = RESULT_UNKNOWN;
 #endif
 #if FIELDS & FIELD_PPID
-	u64 parent = member(bpf_get_current_task(), TASK_REAL_PARENT);
-
-	r->ppid = member(parent, TASK_TGID);
+	r->ppid = member(task_member(TASK_REAL_PARENT), TASK_TGID);
 #endif
+#if FIELDS & FIELD_PROCESS
+	bpf_probe_read_kernel(r->process, sizeof(r->process),
+			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
+#endif
+#if FIELDS & FIELD_PATH
+	r->dfd = args->dfd;
+#endif
+	forget_walks(r);
 	set_flags(r, args);
 }
 
@@ -67,14 +87,13 @@ static __always_inline void count_lost(long error)
 		*dead |= 1ULL << (bpf_get_smp_processor_id() & 63); // if not now, then next time
 }
 
-// submit sends a record with len bytes of its name.
-static __always_inline void submit(void *ctx, struct record *r, u32 len)
+// submit sends a record.
+static __always_inline void submit(void *ctx, struct record *r)
 {
 	long error;
 
-	r->name_len = len;
 	r->time = bpf_ktime_get_ns();
-	error = output(ctx, r, FIXED_SIZE + (len & (PATH_MAX - 1)));
+	error = output(ctx, r, FIXED_SIZE + strings_size(r));
 	if (error)
 		count_lost(error);
 }
@@ -95,12 +114,34 @@ static __always_inline void set_name(struct record *r, long n)
 	r->name_len = n ? n - 1 : 0;
 }
 
+// late_name is where the name goes of a call that was recorded without.
+static __always_inline char *late_name(struct record *r)
+{
+#if FIELDS & FIELD_PATH
+	r->base_state |= WALK_NAME_LAST;
+#endif
+	return name_of(r);
+}
+
+// set_late_name takes a name that was read there with the result n, or its address.
+static __always_inline void set_late_name(struct record *r, long n, enum name_kind kind, u64 address)
+{
+	if (n >= 0) {
+		set_name(r, n);
+		return;
+	}
+#if FIELDS & FIELD_PATH
+	r->base_state &= ~WALK_NAME_LAST;
+#endif
+	set_address(r, kind, address);
+}
+
 // record_wanted reports whether the name of a record is wanted. A name that is not known
 // is none of those to show, nor of those not to show.
 static __always_inline bool record_wanted(struct record *r)
 {
 	if (r->name_kind == NAME_READ)
-		return name_wanted(r->name);
+		return name_wanted(name_of(r));
 #ifdef NAMES
 	return false;
 #else
@@ -117,7 +158,7 @@ static __always_inline void read_name(struct record *r, struct open_args *args)
 		set_address(r, NAME_HANDLE, args->name);
 		return;
 	}
-	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)args->name);
+	n = bpf_probe_read_user_str(r->name, PATH_MAX, (void *)args->name);
 	if (n < 0)
 		set_address(r, NAME_UNSEEN, args->name);
 	else

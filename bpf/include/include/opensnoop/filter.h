@@ -13,6 +13,12 @@
 #define STARTS(text, prefix, size) starts(text, prefix, size)
 #define HAS(text, part, size) has(text, part, size)
 
+#ifdef TASK_GROUP_LEADER
+#define COMMS_SIZE (2 * TASK_COMM_LEN)
+#else
+#define COMMS_SIZE TASK_COMM_LEN
+#endif
+
 static __always_inline bool starts(const char *text, const char *prefix, int size)
 {
 #pragma unroll
@@ -25,7 +31,7 @@ static __always_inline bool starts(const char *text, const char *prefix, int siz
 static __always_inline bool has(const char *comm, const char *part, int size)
 {
 #pragma unroll
-	for (int i = 0; i + size < TASK_COMM_LEN; i++)
+	for (int i = 0; i + size < COMMS_SIZE; i++)
 		if (starts(comm + i, part, size))
 			return true;
 	return false;
@@ -55,6 +61,14 @@ static __always_inline bool listed(u64 local)
 #ifdef UIDS
 	switch ((u32)bpf_get_current_uid_gid()) {
 	UIDS
+		break;
+	default:
+		return false;
+	}
+#endif
+#ifdef EUIDS
+	switch ((u32)member(task_member(TASK_CRED), CRED_EUID)) {
+	EUIDS
 		break;
 	default:
 		return false;
@@ -92,7 +106,7 @@ static __always_inline bool chosen(u64 local)
 		return false;
 #endif
 #ifdef MNTNSES
-	u64 nsproxy = member(bpf_get_current_task(), TASK_NSPROXY);
+	u64 nsproxy = task_member(TASK_NSPROXY);
 	// The number is of 4 bytes, the key is not.
 	u64 mntns = (u32)member(member(nsproxy, NSPROXY_MNT_NS), MNT_NS_INUM);
 
@@ -100,13 +114,43 @@ static __always_inline bool chosen(u64 local)
 		return false;
 #endif
 #ifdef COMMS
-	char comm[TASK_COMM_LEN] = {};
+	// That of the thread and that of the process, each with a NUL at its end.
+	char comm[COMMS_SIZE] = {};
 
-	bpf_get_current_comm(comm, sizeof(comm));
+	bpf_get_current_comm(comm, TASK_COMM_LEN);
+#ifdef TASK_GROUP_LEADER
+	bpf_probe_read_kernel(comm + TASK_COMM_LEN, TASK_COMM_LEN,
+			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
+#endif
 	if (!(COMMS))
 		return false;
 #endif
 	return true;
+}
+
+#if FIELDS & FIELD_PATH
+static __always_inline void note(enum slot which, u64 value)
+{
+	u64 *noted = slot(which);
+
+	if (noted)
+		*noted = value;
+}
+#endif
+
+// note_top notes the current process's root as the tracer's.
+static __always_inline void note_top(void)
+{
+#if FIELDS & FIELD_PATH
+	u64 fs = task_member(TASK_FS);
+	u64 mnt = member(fs, FS_ROOT);
+
+	note(TOP_MNT, mnt);
+	note(TOP_DENTRY, member(fs, FS_ROOT + 8));
+	note(TOP_MOUNTPOINT, member(mnt - MOUNT_MNT, MOUNT_MOUNTPOINT));
+	note(TOP_ROOT, member(mnt - MOUNT_MNT, MOUNT_ROOT));
+	note(TOP_NS, member(task_member(TASK_NSPROXY), NSPROXY_MNT_NS));
+#endif
 }
 
 // traced reports whether the current thread, of this pid_tgid, is one to trace. It notes
@@ -121,6 +165,7 @@ static __always_inline bool traced(u64 id)
 	time = slot(SELF_TIME);
 	if (time)
 		*time = bpf_ktime_get_ns();
+	note_top();
 	add(SELF_SEEN, 1);
 	return false;
 }

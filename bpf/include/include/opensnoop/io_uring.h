@@ -5,6 +5,7 @@
 // Opens through io_uring.
 
 #include <opensnoop/pending.h>
+#include <opensnoop/walk.h>
 
 // The start of struct io_kiocb, with the struct io_open that it holds
 // (include/linux/io_uring_types.h, io_uring/openclose.c).
@@ -14,7 +15,8 @@ struct open_request {
 	u32 file_slot; // the place in the ring's own table of files, from 1; 0 for none
 	const char **filename;
 	struct open_how how;
-	u64 other[3];
+	u64 resolve;
+	u64 other[2];
 	u8 opcode;
 };
 
@@ -28,11 +30,25 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 	fill(r, id, args);
 	r->fixed = req->file_slot != 0;
 	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
-	n = bpf_probe_read_kernel_str(r->name, sizeof(r->name), name);
+	n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
 	if (n < 0)
 		set_address(r, NAME_BAD, (u64)name);
 	else
 		set_name(r, n);
+}
+
+// submitted sends the record of a request, or makes it pending.
+static __always_inline void submitted(struct bpf_raw_tracepoint_args *ctx, struct call *c)
+{
+#if FIELDS & FIELD_RESULT
+	if (make_pending(c, REQUEST_ID(ctx->args[0])))
+		return;
+#endif
+#ifdef FAILED
+	add(LOST_PENDING, 1);
+#else
+	submit(ctx, &c->record);
+#endif
 }
 
 // io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
@@ -53,12 +69,14 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (req.opcode != 18 && req.opcode != 28) // IORING_OP_OPENAT, IORING_OP_OPENAT2
 		return 0;
 	id = bpf_get_current_pid_tgid();
-	if (!traced(id))
+	if (is_self(local_id(id)) || !chosen(local_id(id)))
 		return 0;
 	bpf_probe_read_kernel(&req, offsetof(struct open_request, other), (void *)ctx->args[0]);
 	args.flags = req.how.flags & ~O_LARGEFILE; // which the kernel adds
 	args.mode = req.how.mode;
 	args.flags_read = true;
+	args.dfd = req.dfd;
+	args.in_root = req.resolve & RESOLVE_IN_ROOT;
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
 		return 0;
@@ -66,19 +84,28 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	set_request(&c->record, id, &req, &args);
 	if (!record_wanted(&c->record))
 		return 0;
-#if FIELDS & FIELD_RESULT
 	c->address = req.file_slot;
 	c->nr = NR_ANY;
-	if (make_pending(c, REQUEST_ID(ctx->args[0])))
-		return 0;
+#if FIELDS & FIELD_PATH
+	walk(ctx, c, SCRATCH_SUBMIT, args.in_root);
 #endif
-#ifdef FAILED
-	add(LOST_PENDING, 1);
-#else
-	submit(ctx, &c->record, c->record.name_len);
-#endif
+	submitted(ctx, c);
 	return 0;
 }
+
+#if FIELDS & FIELD_PATH
+static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call *c = scratch_call(SCRATCH_SUBMIT);
+
+	if (!c)
+		return 0;
+	if (c->record.name_kind == NAME_READ)
+		walk_on(ctx, c, SCRATCH_SUBMIT);
+	submitted(ctx, c);
+	return 0;
+}
+#endif
 
 #if FIELDS & FIELD_RESULT
 // io_uring_complete(ctx, struct io_kiocb *req, u64 user_data, int res, …) up to 6.17, then

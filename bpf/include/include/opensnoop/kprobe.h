@@ -41,6 +41,18 @@ static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *ar
 #endif
 }
 
+// read_base sets what a relative name is relative to.
+static __always_inline void read_base(struct pt_regs *ctx, struct open_args *args)
+{
+#if FIELDS & FIELD_PATH
+	args->dfd = PT_REGS_PARM1(ctx);
+#ifndef DO_SYS_OPEN
+	if (!args->by_handle)
+		args->in_root = member(PT_REGS_PARM3(ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
+#endif
+#endif
+}
+
 // seen_before reports whether the current call has shown at its own entry.
 static __always_inline bool seen_before(u32 nr)
 {
@@ -81,6 +93,7 @@ static __always_inline void enter(struct pt_regs *ctx, bool by_handle)
 		return;
 	args.nr = NR_ANY;
 	args.by_handle = by_handle;
+	read_base(ctx, &args);
 #ifdef TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
 
@@ -162,16 +175,15 @@ static __always_inline int on_open_named(struct pt_regs *ctx)
 	if (kept->record.name_kind != NAME_UNSEEN || !is_name_of(kept, filename) ||
 	    bpf_probe_read_kernel(&name, sizeof(name), &filename->name) || !take_pending(c, id))
 		return 0;
-	n = bpf_probe_read_kernel_str(c->record.name, sizeof(c->record.name), name);
-	if (n >= 0)
-		set_name(&c->record, n);
+	n = bpf_probe_read_kernel_str(late_name(&c->record), PATH_MAX, name);
+	set_late_name(&c->record, n, NAME_UNSEEN, c->address);
 	if (!record_wanted(&c->record))
 		return 0;
 #if FIELDS & FIELD_RESULT
 	if (!make_pending(c, id))
 		add(LOST_PENDING, 1);
 #else
-	submit(ctx, &c->record, c->record.name_len);
+	submit(ctx, &c->record);
 #endif
 	return 0;
 }

@@ -46,6 +46,10 @@ static __always_inline char *find_long_name(u64 *id);
 static __always_inline long put_long_name(u64 *id, char *name);
 static __always_inline long delete_long_name(u64 *id);
 
+// continue_walk runs the program that walks on, for the program whose memory this is. It
+// returns only if there is none, or too many have run.
+static __always_inline void continue_walk(void *ctx, enum scratch which);
+
 // Whether an id is among those to trace.
 static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);

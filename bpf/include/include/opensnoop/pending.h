@@ -42,19 +42,21 @@ static __always_inline bool none_interrupted(void)
 	return none_counted();
 }
 
-// recall_name puts the name of a call that was taken out of the map beside into its record.
+// recall_name puts the strings of a call that was taken out of the map beside into its record.
 static __always_inline void recall_name(struct call *c, u64 id)
 {
 #if FIELDS & FIELD_RESULT
 	struct record *r = &c->record;
-	u32 len = r->name_len & (PATH_MAX - 1);
+	u32 len = strings_size(r);
 	char *name;
 
 	if (len <= SHORT_NAME)
 		return;
 	name = find_long_name(&id);
-	if (!name || bpf_probe_read_kernel(r->name, len, name))
+	if (!name || bpf_probe_read_kernel(r->name, len, name)) {
+		forget_walks(r);
 		set_address(r, NAME_UNSEEN, c->address);
+	}
 	delete_long_name(&id);
 #endif
 }
@@ -79,7 +81,7 @@ static __always_inline bool take_pending(struct call *c, u64 id)
 static __always_inline bool make_pending(struct call *c, u64 id)
 {
 	struct record *r = &c->record;
-	bool is_long = r->name_len > SHORT_NAME;
+	bool is_long = strings_size(r) > SHORT_NAME;
 
 	r->time = bpf_ktime_get_ns();
 	if (is_long && put_long_name(&id, r->name))
@@ -100,7 +102,7 @@ static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 
 	if (!set_result(r, result) || (r->name_kind == NAME_UNSEEN && !record_wanted(r)))
 		return;
-	submit(ctx, r, r->name_len);
+	submit(ctx, r);
 }
 
 // settle ends the call that had this id before, if it is still pending: its end was not

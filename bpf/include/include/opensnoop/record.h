@@ -22,6 +22,9 @@ enum name_kind {
 #define FIELD_PPID 2
 #define FIELD_RESULT 4
 #define FIELD_UID 8
+#define FIELD_EUID 16
+#define FIELD_PROCESS 32 // the comm of the process's first thread
+#define FIELD_PATH 64    // the folder that the name is relative to
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -31,6 +34,36 @@ enum name_kind {
 #define UNREAD(field) ((field) << 16)
 
 #define RESULT_UNKNOWN (-2147483647 - 1)
+
+// How a walk from a folder up to the tracer's root ended; event.WalkState in Go.
+enum walk_state {
+	WALK_NONE = 1,    // it was not walked
+	WALK_IN_ROOT = 2, // the folder is the root for this call (RESOLVE_IN_ROOT)
+	WALK_BAD = 4,     // the descriptor is none
+	WALK_DELETED = 8,
+	WALK_MORE = 16,        // there are more components than were read
+	WALK_ESCAPED = 32,     // the folder has been moved out of what is mounted
+	WALK_UNREACHABLE = 64, // the tracer's root is not on the way
+	WALK_CHANGED = 128,    // folders were renamed meanwhile, again and again
+
+	// In the state of the walk from the base: the name was not in memory when the call was
+	// walked. It stands behind the walks, and its address in its place.
+	WALK_NAME_LAST = 256,
+};
+
+// The components of a walk, the last first, each with its NUL, are of at most so many bytes,
+// and a single one of less than COMPONENT_MAX: most file systems have at most 255.
+#define WALK_MAX 4088
+#define COMPONENT_MAX 1024
+
+// Room for the strings of a record: the name, and with FIELD_PATH up to 3 walks.
+#if FIELDS & FIELD_PATH
+#define STRINGS_MAX 16384
+#define STRINGS_SIZE (STRINGS_MAX + PATH_MAX)
+#else
+#define STRINGS_MAX PATH_MAX
+#define STRINGS_SIZE PATH_MAX
+#endif
 
 // What goes to user space. Only the bytes used are sent:
 //
@@ -68,12 +101,50 @@ struct record {
 #if FIELDS & FIELD_UID
 	u32 uid;
 #endif
+#if FIELDS & FIELD_EUID
+	u32 euid;
+#endif
+#if FIELDS & FIELD_PROCESS
+	char process[TASK_COMM_LEN];
+#endif
+#if FIELDS & FIELD_PATH
+	s32 dfd;        // which a relative name is relative to
+	u16 base_len;   // bytes of components from there up,
+	u16 base_state; // and how that ended: enum walk_state
+	u16 root_len;   // the same from the process's root, for an absolute name
+	u16 root_state;
+#endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
-	char name[PATH_MAX];
+	char name[STRINGS_SIZE]; // and behind it the other strings
 };
 
 // The bytes of a record less its strings behind the comm.
 #define FIXED_SIZE offsetof(struct record, name)
+
+// strings_size is how many bytes of strings a record has.
+static __always_inline u32 strings_size(struct record *r)
+{
+	u32 size = r->name_len;
+
+#if FIELDS & FIELD_PATH
+	size += r->base_len + r->root_len;
+	if (r->base_state & WALK_NAME_LAST)
+		size += sizeof(u64);
+#endif
+	return size & (STRINGS_MAX - 1);
+}
+
+// name_of is where a record's name is.
+static __always_inline char *name_of(struct record *r)
+{
+	u32 at = 0;
+
+#if FIELDS & FIELD_PATH
+	if (r->base_state & WALK_NAME_LAST)
+		at = (sizeof(u64) + r->base_len + r->root_len) & (STRINGS_MAX - 1);
+#endif
+	return r->name + at;
+}
 
 #endif

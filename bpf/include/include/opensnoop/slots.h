@@ -20,6 +20,14 @@ enum slot {
 	SELF_SEEN, // opens of the tracer itself: they prove that the program runs
 	SELF_TIME, // when the last of them was, in ns of CLOCK_MONOTONIC
 
+	// The tracer's root: its mount and folder, where that mount is mounted, and what is
+	// there, and the mount namespace. The program notes them at opens of the tracer.
+	TOP_MNT,
+	TOP_DENTRY,
+	TOP_MOUNTPOINT,
+	TOP_ROOT,
+	TOP_NS,
+
 	// User space writes these once, before it attaches the programs.
 	SELF,   // the tracer's own tgid, whose opens make no records
 	HOOKED, // a sum of HOOKED_…

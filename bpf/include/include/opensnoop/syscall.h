@@ -14,10 +14,15 @@ struct open_args {
 	u64 flags;
 	u64 sp; // the process's stack pointer; 0 if that is not known
 	u32 mode;
+	s32 dfd;         // the folder of a relative name, or AT_FDCWD
 	u32 nr;          // the system call, or NR_ANY
 	bool flags_read; // flags and mode are set
 	bool by_handle;
+	bool in_root; // the folder is the root for this call
 };
+
+#define AT_FDCWD -100
+#define RESOLVE_IN_ROOT 16
 
 // The system calls that open.
 enum door {
@@ -33,6 +38,9 @@ struct open_how { // include/uapi/linux/openat2.h, less `resolve`
 	u64 flags;
 	u64 mode;
 };
+
+// Where `resolve` is in it.
+#define OPEN_HOW_RESOLVE sizeof(struct open_how)
 
 // Of the architecture: is_compat, is_open, door_of, argument, syscall_nr,
 // O_LARGEFILE.
@@ -67,6 +75,15 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	args->nr = nr;
 #if FIELDS & FIELD_RESULT
 	args->sp = LOAD(&regs->sp);
+#endif
+#if FIELDS & FIELD_PATH
+	u64 resolve = 0;
+
+	args->dfd = name ? (s32)read_argument(regs, compat, 0) : AT_FDCWD;
+	if (door == OPENAT2)
+		bpf_probe_read_user(&resolve, sizeof(resolve),
+				    (void *)read_argument(regs, compat, 2) + OPEN_HOW_RESOLVE);
+	args->in_root = resolve & RESOLVE_IN_ROOT;
 #endif
 #if FIELDS & FIELD_FLAGS
 	u64 next = read_argument(regs, compat, name + 1);

@@ -30,6 +30,14 @@ static __always_inline u64 member(u64 structure, u32 offset)
 	return value;
 }
 
+// task_member is the same of the current task. It is no LOAD: the verifier takes some ms for
+// each pointer that is read out of a task that it knows, as Linux looks for what else it may
+// know of it.
+static __always_inline u64 task_member(u32 offset)
+{
+	return member(bpf_get_current_task(), offset);
+}
+
 // local_id is the current thread's pid_tgid in the tracer's pid namespace; 0 for
 // a process of another one, which has no number there.
 static __always_inline u64 local_id(u64 id)

@@ -7,9 +7,31 @@
 #include <opensnoop/emit.h>
 #include <opensnoop/interrupted.h>
 #include <opensnoop/pending.h>
+#include <opensnoop/walk.h>
 
-// trace_enter makes the record of a call of the current thread, whose pid_tgid id is,
-// and sends it if nothing is left to wait for.
+// entered sends the record of a call at its entry if nothing is left to wait for, or else
+// makes the call pending.
+static __always_inline void entered(void *ctx, struct call *c, u64 id)
+{
+#if !(FIELDS & FIELD_RESULT)
+	if (c->record.name_kind != NAME_UNSEEN && !(c->record.fields & UNREAD(FIELD_FLAGS))) {
+		submit(ctx, &c->record);
+		return;
+	}
+#endif
+	if (make_pending(c, id))
+		return;
+		// No room for one more call: without what is missing rather than not at all.
+#ifndef FAILED
+	if (c->record.name_kind != NAME_UNSEEN) {
+		submit(ctx, &c->record);
+		return;
+	}
+#endif
+	add(LOST_PENDING, 1);
+}
+
+// trace_enter makes the record of a call of the current thread, whose pid_tgid id is.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
 {
 	struct call *c;
@@ -31,25 +53,29 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	read_name(r, args);
 	if (r->name_kind != NAME_UNSEEN && !record_wanted(r))
 		return;
-#if !(FIELDS & FIELD_RESULT)
-	if (r->name_kind != NAME_UNSEEN && args->flags_read) {
-		submit(ctx, r, r->name_len);
-		return;
-	}
-#endif
 	c->address = args->name;
 	c->nr = args->nr;
-	if (make_pending(c, id))
-		return;
-		// No room for one more call: without what is missing rather than not at all.
-#ifndef FAILED
-	if (r->name_kind != NAME_UNSEEN) {
-		submit(ctx, r, r->name_len);
-		return;
-	}
-#endif
+#if FIELDS & FIELD_PATH
+	walk(ctx, c, SCRATCH_ENTER, args->in_root);
 	add(LOST_PENDING, 1);
+#else
+	entered(ctx, c, id);
+#endif
 }
+
+#if FIELDS & FIELD_PATH
+static __always_inline int on_walk_enter(void *ctx)
+{
+	struct call *c = scratch_call(SCRATCH_ENTER);
+
+	if (!c)
+		return 0;
+	if (c->record.name_kind == NAME_READ || c->record.name_kind == NAME_UNSEEN)
+		walk_on(ctx, c, SCRATCH_ENTER);
+	entered(ctx, c, bpf_get_current_pid_tgid());
+	return 0;
+}
+#endif
 
 // read_missing reads at the end of a call what was not in memory at its entry. False if
 // the call turns out not to be wanted.
@@ -64,11 +90,8 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs)
 		return true;
 	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
-	n = bpf_probe_read_user_str(r->name, sizeof(r->name), (void *)c->address);
-	if (n < 0)
-		set_address(r, NAME_BAD, c->address);
-	else
-		set_name(r, n);
+	n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
+	set_late_name(r, n, NAME_BAD, c->address);
 	return record_wanted(r);
 }
 

@@ -1,0 +1,124 @@
+package event
+
+import "encoding/binary"
+
+// Fields are what a record holds beyond what every record does: a set of bits,
+// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
+// part of the record, and the parts are in the order of the bits.
+type Fields uint16
+
+const (
+	Flags   Fields = 1 << iota // Event.Flags and Event.Mode
+	PPID                       // Event.PPID
+	Result                     // Event.Result
+	UID                        // Event.UID
+	EUID                       // Event.EUID
+	Process                    // Event.Process
+	Path                       // Event.Folder
+)
+
+// AllFields are all that there are.
+const AllFields = Path<<1 - 1
+
+// A part is what a record has of a field.
+type part struct {
+	field  Fields
+	size   int // bytes
+	decode func(e *Event, b []byte)
+	append func(e *Event, b []byte) []byte
+}
+
+var order = binary.NativeEndian
+
+// parts are all there are, in the order in which a record has them.
+var parts = []part{
+	{
+		Flags, 12,
+		func(e *Event, b []byte) { e.Flags, e.Mode = order.Uint64(b), order.Uint32(b[8:]) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(order.AppendUint64(b, e.Flags), e.Mode) },
+	},
+	{
+		PPID, 4,
+		func(e *Event, b []byte) { e.PPID = order.Uint32(b) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.PPID) },
+	},
+	{
+		Result, 4,
+		func(e *Event, b []byte) { e.Result = int32(order.Uint32(b)) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, uint32(e.Result)) },
+	},
+	{
+		UID, 4,
+		func(e *Event, b []byte) { e.UID = order.Uint32(b) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.UID) },
+	},
+	{
+		EUID, 4,
+		func(e *Event, b []byte) { e.EUID = order.Uint32(b) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.EUID) },
+	},
+	{
+		Process, CommSize,
+		func(e *Event, b []byte) { e.Process = comm(b) },
+		func(e *Event, b []byte) []byte { return appendComm(b, e.Process) },
+	},
+	{
+		Path, 12,
+		func(e *Event, b []byte) { e.Folder.decode(b) },
+		func(e *Event, b []byte) []byte { return e.Folder.append(b) },
+	},
+}
+
+// Has reports whether all fields of g are in f.
+func (f Fields) Has(g Fields) bool { return f&g == g }
+
+// size returns the size in bytes of the parts in a record, with what fills them up to a
+// multiple of 8 bytes.
+func (f Fields) size() int {
+	size := 0
+	for i := range parts {
+		if f.Has(parts[i].field) {
+			size += parts[i].size
+		}
+	}
+	return (size + 7) &^ 7
+}
+
+// offset returns where the part of a field begins among those in a record.
+func (f Fields) offset(field Fields) int {
+	at := 0
+	for i := range parts {
+		if parts[i].field == field {
+			break
+		}
+		if f.Has(parts[i].field) {
+			at += parts[i].size
+		}
+	}
+	return at
+}
+
+// decodeParts takes the parts that are there. What could not be read stays 0.
+func (e *Event) decodeParts(there Fields, b []byte) {
+	for i := range parts {
+		p := &parts[i]
+		if !there.Has(p.field) {
+			continue
+		}
+		if e.Fields.Has(p.field) {
+			p.decode(e, b)
+		}
+		b = b[p.size:]
+	}
+}
+
+// appendParts appends what [Event.decodeParts] takes.
+func (e *Event) appendParts(b []byte) []byte {
+	end := len(b) + e.Fields.size()
+	for i := range parts {
+		if e.Fields.Has(parts[i].field) {
+			b = parts[i].append(e, b)
+		}
+	}
+	return append(b, make([]byte, end-len(b))...)
+}

@@ -1,0 +1,109 @@
+package event
+
+import "bytes"
+
+// PathProblem is why the absolute path of what was opened is not known exactly.
+type PathProblem uint8
+
+const (
+	PathExact       PathProblem = iota // it is known
+	PathNoName                         // the name is not known
+	PathBad                            // the descriptor is none
+	PathChanged                        // folders were renamed while it was walked
+	PathTooDeep                        // what is known is its end
+	PathEscaped                        // the folder has been moved out of what is mounted
+	PathUnreachable                    // it is not below the tracer's root
+	PathDeleted                        // the folder has been deleted; what is known is where it was
+)
+
+var problems = [...]string{
+	PathExact: "", PathNoName: "no name", PathBad: "bad descriptor", PathChanged: "changed meanwhile",
+	PathTooDeep: "too deep", PathEscaped: "moved out of its mount", PathUnreachable: "not reachable",
+	PathDeleted: "deleted folder",
+}
+
+// String is the problem in a few words; "" for none.
+func (p PathProblem) String() string { return problems[p] }
+
+// Absolute reports whether what is known of such a path begins at the tracer's root.
+func (p PathProblem) Absolute() bool { return p == PathExact || p == PathDeleted }
+
+// problem says what is wrong with a walk.
+func (w *Walk) problem() PathProblem {
+	for _, of := range []struct {
+		state   WalkState
+		problem PathProblem
+	}{
+		{WalkBad, PathBad}, {WalkChanged | WalkNone, PathChanged}, {WalkMore, PathTooDeep},
+		{WalkEscaped, PathEscaped}, {WalkUnreachable, PathUnreachable}, {WalkDeleted, PathDeleted},
+	} {
+		if w.State&of.state != 0 {
+			return of.problem
+		}
+	}
+	return PathExact
+}
+
+// appendPath appends what Event.Path is.
+func (e *Event) appendPath(b []byte) ([]byte, PathProblem) {
+	if e.NameKind != NameRead {
+		return b, PathNoName
+	}
+	w := &e.Folder.Base
+	if len(e.Name) > 0 && e.Name[0] == '/' && w.State&WalkInRoot == 0 {
+		w = &e.Folder.Root
+	}
+	problem := w.problem()
+	if problem == PathBad || problem == PathChanged {
+		return append(b, bytes.TrimLeft(e.Name, "/")...), problem
+	}
+	ups, rest := leading(e.Name)
+	start := len(b)
+	b = w.appendBelow(b, ups)
+	for part := range bytes.SplitSeq(rest, []byte("/")) {
+		if len(part) > 0 && string(part) != "." {
+			b = append(append(b, '/'), part...)
+		}
+	}
+	switch {
+	case !problem.Absolute() && len(b) > start:
+		b = append(b[:start], b[start+1:]...)
+	case problem.Absolute() && len(b) == start:
+		b = append(b, '/')
+	}
+	return b, problem
+}
+
+// leading returns how many .. a name begins with, and what follows them.
+func leading(name []byte) (ups int, rest []byte) {
+	for {
+		name = bytes.TrimLeft(name, "/")
+		part, rest, _ := bytes.Cut(name, []byte("/"))
+		switch string(part) {
+		case "..":
+			ups++
+		case ".":
+		default:
+			return ups, name
+		}
+		name = rest
+	}
+}
+
+// appendBelow appends the path of the folder that is so many above the walk's, each
+// component with a slash before it. Nothing is above the process's root.
+func (w *Walk) appendBelow(b []byte, ups int) []byte {
+	rest := w.Components
+	for ; ups > 0 && len(rest) > 0 && rest[0] != 0; ups-- {
+		_, rest, _ = bytes.Cut(rest, []byte{0})
+	}
+	for len(rest) > 0 {
+		rest = rest[:len(rest)-1]
+		at := bytes.LastIndexByte(rest, 0) + 1
+		if name := rest[at:]; len(name) > 0 {
+			b = append(append(b, '/'), name...)
+		}
+		rest = rest[:at]
+	}
+	return b
+}

@@ -1,0 +1,145 @@
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
+	"opensnoop/internal/kernel"
+)
+
+// member is one of a kernel structure, whose offset a macro has.
+type member struct {
+	macro     string
+	structure string
+	path      []string
+}
+
+// membersOf are those that a field needs.
+var membersOf = map[event.Fields][]member{
+	event.PPID: {
+		{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
+		{"TASK_TGID", "task_struct", []string{"tgid"}},
+	},
+	event.EUID: {
+		{"TASK_CRED", "task_struct", []string{"cred"}},
+		{"CRED_EUID", "cred", []string{"euid"}},
+	},
+	event.Process: {
+		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
+		{"TASK_COMM", "task_struct", []string{"comm"}},
+	},
+	event.Path: {
+		{"TASK_FS", "task_struct", []string{"fs"}},
+		{"TASK_FILES", "task_struct", []string{"files"}},
+		{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
+		{"NSPROXY_MNT_NS", "nsproxy", []string{"mnt_ns"}},
+		{"FS_USERS", "fs_struct", []string{"users"}},
+		{"FS_SEQ", "fs_struct", []string{"seq"}},
+		{"FS_ROOT", "fs_struct", []string{"root"}},
+		{"FILES_FDT", "files_struct", []string{"fdt"}},
+		{"FDT_MAX", "fdtable", []string{"max_fds"}},
+		{"FDT_FD", "fdtable", []string{"fd"}},
+		{"FILE_PATH", "file", []string{"f_path"}},
+		{"MOUNT_PARENT", "mount", []string{"mnt_parent"}},
+		{"MOUNT_MOUNTPOINT", "mount", []string{"mnt_mountpoint"}},
+		{"MOUNT_MNT", "mount", []string{"mnt"}},
+		{"MOUNT_ROOT", "mount", []string{"mnt", "mnt_root"}},
+		{"MOUNT_NS", "mount", []string{"mnt_ns"}},
+		{"DENTRY_SEQ", "dentry", []string{"d_seq"}},
+		{"DENTRY_PPREV", "dentry", []string{"d_hash", "pprev"}},
+		{"DENTRY_PARENT", "dentry", []string{"d_parent"}},
+		{"DENTRY_LEN", "dentry", []string{"d_name", "len"}},
+		{"DENTRY_NAME", "dentry", []string{"d_name", "name"}},
+		{"DENTRY_INAME", "dentry", []string{"d_iname"}},
+		{"FS_PWD", "fs_struct", []string{"pwd"}},
+	},
+}
+
+// renamed are members that have another name in newer kernels.
+var renamed = map[string]string{
+	"d_iname": "d_shortname", // Linux 6.14
+}
+
+// membersOfMountNamespaces are those that a filter by mount namespaces needs.
+var membersOfMountNamespaces = []member{
+	{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
+	{"NSPROXY_MNT_NS", "nsproxy", []string{"mnt_ns"}},
+	{"MNT_NS_INUM", "mnt_namespace", []string{"ns", "inum"}},
+}
+
+// offsetsFor defines where the members of the kernel's structures are that these fields
+// and filters need.
+func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
+	var members []member
+	for field := event.Fields(1); field <= event.AllFields; field <<= 1 {
+		if fields.Has(field) {
+			members = append(members, membersOf[field]...)
+		}
+	}
+	if f.MountNamespaces != "" {
+		members = append(members, membersOfMountNamespaces...)
+	}
+	if len(f.EUIDs) > 0 {
+		members = append(members, membersOf[event.EUID]...)
+	}
+	if len(f.Comms) > 0 && Supports(event.Process) == nil {
+		members = append(members, membersOf[event.Process]...)
+	}
+	if len(members) == 0 {
+		return nil, nil
+	}
+	types, err := kernel.LoadTypes()
+	if err != nil {
+		return nil, err
+	}
+	var macros []string
+	for _, m := range members {
+		offset, err := types.Offset(m.structure, m.path...)
+		if err != nil && renamed[m.path[0]] != "" {
+			offset, err = types.Offset(m.structure, renamed[m.path[0]])
+		}
+		if err != nil {
+			return nil, err
+		}
+		macros = append(macros, fmt.Sprintf("%s=%d", m.macro, offset))
+	}
+	return macros, nil
+}
+
+// described names the fields that need the kernel's description of its types.
+var described = []struct {
+	field event.Fields
+	what  string
+}{
+	{event.PPID, "the parent's process id"},
+	{event.EUID, "the effective user id"},
+	{event.Process, "the process's own name"},
+	{event.Path, "the absolute path"},
+}
+
+// needed are fields of which a filter needs what they need, but not in records.
+func needed(f *filter.Filter) event.Fields {
+	if len(f.EUIDs) > 0 {
+		return event.EUID
+	}
+	return 0
+}
+
+// Supports returns nil if events can have these fields here, else the reason.
+func Supports(fields event.Fields) error {
+	if _, foreign := kernel.CurrentPIDNamespace(); foreign && fields.Has(event.PPID) {
+		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
+	}
+	for _, d := range described {
+		if !fields.Has(d.field) {
+			continue
+		}
+		if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+			return fmt.Errorf("%s cannot be told, as this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", d.what, err)
+		}
+	}
+	return nil
+}
