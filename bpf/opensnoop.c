@@ -26,6 +26,10 @@
 //	FLAGS_WANTED      an expression of `flags`; needs FIELD_FLAGS
 //	NAMES             "STARTS(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
+//	PATHS, PATHS_EXCLUDED
+//	                  the same for names of files from the tracer's root, with MAY_START;
+//	                  need FIELD_PATH
+//	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
 //	FAILED            only calls that fail; needs FIELD_RESULT
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper

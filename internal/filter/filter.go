@@ -32,8 +32,9 @@ type Filter struct {
 	Failed bool   // only opens that fail
 	Flags  []Flag // any of them
 
-	// Paths are the names to show, ExcludedPaths those not to. Of both the kernel
-	// compares only how they start.
+	// Paths are the files to show, ExcludedPaths those not to: by their absolute paths for
+	// globs that begin with a slash, by their names as they were passed for the others. Of
+	// both the kernel compares only how they start.
 	Paths         Globs
 	ExcludedPaths Globs
 }
@@ -49,6 +50,9 @@ func (f *Filter) Fields() event.Fields {
 	}
 	if len(f.Flags) > 0 {
 		fields |= event.Flags
+	}
+	if f.byPath() {
+		fields |= event.Path
 	}
 	if len(f.Comms) > 0 && !f.kernelHasComms() {
 		fields |= event.Process
@@ -74,12 +78,14 @@ func (f *Filter) Wants(e *event.Event) bool {
 	if !f.kernelHasComms() && !f.wantsComm(e.Comm) && !f.wantsComm(e.Process) {
 		return false
 	}
-	named := e.NameKind == event.NameRead
-	if len(f.Paths) > 0 && !(named && f.Paths.Match(e.Name)) {
+	if len(f.Paths) > 0 && !f.Paths.show(e) {
 		return false
 	}
-	return !(named && f.ExcludedPaths.Match(e.Name))
+	return !f.ExcludedPaths.hide(e)
 }
+
+// byPath reports whether absolute paths are compared.
+func (f *Filter) byPath() bool { return f.Paths.byPath() || f.ExcludedPaths.byPath() }
 
 func (f *Filter) wantsComm(comm []byte) bool {
 	return slices.ContainsFunc(f.Comms, func(part string) bool { return bytes.Contains(comm, []byte(part)) })

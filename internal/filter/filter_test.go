@@ -22,8 +22,14 @@ func TestMacros(t *testing.T) {
 		{"maps", Filter{Cgroups: "/a", MountNamespaces: "/b"}, []string{"CGROUPS", "MNTNSES"}},
 		{"flags", Filter{Flags: []Flag{{3, 1}, {64, 64}}}, []string{"FLAGS_WANTED=(flags & 0x3) == 0x1 || (flags & 0x40) == 0x40"}},
 		{"failed", Filter{Failed: true}, []string{"FAILED"}},
-		{"names", Filter{Paths: Globs{glob(t, "/a*")}, ExcludedPaths: Globs{glob(t, "/b")}},
-			[]string{`NAMES=STARTS(name, "/a", 2)`, `NAMES_EXCLUDED=STARTS(name, "/b\000", 3)`}},
+		{"names", Filter{Paths: Globs{glob(t, "a*")}, ExcludedPaths: Globs{glob(t, "b")}},
+			[]string{`NAMES=STARTS(name, "a", 1)`, `NAMES_EXCLUDED=STARTS(name, "b\000", 2)`}},
+		{"paths", Filter{Paths: Globs{glob(t, "/a/**"), glob(t, "/usr/b*")}, ExcludedPaths: Globs{glob(t, "/b"), glob(t, "c")}},
+			[]string{`PATHS=MAY_START(name, "/a", 2) || MAY_START(name, "/usr/b", 6)`, `TOPS=STARTS(top, "a\000", 2) || STARTS(top, "usr\000", 4)`,
+				`PATHS_EXCLUDED=STARTS(name, "/b\000", 3)`, `NAMES_EXCLUDED=STARTS(name, "c\000", 2)`}},
+		{"paths and names", Filter{Paths: Globs{glob(t, "/a*"), glob(t, "b")}},
+			[]string{`PATHS=MAY_START(name, "/a", 2) || MAY_START(name, "b\000", 2)`}},
+		{"any path", Filter{Paths: Globs{glob(t, "/**")}}, nil},
 	} {
 		if got := test.filter.Macros(); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
@@ -37,6 +43,9 @@ func TestWants(t *testing.T) {
 	}
 	unread := &event.Event{NameKind: event.NameBad}
 	etc := Globs{glob(t, "/etc/**")}
+	pathed := func(name, path string, problem event.PathProblem) *event.Event {
+		return &event.Event{Name: []byte(name), Fields: event.Path, Path: []byte(path), PathProblem: problem}
+	}
 	for _, test := range []struct {
 		name   string
 		filter Filter
@@ -47,6 +56,16 @@ func TestWants(t *testing.T) {
 		{"a path", Filter{Paths: etc}, named("/etc/x", 3), true},
 		{"another path", Filter{Paths: etc}, named("/x", 3), false},
 		{"no name", Filter{Paths: etc}, unread, false},
+		{"a path of a relative name", Filter{Paths: etc}, pathed("x", "/etc/x", event.PathExact), true},
+		{"another one", Filter{Paths: etc}, pathed("etc/x", "/tmp/etc/x", event.PathExact), false},
+		{"of an absolute name in a chroot", Filter{Paths: etc}, pathed("/etc/x", "/jail/etc/x", event.PathExact), false},
+		{"in a deleted folder", Filter{Paths: etc}, pathed("x", "/etc/gone/x", event.PathDeleted), true},
+		{"changed meanwhile", Filter{Paths: etc}, pathed("x", "x", event.PathChanged), true},
+		{"too deep", Filter{Paths: etc}, pathed("x", "d/x", event.PathTooDeep), true},
+		{"not reachable", Filter{Paths: etc}, pathed("x", "etc/x", event.PathUnreachable), false},
+		{"a relative pattern", Filter{Paths: Globs{glob(t, "x*")}}, pathed("x", "/y/x", event.PathExact), true},
+		{"a path to exclude", Filter{ExcludedPaths: etc}, pathed("x", "/etc/x", event.PathExact), false},
+		{"one that is not known", Filter{ExcludedPaths: etc}, pathed("x", "x", event.PathChanged), true},
 		{"excluded", Filter{ExcludedPaths: etc}, named("/etc/x", 3), false},
 		{"not excluded", Filter{ExcludedPaths: etc}, named("/x", 3), true},
 		{"no name to exclude", Filter{ExcludedPaths: etc}, unread, true},

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"opensnoop/internal/event"
 )
 
 // prefixMax is how much of a pattern the kernel compares, in bytes; what comes
@@ -17,7 +19,8 @@ const prefixMax = 64
 // Glob is a pattern of names. A * is any part of a name without a slash, ? one
 // character, [a-z] one of several, {a,b} either; ** is any number of whole folders,
 // so that /etc/** is /etc and all below. A backslash takes the meaning away.
-// Names are compared as the program passed them, often not absolute.
+// One that begins with a slash is for the absolute paths of files, any other for names as
+// the program passed them.
 type Glob struct {
 	text    string // as it was given
 	pattern string // as doublestar takes it
@@ -101,9 +104,78 @@ func (globs Globs) Match(name []byte) bool {
 	return false
 }
 
+// byPath reports whether a glob is for absolute paths.
+func (g Glob) byPath() bool {
+	return strings.HasPrefix(g.literal, "/") || strings.HasPrefix(g.text, "/")
+}
+
+func (globs Globs) byPath() bool { return slices.ContainsFunc(globs, Glob.byPath) }
+
+// matches reports whether one of the globs matches what is known of an event's file. Where no
+// paths are known, which not every kernel tells, names stand in for them.
+func (globs Globs) matches(e *event.Event) bool {
+	if e.NameKind != event.NameRead {
+		return false
+	}
+	for _, g := range globs {
+		switch {
+		case !g.byPath() || !e.Fields.Has(event.Path):
+			if g.Match(e.Name) {
+				return true
+			}
+		case e.PathProblem.Absolute():
+			if g.Match(e.Path) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// show reports whether these are globs of an event's file. A file whose path is not known may
+// be any, and nobody is to hide it so.
+func (globs Globs) show(e *event.Event) bool {
+	unknown := e.Fields.Has(event.Path) && (e.PathProblem == event.PathChanged || e.PathProblem == event.PathTooDeep)
+	return globs.matches(e) || unknown && globs.byPath()
+}
+
+// hide reports whether an event's file is not to be shown.
+func (globs Globs) hide(e *event.Event) bool { return globs.matches(e) }
+
+// having returns those that are for absolute paths, or the others.
+func (globs Globs) having(byPath bool) Globs {
+	return slices.DeleteFunc(slices.Clone(globs), func(g Glob) bool { return g.byPath() != byPath })
+}
+
+// kernelTops is an expression of C that holds for all topmost folders in which there is
+// something that any of the patterns matches; "" if that are all.
+func (globs Globs) kernelTops() string {
+	var tops []string
+	for _, g := range globs {
+		rest, absolute := strings.CutPrefix(g.literal, "/")
+		top, _, whole := strings.Cut(rest, "/")
+		switch {
+		case !absolute || top == "" || len(top) >= prefixMax:
+			return ""
+		case whole || g.whole || g.below:
+			tops = append(tops, top+"\x00")
+		default:
+			tops = append(tops, top)
+		}
+	}
+	var terms []string
+	for _, top := range fewer(tops) {
+		if top == "" {
+			return ""
+		}
+		terms = append(terms, fmt.Sprintf("STARTS(top, %s, %d)", literal(top), len(top)))
+	}
+	return strings.Join(terms, " || ")
+}
+
 // kernelAllows is an expression of C that holds for all names that any of the
-// patterns matches; "" if that are all names.
-func (globs Globs) kernelAllows() string {
+// patterns matches; "" if that are all names. term makes it of a prefix.
+func (globs Globs) kernelAllows(term func(prefix string) string) string {
 	var prefixes []string
 	for _, g := range globs {
 		prefix := g.literal
@@ -117,7 +189,7 @@ func (globs Globs) kernelAllows() string {
 		if prefix == "" {
 			return ""
 		}
-		terms = append(terms, startsWith(prefix))
+		terms = append(terms, term(prefix))
 	}
 	return strings.Join(terms, " || ")
 }
@@ -165,4 +237,9 @@ func (globs Globs) kernelExcludes() string {
 
 func startsWith(prefix string) string {
 	return fmt.Sprintf("STARTS(name, %s, %d)", literal(prefix), len(prefix))
+}
+
+// mayStart is the same of a path that the name may write with more slashes and dots.
+func mayStart(prefix string) string {
+	return fmt.Sprintf("MAY_START(name, %s, %d)", literal(prefix), len(prefix))
 }

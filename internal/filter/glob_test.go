@@ -86,7 +86,7 @@ func TestWhatTheKernelCompares(t *testing.T) {
 		for _, p := range test.patterns {
 			globs = append(globs, glob(t, p))
 		}
-		if got := globs.kernelAllows(); got != test.allows {
+		if got := globs.kernelAllows(startsWith); got != test.allows {
 			t.Errorf("%q allows %s, want %s", test.patterns, got, test.allows)
 		}
 		if got := globs.kernelExcludes(); got != test.excludes {
@@ -147,4 +147,29 @@ func FuzzGlob(f *testing.F) {
 			t.Errorf("the kernel excludes %q, which %q does not match", name, pattern)
 		}
 	})
+}
+
+func TestTopsTheKernelCompares(t *testing.T) {
+	for _, test := range []struct {
+		patterns []string
+		want     string
+	}{
+		{[]string{"/etc/**"}, `STARTS(top, "etc\000", 4)`},
+		{[]string{"/etc/passwd", "/usr/l*"}, `STARTS(top, "etc\000", 4) || STARTS(top, "usr\000", 4)`},
+		{[]string{"/etc"}, `STARTS(top, "etc\000", 4)`},
+		{[]string{"/et*"}, `STARTS(top, "et", 2)`},
+		{[]string{"/usr**"}, `STARTS(top, "usr", 3)`},
+		{[]string{"/etc/**", "*.so"}, ""},
+		{[]string{"/**"}, ""},
+		{[]string{"/*/passwd"}, ""},
+		{nil, ""},
+	} {
+		var globs Globs
+		for _, p := range test.patterns {
+			globs = append(globs, glob(t, p))
+		}
+		if got := globs.kernelTops(); got != test.want {
+			t.Errorf("%q: %s, want %s", test.patterns, got, test.want)
+		}
+	}
 }

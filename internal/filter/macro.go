@@ -42,8 +42,15 @@ func (f *Filter) Macros() []string {
 		wanted = append(wanted, fmt.Sprintf("(flags & %#x) == %#x", flag.Mask, flag.Value))
 	}
 	add("FLAGS_WANTED", strings.Join(wanted, " || "))
-	add("NAMES", f.Paths.kernelAllows())
-	add("NAMES_EXCLUDED", f.ExcludedPaths.kernelExcludes())
+	if f.byPath() {
+		add("PATHS", f.Paths.kernelAllows(mayStart))
+		add("TOPS", f.Paths.kernelTops())
+		add("PATHS_EXCLUDED", f.ExcludedPaths.having(true).kernelExcludes())
+		add("NAMES_EXCLUDED", f.ExcludedPaths.having(false).kernelExcludes())
+	} else {
+		add("NAMES", f.Paths.kernelAllows(startsWith))
+		add("NAMES_EXCLUDED", f.ExcludedPaths.kernelExcludes())
+	}
 	if f.Failed {
 		macros = append(macros, "FAILED")
 	}

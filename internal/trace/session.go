@@ -73,8 +73,11 @@ func (o *Options) reached(step Step) {
 // fields are those that records need for what is shown and for the filters.
 func (o *Options) fields() event.Fields {
 	fields := o.Filter.Fields()
-	if Supports(event.Process) != nil {
-		fields &^= event.Process // the filter then does with the thread's comm
+	// Where they cannot be had the filter does with the thread's comm, and with names.
+	for _, field := range []event.Fields{event.Process, event.Path} {
+		if Supports(field) != nil {
+			fields &^= field
+		}
 	}
 	return o.Fields | fields
 }

@@ -48,6 +48,7 @@ struct walk {
 	struct mounted on; // at.mnt
 	u32 start;         // of the components in the record's strings
 	u32 end;           // where the next goes
+	u32 last;          // where the last one is
 	u16 state;         // enum walk_state
 	bool to_root;      // it is the walk from the root, and not that from the base
 	bool root_next;    // which follows

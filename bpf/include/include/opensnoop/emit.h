@@ -65,6 +65,10 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->dfd = args->dfd;
 #endif
 	forget_walks(r);
+#if FIELDS & FIELD_PATH
+	if (args->in_root)
+		r->base_state |= WALK_IN_ROOT;
+#endif
 	set_flags(r, args);
 }
 
@@ -124,7 +128,8 @@ static __always_inline char *late_name(struct record *r)
 }
 
 // set_late_name takes a name that was read there with the result n, or its address.
-static __always_inline void set_late_name(struct record *r, long n, enum name_kind kind, u64 address)
+static __always_inline void set_late_name(struct record *r, long n, enum name_kind kind,
+					  u64 address)
 {
 	if (n >= 0) {
 		set_name(r, n);
@@ -136,13 +141,23 @@ static __always_inline void set_late_name(struct record *r, long n, enum name_ki
 	set_address(r, kind, address);
 }
 
+// name_in_root reports whether also a name with a slash in front is relative.
+static __always_inline bool name_in_root(struct record *r)
+{
+#if FIELDS & FIELD_PATH
+	return r->base_state & WALK_IN_ROOT;
+#else
+	return false;
+#endif
+}
+
 // record_wanted reports whether the name of a record is wanted. A name that is not known
 // is none of those to show, nor of those not to show.
 static __always_inline bool record_wanted(struct record *r)
 {
 	if (r->name_kind == NAME_READ)
-		return name_wanted(name_of(r));
-#ifdef NAMES
+		return name_wanted(name_of(r), name_in_root(r));
+#if defined(NAMES) || defined(PATHS)
 	return false;
 #else
 	return true;

@@ -28,6 +28,24 @@ static __always_inline bool starts(const char *text, const char *prefix, int siz
 	return true;
 }
 
+// MAY_START is STARTS for a path, which a name may write with more slashes and dots in it.
+#define MAY_START(text, prefix, size) may_start(text, prefix, size)
+
+static __always_inline bool may_start(const char *text, const char *prefix, int size)
+{
+#pragma unroll
+	for (int i = 0; i < size; i++) {
+		bool more = (i > 0 && prefix[i - 1] == '/' && (text[i] == '/' || text[i] == '.')) ||
+			    (!prefix[i] && text[i] == '/');
+
+		// In here the literal is known, and not where the compiler would move this to.
+		asm volatile("" : "+r"(more));
+		if (text[i] != prefix[i])
+			return more;
+	}
+	return true;
+}
+
 static __always_inline bool has(const char *comm, const char *part, int size)
 {
 #pragma unroll
@@ -179,11 +197,38 @@ static __always_inline bool flags_wanted(u64 flags)
 #endif
 }
 
-static __always_inline bool name_wanted(const char *name)
+// in_chroot reports whether the current process's root is another one than the tracer's.
+static __always_inline bool in_chroot(void)
+{
+#if FIELDS & FIELD_PATH
+	u64 root[2] = {};
+
+	bpf_probe_read_kernel(root, sizeof(root), (void *)task_member(TASK_FS) + FS_ROOT);
+	return root[0] != told(TOP_MNT) || root[1] != told(TOP_DENTRY);
+#else
+	return false;
+#endif
+}
+
+// name_wanted reports whether a name may be wanted. With filters by absolute paths, it takes
+// its folder to say so of one that is relative, or has another root.
+static __always_inline bool name_wanted(const char *name, bool in_root)
 {
 #ifdef NAMES_EXCLUDED
 	if (NAMES_EXCLUDED)
 		return false;
+#endif
+#if defined(PATHS) || defined(PATHS_EXCLUDED)
+	if (name[0] != '/' || in_root)
+		return true;
+#ifdef PATHS_EXCLUDED
+	if (PATHS_EXCLUDED)
+		return in_chroot();
+#endif
+#ifdef PATHS
+	if (!(PATHS))
+		return in_chroot();
+#endif
 #endif
 #ifdef NAMES
 	return NAMES;

@@ -87,7 +87,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c->address = req.file_slot;
 	c->nr = NR_ANY;
 #if FIELDS & FIELD_PATH
-	walk(ctx, c, SCRATCH_SUBMIT, args.in_root);
+	walk(ctx, c, SCRATCH_SUBMIT);
 #endif
 	submitted(ctx, c);
 	return 0;
@@ -102,6 +102,8 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (c->record.name_kind == NAME_READ)
 		walk_on(ctx, c, SCRATCH_SUBMIT);
+	if (!folder_wanted(c))
+		return 0;
 	submitted(ctx, c);
 	return 0;
 }

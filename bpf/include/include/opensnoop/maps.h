@@ -54,6 +54,14 @@ static __always_inline void continue_walk(void *ctx, enum scratch which);
 static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);
 
+// told is the value of a slot.
+static __always_inline u64 told(enum slot which)
+{
+	u64 *value = slot(which);
+
+	return value ? *value : 0;
+}
+
 static __always_inline void add(enum slot which, s64 n)
 {
 	u64 *value = slot(which);

@@ -56,7 +56,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	c->address = args->name;
 	c->nr = args->nr;
 #if FIELDS & FIELD_PATH
-	walk(ctx, c, SCRATCH_ENTER, args->in_root);
+	walk(ctx, c, SCRATCH_ENTER);
 	add(LOST_PENDING, 1);
 #else
 	entered(ctx, c, id);
@@ -72,6 +72,8 @@ static __always_inline int on_walk_enter(void *ctx)
 		return 0;
 	if (c->record.name_kind == NAME_READ || c->record.name_kind == NAME_UNSEEN)
 		walk_on(ctx, c, SCRATCH_ENTER);
+	if (!folder_wanted(c))
+		return 0;
 	entered(ctx, c, bpf_get_current_pid_tgid());
 	return 0;
 }

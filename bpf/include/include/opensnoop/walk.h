@@ -26,7 +26,8 @@
 #define TRIES 4
 
 // What is read at once stands so in all kernels.
-_Static_assert(FS_USERS < FS_SEQ && FS_SEQ < FS_ROOT && FS_PWD == FS_ROOT + sizeof(struct place), "fs_struct: users, seq, root, pwd");
+_Static_assert(FS_USERS < FS_SEQ && FS_SEQ < FS_ROOT && FS_PWD == FS_ROOT + sizeof(struct place),
+	       "fs_struct: users, seq, root, pwd");
 _Static_assert(MOUNT_MOUNTPOINT == MOUNT_PARENT + 8 && MOUNT_ROOT == MOUNT_PARENT + 16,
 	       "mount: mnt_parent, mnt_mountpoint, mnt.mnt_root");
 _Static_assert(DENTRY_SEQ < DENTRY_PPREV && DENTRY_PPREV < DENTRY_PARENT &&
@@ -43,14 +44,6 @@ _Static_assert(DENTRY_SEQ < DENTRY_PPREV && DENTRY_PPREV < DENTRY_PARENT &&
 // FRESH reads a member of a walk, or writes it, where the compiler would keep what it knows
 // of it in a register from step to step: the verifier then takes each step for another.
 #define FRESH(member) (*(volatile typeof(member) *)&(member))
-
-// told is the value of a slot.
-static __always_inline u64 told(enum slot which)
-{
-	u64 *value = slot(which);
-
-	return value ? *value : 0;
-}
 
 // stop ends the steps of a walk, and returns false.
 static __always_inline bool stop(struct walk *w, u32 state)
@@ -147,12 +140,15 @@ static __always_inline void start(struct record *r, struct walk *w)
 }
 
 // at_top reports whether the walk is at the tracer's root. In another mount namespace the
-// mount is another one, which shows the same folders at the same place.
+// mount is another one, which shows the same folders at the same place; or the tracer is in a
+// chroot, and its root is no mount's.
 static __always_inline bool at_top(struct walk *w)
 {
-	return w->at.dentry == w->top.dentry &&
-	       (w->at.mnt == w->top.mnt || w->at.dentry != w->on.root ||
-		w->on.mountpoint == w->top_on.mountpoint);
+	u64 at = w->at.dentry;
+
+	return at == w->top.dentry &&
+	       (w->at.mnt == w->top.mnt || w->on.mountpoint == w->top_on.mountpoint ||
+		(at != w->on.root && at != w->top_on.root));
 }
 
 // end_namespace ends a walk at the top of a mount namespace that is not the tracer's root.
@@ -182,6 +178,7 @@ static __always_inline bool append(struct record *r, struct walk *w, u64 name, u
 		w->changed = true;
 		return false;
 	}
+	w->last = end;
 	FRESH(w->end) = end + len + 1;
 	return true;
 }
@@ -204,8 +201,7 @@ static __always_inline bool at_mark(struct walk *w)
 {
 	u64 at = w->at.dentry;
 
-	return at == w->on.root || at == w->top.dentry ||
-	       (at == w->root.dentry && w->at.mnt == w->root.mnt);
+	return at == w->on.root || at_top(w) || (at == w->root.dentry && w->at.mnt == w->root.mnt);
 }
 
 // pass_mark does that; false if the walk has ended, or has to read a folder.
@@ -365,12 +361,29 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 	}
 }
 
+// folder_wanted reports whether a name that was walked may be wanted, by the topmost folder of
+// its path.
+static __always_inline bool folder_wanted(struct call *c)
+{
+#ifdef TOPS
+	struct record *r = &c->record;
+	struct walk *w = &c->walk;
+	char *top = r->name + (w->last & (STRINGS_MAX - 1));
+	u32 state = w->to_root ? r->root_state : r->base_state & ~WALK_IN_ROOT;
+
+	// Not where another folder may be the topmost one, or none was walked.
+	if (r->name_kind != NAME_READ || state || w->end == w->start || r->name[0] == '.')
+		return true;
+	return TOPS;
+#else
+	return true;
+#endif
+}
+
 // walk has another program go on, which adds to the record of a call what its name is
 // relative to. It returns if that cannot be had.
-static __always_inline void walk(void *ctx, struct call *c, enum scratch which, bool in_root)
+static __always_inline void walk(void *ctx, struct call *c, enum scratch which)
 {
-	if (in_root)
-		c->record.base_state |= WALK_IN_ROOT;
 	c->walk.chosen = false;
 	c->walk.starts = true;
 	continue_walk(ctx, which);

@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// pathed are the fields of an open with its path.
+type pathed struct {
+	PID         int     `json:"pid"`
+	Comm        string  `json:"comm"`
+	Path        *string `json:"path"`
+	PathExact   *string `json:"path_base64"`
+	Known       *string `json:"path_known"`
+	KnownExact  *string `json:"path_known_base64"`
+	Problem     string  `json:"path_problem"`
+	File        *string `json:"file"`
+	FileExact   *string `json:"file_base64"`
+	UnreadName  *string `json:"unread_address"`
+	Real        *string `json:"realpath"`
+	RealExact   *string `json:"realpath_base64"`
+	RealProblem string  `json:"realpath_problem"`
+}
+
+// bytes are those of a text that may have exact ones beside it.
+func bytesOf(t *testing.T, text, exact *string) string {
+	t.Helper()
+	switch {
+	case exact != nil:
+		b, err := base64.StdEncoding.DecodeString(*exact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	case text != nil:
+		return *text
+	}
+	return ""
+}
+
+func decodePathed(t *testing.T, line string) pathed {
+	t.Helper()
+	var o pathed
+	if err := json.Unmarshal([]byte(line), &o); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	return o
+}
+
+// linesTo returns the lines up to the one of the last open of a caller.
+func (tr *tracer) linesTo(last string) []string {
+	tr.t.Helper()
+	var lines []string
+	for {
+		line := tr.line()
+		if strings.Contains(line, last) {
+			return lines
+		}
+		lines = append(lines, line)
+	}
+}
+
+const pathColumns = "pid,comm,path,file"
+
+func TestPaths(t *testing.T) {
+	forEachProbe(t, func(t *testing.T, probe string) {
+		for name, columns := range map[string]string{"alone": pathColumns, "with results": pathColumns + ",fd"} {
+			t.Run(name, func(t *testing.T) {
+				tr := startBare(t, probe, "-o", "json", "--columns", columns)
+				cmd := exec.Command(program("pather"), t.TempDir())
+				stderr := &lockedBuffer{}
+				cmd.Stderr = stderr
+				out, err := cmd.Output()
+				if err != nil {
+					t.Fatalf("%v: %s", err, stderr)
+				}
+				var got []pathed
+				for _, line := range tr.linesTo(end) {
+					if o := decodePathed(t, line); o.Comm == "the-case" {
+						got = append(got, o)
+					}
+				}
+				comparePaths(t, strings.Split(strings.TrimSpace(string(out)), "\n"), got)
+			})
+		}
+	})
+}
+
+// comparePaths compares what was seen with what pather says.
+func comparePaths(t *testing.T, expected []string, got []pathed) {
+	t.Helper()
+	for _, line := range expected {
+		fields := strings.Split(line, "\t")
+		if fields[0] == "skipped" {
+			t.Logf("*** DID NOT RUN: %s", fields[1])
+			continue
+		}
+		if len(got) == 0 {
+			t.Fatalf("%s: no open", fields[0])
+		}
+		o := got[0]
+		got = got[1:]
+		problem, path, name := fields[1], unhex(t, fields[2]), unhex(t, fields[3])
+		if seen := bytesOf(t, o.File, o.FileExact); seen != name || o.UnreadName != nil {
+			t.Fatalf("%s: the name is %q, want %q", fields[0], seen, name)
+		}
+		known := bytesOf(t, o.Path, o.PathExact)
+		if problem != "" {
+			if o.Path != nil {
+				t.Errorf("%s: the path is %q", fields[0], known)
+			}
+			known = bytesOf(t, o.Known, o.KnownExact)
+		}
+		if o.Problem != problem || known != path && (problem == "" || path != "") {
+			t.Errorf("%s: %q, %q; want %q, %q", fields[0], o.Problem, known, problem, path)
+		}
+	}
+	if len(got) != 0 {
+		t.Errorf("%d opens more", len(got))
+	}
+}
+
+func unhex(t *testing.T, text string) string {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// While folders are renamed, no path is shown that has never been.
+func TestPathsInARenameStorm(t *testing.T) {
+	opens := 100_000
+	if kprobes() {
+		opens = 20_000 // such a guest is slow
+	}
+	forEachProbe(t, func(t *testing.T, probe string) {
+		dir := t.TempDir()
+		tr := startBare(t, probe, "-o", "json", "--columns", pathColumns, "-b", "1024")
+		if out, err := exec.Command(program("pather"), dir, strconv.Itoa(opens)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		seen := make(map[string]int)
+		changed := 0
+		for _, line := range tr.linesTo(end) {
+			o := decodePathed(t, line)
+			switch {
+			case o.Comm != "the-case":
+			case o.Problem == "changed meanwhile":
+				changed++
+			case o.Path == nil:
+				t.Fatalf("no path: %s", line)
+			default:
+				seen[strings.TrimPrefix(*o.Path, dir)]++
+			}
+		}
+		all := changed
+		const rest = "/1/2/3/4/f"
+		for path, n := range seen {
+			all += n
+			switch path {
+			case "/a0/b0" + rest, "/a1/b0" + rest, "/a0/b1" + rest, "/z/b0" + rest:
+			default:
+				t.Errorf("%d times %s, where no folder has been", n, path)
+			}
+		}
+		t.Logf("%d opens: %v, %d marked as changed meanwhile", all, seen, changed)
+		if lost := lostAtMost(t, tr.stderr.String()); all+lost < opens {
+			t.Errorf("%d rows and %d lost of %d opens", all, lost, opens)
+		}
+		if len(seen) < 4 && !kprobes() {
+			t.Errorf("the folders were not seen in all places: %v", seen)
+		}
+	})
+}
