@@ -67,6 +67,9 @@ BPF_ARRAY(slots, u64, SLOTS);
 BPF_PROG_ARRAY(walks, 1);
 BPF_PROG_ARRAY(uring_walks, 1);
 #endif
+#if FIELDS & FIELD_FILE
+BPF_PROG_ARRAY(file_walks, 1);
+#endif
 #ifdef CGROUPS
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
 #endif
@@ -141,8 +144,12 @@ static __always_inline void continue_walk(void *ctx, enum scratch which)
 {
 	if (which == SCRATCH_SUBMIT)
 		uring_walks.call(ctx, 0);
-	else
+	else if (which == SCRATCH_ENTER)
 		walks.call(ctx, 0);
+#if FIELDS & FIELD_FILE
+	else
+		file_walks.call(ctx, 0);
+#endif
 }
 #endif
 
@@ -177,6 +184,9 @@ int syscall_enter(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_enter
 int walk_enter(struct pt_regs *ctx) { return on_walk_enter(ctx); }
 #else
 int walk_enter(struct bpf_raw_tracepoint_args *ctx) { return on_walk_enter(ctx); }
+#endif
+#if FIELDS & FIELD_FILE
+int walk_return(struct bpf_raw_tracepoint_args *ctx) { return on_walk_return(ctx); }
 #endif
 int walk_submit(struct bpf_raw_tracepoint_args *ctx) { return on_walk_submit(ctx); }
 #endif

@@ -58,8 +58,9 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	fs.VarP((*comms)(&t.Comms), "name", "n", "of threads or processes whose comm contains this; may be repeated")
 	addBool(fs, &t.Failed, "failed", "x", "opens that fail; adds ERR")
 	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with any of these flags, such as O_WRONLY; may be repeated; adds FLAGS")
-	fs.Var((*globs)(&t.Paths), "path", "names like this: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
-	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no names like this; may be repeated")
+	fs.Var((*globs)(&t.Paths), "path", "files like this, if it begins with a slash, else names as passed: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
+	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no files or names like this; may be repeated")
+	fs.Var((*globs)(&t.RealPaths), "realpath", "opens of files like this, links followed; may be repeated; adds REALPATH")
 	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "of cgroups whose ids are keys of the BPF map that is pinned there")
 	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "of mount namespaces, the same way")
 }

@@ -94,7 +94,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 			switch {
 			case c.Name == columnPath && o.fullPath:
 				return false
-			case c.Name == "euid" && len(opts.Filter.EUIDs) > 0:
+			case c.Name == "euid" && len(opts.Filter.EUIDs) > 0, c.Name == "realpath" && len(opts.Filter.RealPaths) > 0:
 				return false
 			}
 			return c.OnDemand || trace.Supports(c.Needs) != nil
@@ -111,6 +111,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 		{"err", opts.Filter.Failed},
 		{"flags", o.extended || len(opts.Filter.Flags) > 0},
 		{"mode", o.extended},
+		{"realpath", len(opts.Filter.RealPaths) > 0},
 	} {
 		if column.added {
 			added = append(added, column.name)
@@ -118,7 +119,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	}
 	usual := format.Usual(added...)
 	if o.fullPath {
-		usual[len(usual)-1] = format.Find(columnPath)
+		usual[slices.Index(usual, format.Find("file"))] = format.Find(columnPath)
 	}
 	return usual
 }

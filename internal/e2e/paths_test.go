@@ -4,7 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +27,11 @@ type pathed struct {
 	UnreadName  *string `json:"unread_address"`
 	Real        *string `json:"realpath"`
 	RealExact   *string `json:"realpath_base64"`
+	RealKnown   *string `json:"realpath_known"`
 	RealProblem string  `json:"realpath_problem"`
+	Exe         *string `json:"exe"`
+	ExeProblem  string  `json:"exe_problem"`
+	FD          *int    `json:"fd"`
 }
 
 // bytes are those of a text that may have exact ones beside it.
@@ -69,7 +76,7 @@ const pathColumns = "pid,comm,path,file"
 
 func TestPaths(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
-		for name, columns := range map[string]string{"alone": pathColumns, "with results": pathColumns + ",fd"} {
+		for name, columns := range map[string]string{"alone": pathColumns, "with results": pathColumns + ",fd,realpath,exe"} {
 			t.Run(name, func(t *testing.T) {
 				tr := startBare(t, probe, "-o", "json", "--columns", columns)
 				cmd := exec.Command(program("pather"), t.TempDir())
@@ -85,10 +92,52 @@ func TestPaths(t *testing.T) {
 						got = append(got, o)
 					}
 				}
+				if columns != pathColumns {
+					compareReal(t, got)
+				}
 				comparePaths(t, strings.Split(strings.TrimSpace(string(out)), "\n"), got)
 			})
 		}
 	})
+}
+
+// compareReal compares what was opened with the paths of files that are still there, and
+// looks for those that have none.
+func compareReal(t *testing.T, got []pathed) {
+	t.Helper()
+	compared := 0
+	problems := make(map[string]string)
+	for _, o := range got {
+		// A container's mounts do not show that of its program.
+		if o.Exe == nil && o.ExeProblem != "not reachable" || o.Exe != nil && *o.Exe != program("pather") {
+			t.Errorf("the program is %v", o.Exe)
+		}
+		if o.FD == nil || *o.FD < 0 {
+			if o.Real != nil || o.RealProblem != "" {
+				t.Errorf("a file was opened, although %+v", o)
+			}
+			continue
+		}
+		if o.RealProblem != "" {
+			problems[o.RealProblem] = bytesOf(t, o.RealKnown, nil)
+			continue
+		}
+		if o.Path == nil || o.PathExact != nil || o.Real == nil || strings.HasPrefix(*o.Path, "/proc") {
+			continue
+		}
+		if want, err := filepath.EvalSymlinks(*o.Path); err == nil {
+			compared++
+			if *o.Real != want {
+				t.Errorf("%s is %s, which is %s", *o.Path, *o.Real, want)
+			}
+		}
+	}
+	if compared < 20 {
+		t.Errorf("only %d files were compared", compared)
+	}
+	if problems["tmpfs"] != "memfd:mem\nory" || problems["pipefs"] != "" || !strings.HasSuffix(problems["deleted"], "/to-delete") || len(problems) < 3 {
+		t.Errorf("the files without a path are %q", problems)
+	}
 }
 
 // comparePaths compares what was seen with what pather says.
@@ -176,6 +225,50 @@ func TestPathsInARenameStorm(t *testing.T) {
 		}
 		if len(seen) < 4 && !kprobes() {
 			t.Errorf("the folders were not seen in all places: %v", seen)
+		}
+	})
+}
+
+// Patterns that begin with a slash are for files, however their names are passed.
+func TestPathFiltersMeanFiles(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "etc")
+	if err := os.MkdirAll(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{filepath.Join(other, "hostname"), filepath.Join(dir, "file")} {
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/etc/hostname", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	const script = `cd /etc; : <hostname; : <//etc/./hostname; : </../etc/hostname; cd /; : <etc/hostname
+cd "$1"; : <etc/hostname; : <file; : <link; exec 9</etc; : </proc/self/fd/9/hostname`
+	hostnames := []string{"hostname", "//etc/./hostname", "/../etc/hostname", "etc/hostname"}
+	forEachProbe(t, func(t *testing.T, probe string) {
+		for _, test := range []struct {
+			args []string
+			want []string
+		}{
+			{[]string{"--path", "/etc/host*"}, hostnames},
+			{[]string{"--path", "/etc/hostname"}, hostnames},
+			{[]string{"--path", "/etc/**", "--exclude-path", "/etc/ld*", "--exclude-path", "/etc"}, hostnames},
+			{[]string{"--path", "hostname"}, []string{"hostname"}},
+			{[]string{"--path", dir + "/etc/*"}, []string{"etc/hostname"}},
+			{[]string{"--path", dir + "/*", "--exclude-path", "fil*"}, []string{"link"}},
+			{[]string{"--path", dir + "/**", "--exclude-path", dir + "/file", "--exclude-path", dir + "/etc/**"}, []string{"link"}},
+			{[]string{"--realpath", "/etc/hostname"}, append(hostnames, "link", "/proc/self/fd/9/hostname")},
+		} {
+			args := slices.Concat([]string{probe, "--columns", "file"}, test.args, []string{"--", "sh", "-c", script, "sh", dir})
+			out, err := exec.Command(opensnoop, args...).Output()
+			if err != nil {
+				t.Fatalf("%q: %v", args, err)
+			}
+			if got := strings.Fields(string(out))[1:]; !slices.Equal(got, test.want) {
+				t.Errorf("%q: %q, want %q", test.args, got, test.want)
+			}
 		}
 	})
 }

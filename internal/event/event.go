@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // headerSize is the size in bytes of what every record begins with. Parts follow, as
@@ -65,6 +66,15 @@ type Event struct {
 	Folder      Folder
 	Path        []byte // [Event.Append] does not heed it
 	PathProblem PathProblem
+
+	Exe Place // with Exe: the program of the process
+
+	// With File and a Result of 0 or more: the file that was opened, links followed, unless
+	// its Real is [PathNone].
+	Inode   uint64
+	Dev     uint32 // of its file system, as the kernel has it: 12 bits and 20
+	Created bool   // this open made it
+	Real    Place
 }
 
 // ResultUnknown is the Result of a call whose return was not seen.
@@ -86,7 +96,7 @@ func (e *Event) Decode(record []byte) (err error) {
 	if len(record) < headerSize+size+CommSize {
 		return fmt.Errorf("a record of %d bytes, too short for its parts of %d", len(record), size)
 	}
-	path := e.Path
+	path, exe, real := e.Path[:0], e.Exe.Path[:0], e.Real.Path[:0]
 	*e = Event{
 		Time:     order.Uint64(record[0:]),
 		TGID:     order.Uint32(record[8:]),
@@ -106,22 +116,35 @@ func (e *Event) Decode(record []byte) (err error) {
 		if len(rest) < addressSize {
 			return fmt.Errorf("an address of %d bytes", len(rest))
 		}
-		if rest, err = e.decodeTexts(there, parts, rest[addressSize:]); err != nil {
+		if rest, err = e.decodeTexts(there, parts, rest[addressSize:], entryTexts); err != nil {
 			return err
 		}
 		if err := e.decodeName(nameLen, rest); err != nil {
 			return err
 		}
+		rest = rest[nameLen:]
 	} else {
 		if err := e.decodeName(nameLen, rest); err != nil {
 			return err
 		}
-		if _, err := e.decodeTexts(there, parts, rest[nameLen:]); err != nil {
+		if rest, err = e.decodeTexts(there, parts, rest[nameLen:], entryTexts); err != nil {
 			return err
 		}
 	}
+	if _, err := e.decodeTexts(there, parts, rest, endTexts); err != nil {
+		return err
+	}
 	if e.Fields.Has(Path) {
-		e.Path, e.PathProblem = e.appendPath(path[:0])
+		e.Path, e.PathProblem = e.appendPath(path)
+	}
+	if e.Fields.Has(Exe) {
+		e.Exe.find(exe)
+		if e.Exe.Problem == PathClosed {
+			e.Exe.Problem = PathNone // as a kernel thread's
+		}
+	}
+	if e.Fields.Has(File) {
+		e.Real.find(real)
 	}
 	return nil
 }
@@ -181,7 +204,7 @@ func StringsSize(record []byte) int {
 		return 0
 	}
 	size := int(order.Uint16(record[20:]))
-	for _, t := range texts {
+	for _, t := range slices.Concat(entryTexts, endTexts) {
 		if there.Has(t.field) {
 			size += int(order.Uint16(parts[there.offset(t.field)+t.at:]))
 		}

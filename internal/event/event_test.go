@@ -26,7 +26,7 @@ func TestRoundTrip(t *testing.T) {
 			var got Event
 			if err := got.Decode(record); err != nil {
 				t.Errorf("%s, %d bytes of padding: %v", name, padding, err)
-			} else if got.Path = nil; !reflect.DeepEqual(got, e) {
+			} else if got.Path, got.Exe.Path, got.Real.Path = nil, nil, nil; !reflect.DeepEqual(got, e) {
 				t.Errorf("%s, %d bytes of padding: got %+v, want %+v", name, padding, got, e)
 			}
 			if at := Time(record); at != e.Time {
@@ -59,7 +59,7 @@ func TestDecodeErrors(t *testing.T) {
 		{make([]byte, headerSize+CommSize-1), "a record of 39 bytes, too short for its parts of 0"},
 		{record(named, func(b []byte) []byte { return b[:len(b)-1] }), "a name of 4 bytes in a record with room for 3"},
 		{record(detailed, func(b []byte) []byte { return b[:headerSize+8+CommSize-1] }), "a record of 47 bytes, too short for its parts of 8"},
-		{record(detailed, func(b []byte) []byte { b[16] |= 128; return b }), "a record with unknown parts: 0x80"},
+		{record(detailed, func(b []byte) []byte { b[17] |= 128; return b }), "a record with unknown parts: 0x8000"},
 		{record(named, func(b []byte) []byte { b[22] = 4; return b }), "a name of the unknown kind 4"},
 		{record(bad, func(b []byte) []byte { b[20]--; return b }), "an address of 7 bytes"},
 		{append((&Event{Name: make([]byte, NameMax+1)}).Append(nil), 0), "a name of 4096 bytes"},
@@ -80,6 +80,7 @@ func TestUnreadParts(t *testing.T) {
 		Comm: []byte("a"), Name: []byte("name"), Fields: AllFields,
 		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354, EUID: 0x61626364,
 		Process: []byte("b"), Folder: Folder{DFD: 3}, Path: []byte("/name"),
+		Inode: 1 << 40, Dev: 5, Created: true, Exe: Place{Path: []byte("/")}, Real: Place{Path: []byte("/")},
 	}
 	for unread := range AllFields + 1 {
 		record := e.Append(nil)
@@ -106,6 +107,12 @@ func TestUnreadParts(t *testing.T) {
 		}
 		if unread.Has(Path) {
 			want.Folder, want.Path = Folder{}, nil
+		}
+		if unread.Has(Exe) {
+			want.Exe = Place{}
+		}
+		if unread.Has(File) {
+			want.Inode, want.Dev, want.Created, want.Real = 0, 0, false, Place{}
 		}
 		var got Event
 		if err := got.Decode(record); err != nil || !reflect.DeepEqual(got, want) {

@@ -14,11 +14,13 @@ const (
 	UID                        // Event.UID
 	EUID                       // Event.EUID
 	Process                    // Event.Process
-	Path                       // Event.Folder
+	Path                       // Event.Folder and Event.Path
+	Exe                        // Event.Exe; needs Path
+	File                       // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
 )
 
 // AllFields are all that there are.
-const AllFields = Path<<1 - 1
+const AllFields = File<<1 - 1
 
 // A part is what a record has of a field.
 type part struct {
@@ -66,6 +68,28 @@ var parts = []part{
 		Path, 12,
 		func(e *Event, b []byte) { e.Folder.decode(b) },
 		func(e *Event, b []byte) []byte { return e.Folder.append(b) },
+	},
+	{
+		Exe, 4,
+		func(e *Event, b []byte) { e.Exe.Walk.decode(b) },
+		func(e *Event, b []byte) []byte { return e.Exe.Walk.append(b) },
+	},
+	{
+		File, 20,
+		func(e *Event, b []byte) {
+			e.Inode = uint64(order.Uint32(b)) | uint64(order.Uint32(b[4:]))<<32
+			e.Dev, e.Created = order.Uint32(b[8:]), order.Uint32(b[12:]) != 0
+			e.Real.Walk.decode(b[16:])
+		},
+		func(e *Event, b []byte) []byte {
+			b = order.AppendUint32(order.AppendUint32(b, uint32(e.Inode)), uint32(e.Inode>>32))
+			b = order.AppendUint32(b, e.Dev)
+			created := uint32(0)
+			if e.Created {
+				created = 1
+			}
+			return e.Real.Walk.append(order.AppendUint32(b, created))
+		},
 	},
 }
 

@@ -1,6 +1,9 @@
 package event
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Folder is what the kernel knows of the folders that a name may be relative to.
 type Folder struct {
@@ -34,22 +37,27 @@ const (
 	WalkChanged                           // folders were renamed meanwhile, again and again
 
 	walkNameLast // the name stands behind the walks, and in its place its address
+
+	WalkSpecial // no folder: the name of a file, then that of its kind of file system
 )
 
 const baseStateAt = 6 // in the part
 
 func (f *Folder) decode(b []byte) {
 	f.DFD = int32(order.Uint32(b))
-	f.Base.State, f.Root.State = WalkState(order.Uint16(b[baseStateAt:])), WalkState(order.Uint16(b[10:]))
+	f.Base.decode(b[4:])
+	f.Root.decode(b[8:])
 }
 
 func (f *Folder) append(b []byte) []byte {
-	b = order.AppendUint32(b, uint32(f.DFD))
-	for _, w := range []*Walk{&f.Base, &f.Root} {
-		b = order.AppendUint16(b, uint16(len(w.Components)))
-		b = order.AppendUint16(b, uint16(w.State))
-	}
-	return b
+	return f.Root.append(f.Base.append(order.AppendUint32(b, uint32(f.DFD))))
+}
+
+// decode takes a walk's state; its components are elsewhere.
+func (w *Walk) decode(b []byte) { w.State = WalkState(order.Uint16(b[2:])) }
+
+func (w *Walk) append(b []byte) []byte {
+	return order.AppendUint16(order.AppendUint16(b, uint16(len(w.Components))), uint16(w.State))
 }
 
 // A text is one of the strings of parts: where its length stands in the part, and where it
@@ -60,15 +68,22 @@ type text struct {
 	of    func(e *Event) *[]byte
 }
 
-// texts are all there are, in the order in which a record has them.
-var texts = []text{
-	{Path, 4, func(e *Event) *[]byte { return &e.Folder.Base.Components }},
-	{Path, 8, func(e *Event) *[]byte { return &e.Folder.Root.Components }},
-}
+// The texts in the order in which a record has them: those of the entry of a call, and those
+// of its end. A name that was read late is between them.
+var (
+	entryTexts = []text{
+		{Exe, 0, func(e *Event) *[]byte { return &e.Exe.Walk.Components }},
+		{Path, 4, func(e *Event) *[]byte { return &e.Folder.Base.Components }},
+		{Path, 8, func(e *Event) *[]byte { return &e.Folder.Root.Components }},
+	}
+	endTexts = []text{
+		{File, 16, func(e *Event) *[]byte { return &e.Real.Walk.Components }},
+	}
+)
 
 // decodeTexts takes the strings beside the name, and returns what is behind them; b are the
 // parts of the record.
-func (e *Event) decodeTexts(there Fields, b, rest []byte) ([]byte, error) {
+func (e *Event) decodeTexts(there Fields, b, rest []byte, texts []text) ([]byte, error) {
 	for _, t := range texts {
 		if !there.Has(t.field) {
 			continue
@@ -87,7 +102,7 @@ func (e *Event) decodeTexts(there Fields, b, rest []byte) ([]byte, error) {
 
 // appendTexts appends what [Event.decodeTexts] takes.
 func (e *Event) appendTexts(b []byte) []byte {
-	for _, t := range texts {
+	for _, t := range slices.Concat(entryTexts, endTexts) {
 		if e.Fields.Has(t.field) {
 			b = append(b, *t.of(e)...)
 		}

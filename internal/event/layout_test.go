@@ -72,14 +72,28 @@ int main(void)
 	r.base_state = WALK_DELETED | LATE;
 	r.root_len = sizeof(root);
 	r.root_state = WALK_CHANGED;
-	if (LATE) {
-		at += sizeof(address);
-		memcpy(at + sizeof(base) + sizeof(root), "name", 4);
-	} else {
-		at += KIND == NAME_READ ? 4 : sizeof(address);
-	}
+	at += !LATE && KIND == NAME_READ ? 4 : sizeof(address);
+#if FIELDS & FIELD_EXE_BIT
+	r.exe_len = sizeof(root);
+	memcpy(at, root, sizeof(root));
+	at += r.exe_len;
+#endif
 	memcpy(at, base, sizeof(base));
 	memcpy(at + sizeof(base), root, sizeof(root));
+	char *last = at + sizeof(base) + sizeof(root);
+	if (LATE) {
+		memcpy(last, "name", 4);
+		last += 4;
+	}
+#if FIELDS & FIELD_FILE_BIT
+	r.inode[0] = 0x91929394;
+	r.inode[1] = 0xa1a2a3a4;
+	r.dev = 0xb1b2b3b4;
+	r.created = 1;
+	r.real_len = sizeof(root);
+	r.real_state = WALK_MORE;
+	memcpy(last, root, sizeof(root));
+#endif
 #endif
 	r.name_kind = KIND;
 	r.fixed = KIND == NAME_HANDLE;
@@ -100,7 +114,8 @@ _Static_assert(sizeof(((struct record *)0)->name) >= NAME_MAX_GO + 1, "NameMax")
 _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
 	       FIELD_EUID == FIELD_EUID_BIT && FIELD_PROCESS == FIELD_PROCESS_BIT &&
-	       FIELD_PATH == FIELD_PATH_BIT, "Fields");
+	       FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
+	       FIELD_FILE == FIELD_FILE_BIT, "Fields");
 _Static_assert(UNREAD(1) == 1 << 16, "UNREAD");
 `
 
@@ -144,6 +159,7 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -169,11 +185,16 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// someFields are none, all, each, and all but each.
+// someFields are none, all, each, and all but each, with what they need.
 func someFields() []Fields {
 	some := []Fields{0, AllFields}
 	for field := Fields(1); field <= AllFields; field <<= 1 {
-		some = append(some, field, AllFields&^field)
+		for _, fields := range []Fields{field, AllFields &^ field} {
+			if fields&(Exe|File) != 0 {
+				fields |= Path
+			}
+			some = append(some, fields)
+		}
 	}
 	return some
 }
@@ -215,6 +236,13 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 			Root: Walk{WalkChanged, []byte("jail\x00")},
 		}
 		e.Path, e.PathProblem = e.appendPath(nil)
+	}
+	if fields.Has(Exe) {
+		e.Exe = Place{Walk: Walk{Components: []byte("jail\x00")}, Path: []byte("/jail")}
+	}
+	if fields.Has(File) {
+		e.Inode, e.Dev, e.Created = 0xa1a2a3a491929394, 0xb1b2b3b4, true
+		e.Real = Place{Walk: Walk{WalkMore, []byte("jail\x00")}, Path: []byte("jail"), Problem: PathTooDeep}
 	}
 	return e
 }

@@ -14,19 +14,60 @@ const (
 	PathEscaped                        // the folder has been moved out of what is mounted
 	PathUnreachable                    // it is not below the tracer's root
 	PathDeleted                        // the folder has been deleted; what is known is where it was
+
+	// Of files alone.
+	PathNone        // there is no file
+	PathClosed      // its descriptor was closed meanwhile
+	PathSpecial     // files of its kind have none; what is known is its name
+	PathDeletedFile // it has been deleted
 )
 
 var problems = [...]string{
 	PathExact: "", PathNoName: "no name", PathBad: "bad descriptor", PathChanged: "changed meanwhile",
 	PathTooDeep: "too deep", PathEscaped: "moved out of its mount", PathUnreachable: "not reachable",
 	PathDeleted: "deleted folder",
+	PathNone:    "no file", PathClosed: "closed meanwhile", PathSpecial: "no path", PathDeletedFile: "deleted",
 }
 
 // String is the problem in a few words; "" for none.
 func (p PathProblem) String() string { return problems[p] }
 
 // Absolute reports whether what is known of such a path begins at the tracer's root.
-func (p PathProblem) Absolute() bool { return p == PathExact || p == PathDeleted }
+func (p PathProblem) Absolute() bool {
+	return p == PathExact || p == PathDeleted || p == PathDeletedFile
+}
+
+// Place is where a file is.
+type Place struct {
+	Walk    Walk
+	Path    []byte // absolute, or what is known of it; [Event.Append] does not heed it
+	Problem PathProblem
+	Kind    []byte // of [PathSpecial]: the name of the kind of file system
+}
+
+// find sets the path by the walk, behind b.
+func (p *Place) find(b []byte) {
+	w := &p.Walk
+	switch p.Problem = w.problem(); {
+	case w.State&WalkNone != 0:
+		p.Problem = PathNone
+	case w.State&WalkSpecial != 0 && p.Problem == PathExact:
+		name, kind, _ := bytes.Cut(bytes.TrimSuffix(w.Components, []byte{0}), []byte{0})
+		p.Path, p.Kind, p.Problem = append(b, name...), kind, PathSpecial
+		return
+	case p.Problem == PathBad:
+		p.Problem = PathClosed
+	case p.Problem == PathDeleted:
+		p.Problem = PathDeletedFile
+	}
+	p.Path = w.appendBelow(b, 0)
+	switch {
+	case p.Problem.Absolute() && len(p.Path) == 0:
+		p.Path = append(p.Path, '/')
+	case !p.Problem.Absolute() && len(p.Path) > 0:
+		p.Path = p.Path[1:]
+	}
+}
 
 // problem says what is wrong with a walk.
 func (w *Walk) problem() PathProblem {

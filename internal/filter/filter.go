@@ -37,6 +37,9 @@ type Filter struct {
 	// both the kernel compares only how they start.
 	Paths         Globs
 	ExcludedPaths Globs
+
+	// RealPaths are the files to show that are really opened, links followed: any of them.
+	RealPaths Globs
 }
 
 // Flag matches opens whose flags have the value in the bits of the mask.
@@ -54,6 +57,9 @@ func (f *Filter) Fields() event.Fields {
 	if f.byPath() {
 		fields |= event.Path
 	}
+	if len(f.RealPaths) > 0 {
+		fields |= event.File
+	}
 	if len(f.Comms) > 0 && !f.kernelHasComms() {
 		fields |= event.Process
 	}
@@ -67,7 +73,7 @@ func (f *Filter) Narrows() bool {
 }
 
 // NarrowsNames reports whether it chooses opens by their names.
-func (f *Filter) NarrowsNames() bool { return len(f.Paths)+len(f.ExcludedPaths) > 0 }
+func (f *Filter) NarrowsNames() bool { return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths) > 0 }
 
 // Wants reports whether an event of those that the BPF program lets through is to be
 // shown.
@@ -79,6 +85,9 @@ func (f *Filter) Wants(e *event.Event) bool {
 		return false
 	}
 	if len(f.Paths) > 0 && !f.Paths.show(e) {
+		return false
+	}
+	if len(f.RealPaths) > 0 && !f.RealPaths.showReal(e) {
 		return false
 	}
 	return !f.ExcludedPaths.hide(e)

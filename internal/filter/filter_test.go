@@ -46,6 +46,9 @@ func TestWants(t *testing.T) {
 	pathed := func(name, path string, problem event.PathProblem) *event.Event {
 		return &event.Event{Name: []byte(name), Fields: event.Path, Path: []byte(path), PathProblem: problem}
 	}
+	opened := func(path string, problem event.PathProblem) *event.Event {
+		return &event.Event{Name: []byte("x"), Fields: event.File, Real: event.Place{Path: []byte(path), Problem: problem}}
+	}
 	for _, test := range []struct {
 		name   string
 		filter Filter
@@ -64,6 +67,12 @@ func TestWants(t *testing.T) {
 		{"too deep", Filter{Paths: etc}, pathed("x", "d/x", event.PathTooDeep), true},
 		{"not reachable", Filter{Paths: etc}, pathed("x", "etc/x", event.PathUnreachable), false},
 		{"a relative pattern", Filter{Paths: Globs{glob(t, "x*")}}, pathed("x", "/y/x", event.PathExact), true},
+		{"a real path", Filter{RealPaths: etc}, opened("/etc/x", event.PathExact), true},
+		{"another one", Filter{RealPaths: etc}, opened("/x", event.PathExact), false},
+		{"a deleted one", Filter{RealPaths: etc}, opened("/etc/x", event.PathDeletedFile), true},
+		{"a closed one", Filter{RealPaths: etc}, opened("", event.PathClosed), true},
+		{"none", Filter{RealPaths: etc}, opened("", event.PathNone), false},
+		{"a pipe", Filter{RealPaths: etc}, opened("", event.PathSpecial), false},
 		{"a path to exclude", Filter{ExcludedPaths: etc}, pathed("x", "/etc/x", event.PathExact), false},
 		{"one that is not known", Filter{ExcludedPaths: etc}, pathed("x", "x", event.PathChanged), true},
 		{"excluded", Filter{ExcludedPaths: etc}, named("/etc/x", 3), false},

@@ -139,6 +139,19 @@ func (globs Globs) show(e *event.Event) bool {
 	return globs.matches(e) || unknown && globs.byPath()
 }
 
+// showReal reports whether these are globs of the file that an event opened. One whose path
+// is not known may be any.
+func (globs Globs) showReal(e *event.Event) bool {
+	switch p := &e.Real; {
+	case !e.Fields.Has(event.File) || p.Problem == event.PathNone:
+		return false
+	case p.Problem.Absolute():
+		return globs.Match(p.Path)
+	default:
+		return p.Problem == event.PathChanged || p.Problem == event.PathTooDeep || p.Problem == event.PathClosed
+	}
+}
+
 // hide reports whether an event's file is not to be shown.
 func (globs Globs) hide(e *event.Event) bool { return globs.matches(e) }
 

@@ -160,6 +160,46 @@ var Columns = []*Column{
 		},
 	},
 	{
+		Name: "realpath", Help: "path of the file that was opened, links followed", aliases: []string{"resolved"}, Needs: event.File, OnDemand: true, known: fileKnown,
+		place: 150, header: "REALPATH", width: maxWidth,
+		text: func(_ *rows, b []byte, e *event.Event) []byte {
+			if e.Real.Problem == event.PathNone {
+				return append(b, '-')
+			}
+			return appendPlace(b, &e.Real)
+		},
+		fields: placeFields("realpath", event.File, func(e *event.Event) *event.Place { return &e.Real }),
+	},
+	{
+		Name: "exe", Help: "path of the program that opens", aliases: []string{"program"}, Needs: event.Exe, OnDemand: true,
+		place: 57, header: "EXE", width: 24,
+		text: func(_ *rows, b []byte, e *event.Event) []byte {
+			if e.Exe.Problem == event.PathNone {
+				return append(b, '-')
+			}
+			return appendPlace(b, &e.Exe)
+		},
+		fields: placeFields("exe", event.Exe, func(e *event.Event) *event.Place { return &e.Exe }),
+	},
+	{
+		Name: "dev", Help: "device of the opened file's file system", aliases: []string{"device"}, Needs: event.File, OnDemand: true, known: fileKnown,
+		place: 122, header: "DEV", width: 7,
+		text:   ifOpened(appendDev),
+		fields: []field{{name: "dev", known: opened, value: appendDev}},
+	},
+	{
+		Name: "inode", Help: "inode of the opened file", aliases: []string{"ino"}, Needs: event.File, OnDemand: true, known: fileKnown,
+		place: 124, header: "INODE", width: 9,
+		text:   ifOpened(appendInode),
+		fields: []field{{name: "inode", kind: number, known: opened, value: appendInode}},
+	},
+	{
+		Name: "created", Help: "whether this open made the file", Needs: event.File, OnDemand: true, known: fileKnown,
+		place: 126, header: "CREATED", width: 7,
+		text:   ifOpened(appendCreated),
+		fields: []field{{name: "created", kind: number, known: opened, value: appendCreated}},
+	},
+	{
 		Name: "file", Help: "name of the file, as it was passed", aliases: []string{"name", "filename"},
 		// Names' lengths differ too much for a width that suits all.
 		place: 130, usual: true, header: "FILE", width: maxWidth,

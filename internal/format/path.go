@@ -6,7 +6,7 @@ import (
 	"opensnoop/internal/event"
 )
 
-// The absolute path of what was to be opened.
+// The absolute path of what was to be opened, and the places of files.
 
 func pathOf(e *event.Event) []byte { return e.Path }
 
@@ -48,3 +48,74 @@ func appendPathText(r *rows, b []byte, e *event.Event) []byte {
 	}
 	return AppendEscaped(b, e.Path)
 }
+
+// fileKnown reports whether it is known what file was opened, or that there is none.
+func fileKnown(e *event.Event) bool {
+	return e.Fields.Has(event.File) && resultKnown(e) && (e.Real.Problem != event.PathNone || e.Result < 0)
+}
+
+// opened reports whether a file was opened of which more is known.
+func opened(e *event.Event) bool {
+	return fileKnown(e) && e.Real.Problem != event.PathNone && e.Real.Problem != event.PathClosed
+}
+
+// ifOpened is a value that only opened files have.
+func ifOpened(v value) value {
+	return func(r *rows, b []byte, e *event.Event) []byte {
+		if !opened(e) {
+			return append(b, '-')
+		}
+		return v(r, b, e)
+	}
+}
+
+// appendPlace appends the path of a file, or a mark with what is known of it behind.
+func appendPlace(b []byte, p *event.Place) []byte {
+	if p.Problem == event.PathExact {
+		return AppendEscaped(b, p.Path)
+	}
+	b = append(b, `\(`...)
+	if p.Problem == event.PathSpecial {
+		b = AppendEscaped(b, p.Kind)
+	} else {
+		b = append(b, p.Problem.String()...)
+	}
+	b = append(b, ')')
+	if len(p.Path) > 0 && !p.Problem.Absolute() {
+		b = append(b, '/')
+	}
+	return AppendEscaped(b, p.Path)
+}
+
+// placeFields are the fields of a file's place.
+func placeFields(name string, needs event.Fields, place func(e *event.Event) *event.Place) []field {
+	exactly := func(e *event.Event) bool { return e.Fields.Has(needs) && place(e).Problem == event.PathExact }
+	problem := func(e *event.Event) bool {
+		return e.Fields.Has(needs) && place(e).Problem != event.PathExact && place(e).Problem != event.PathNone
+	}
+	partly := func(e *event.Event) bool { return problem(e) && len(place(e).Path) > 0 }
+	path := func(e *event.Event) []byte { return place(e).Path }
+	text := func(_ *rows, b []byte, e *event.Event) []byte { return append(b, path(e)...) }
+	return []field{
+		{name: name, known: exactly, value: text},
+		exactIf(name, exactly, path),
+		{name: name + "_known", optional: true, known: partly, value: text},
+		exactIf(name+"_known", partly, path),
+		{name: name + "_problem", optional: true, known: problem, value: func(_ *rows, b []byte, e *event.Event) []byte {
+			if place(e).Problem == event.PathSpecial {
+				return append(b, place(e).Kind...)
+			}
+			return append(b, place(e).Problem.String()...)
+		}},
+	}
+}
+
+// appendDev appends a device as ls(1) does: the major and the minor number.
+func appendDev(_ *rows, b []byte, e *event.Event) []byte {
+	b = strconv.AppendUint(b, uint64(e.Dev>>20), 10)
+	return strconv.AppendUint(append(b, ':'), uint64(e.Dev&(1<<20-1)), 10)
+}
+
+func appendInode(_ *rows, b []byte, e *event.Event) []byte { return strconv.AppendUint(b, e.Inode, 10) }
+
+func appendCreated(_ *rows, b []byte, e *event.Event) []byte { return strconv.AppendBool(b, e.Created) }

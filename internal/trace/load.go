@@ -18,6 +18,8 @@ const (
 	walkEnter  = "walk_enter"
 	uringWalks = "uring_walks"
 	walkSubmit = "walk_submit"
+	fileWalks  = "file_walks"
+	walkReturn = "walk_return"
 )
 
 // load loads the programs of a probe's hooks, and of opens through io_uring, without which it
@@ -27,6 +29,9 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 	needed, optional := programs(hooks), programs(s.uring)
 	if s.fields.Has(event.Path) {
 		needed = append([]object.Loading{{Program: walkEnter, Kind: hooks[len(hooks)-1].Kind.ProgramType()}}, needed...)
+	}
+	if s.fields.Has(event.File) {
+		needed = append([]object.Loading{{Program: walkReturn, Kind: ebpf.RawTracepoint}}, needed...)
 	}
 	errs := s.module.LoadAll(slices.Concat(optional, needed))
 	for _, p := range needed {
@@ -41,6 +46,11 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 	}
 	if !s.fields.Has(event.Path) {
 		return nil
+	}
+	if s.fields.Has(event.File) {
+		if err := s.module.SetTail(fileWalks, 0, walkReturn); err != nil {
+			return err
+		}
 	}
 	return s.module.SetTail(walks, 0, walkEnter)
 }

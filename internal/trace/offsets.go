@@ -56,6 +56,20 @@ var membersOf = map[event.Fields][]member{
 		{"DENTRY_INAME", "dentry", []string{"d_iname"}},
 		{"FS_PWD", "fs_struct", []string{"pwd"}},
 	},
+	event.Exe: {
+		{"TASK_MM", "task_struct", []string{"mm"}},
+		{"MM_EXE_FILE", "mm_struct", []string{"exe_file"}},
+	},
+	event.File: {
+		{"FILE_INODE", "file", []string{"f_inode"}},
+		{"FILE_MODE", "file", []string{"f_mode"}},
+		{"INODE_SB", "inode", []string{"i_sb"}},
+		{"INODE_INO", "inode", []string{"i_ino"}},
+		{"SB_DEV", "super_block", []string{"s_dev"}},
+		{"SB_FLAGS", "super_block", []string{"s_flags"}},
+		{"SB_TYPE", "super_block", []string{"s_type"}},
+		{"TYPE_NAME", "file_system_type", []string{"name"}},
+	},
 }
 
 // renamed are members that have another name in newer kernels.
@@ -118,6 +132,8 @@ var described = []struct {
 	{event.EUID, "the effective user id"},
 	{event.Process, "the process's own name"},
 	{event.Path, "the absolute path"},
+	{event.Exe, "the program of a process"},
+	{event.File, "the file that was opened"},
 }
 
 // needed are fields of which a filter needs what they need, but not in records.

@@ -79,7 +79,14 @@ func (o *Options) fields() event.Fields {
 			fields &^= field
 		}
 	}
-	return o.Fields | fields
+	fields |= o.Fields
+	if fields&(event.Exe|event.File) != 0 {
+		fields |= event.Path // which walks for them
+	}
+	if fields.Has(event.File) {
+		fields |= event.Result
+	}
+	return fields
 }
 
 // Session is a running trace. It is not safe for concurrent use.

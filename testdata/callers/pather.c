@@ -204,6 +204,27 @@ static void plain(void)
 	check("the root", AT_FDCWD, ".", "/");
 }
 
+// real_files opens what has another path than its name says, or none.
+static void real_files(void)
+{
+	int fds[2], fd;
+
+	MUST(chdir(in("a")));
+	MUST(symlink("a/b", in("link")));
+	MUST(symlink(in("link/file"), in("link-to-link")));
+	check("a link", AT_FDCWD, in("link-to-link"), in("link-to-link"));
+	check("by a linked folder", AT_FDCWD, "../link/../b/file", in("link/../b/file"));
+	check("a device", AT_FDCWD, "/dev/null", "/dev/null");
+	MUST(fd = memfd_create("mem\nory", 0));
+	check("a memfd", AT_FDCWD, text("/proc/self/fd/%d", fd), text("/proc/self/fd/%d", fd));
+	MUST(pipe(fds));
+	check("a pipe", AT_FDCWD, text("/proc/self/fd/%d", fds[0]), text("/proc/self/fd/%d", fds[0]));
+	make_file(in("to-delete"));
+	MUST(fd = open(in("to-delete"), O_RDONLY));
+	MUST(unlink(in("to-delete")));
+	check("a deleted file", AT_FDCWD, text("/proc/self/fd/%d", fd), text("/proc/self/fd/%d", fd));
+}
+
 static void odd_names(void)
 {
 	char newlines[256], *odd = in("\x1b[2J\\\xff \xe6\x97");
@@ -488,7 +509,7 @@ static void storm(long opens)
 int main(int argc, char **argv)
 {
 	void (*cases[])(void) = {
-		plain, odd_names, deleted, depths, too_deep, threads, unfaulted_names, jail,
+		plain, real_files, odd_names, deleted, depths, too_deep, threads, unfaulted_names, jail,
 		mounts, escaped, overlay, other_namespace, container,
 	};
 

@@ -21,6 +21,15 @@ struct place {
 	u64 dentry;
 };
 
+// Where walks begin, in their order: one that the caller can make long comes after what must
+// not be left out for it.
+enum origin {
+	FROM_EXE,
+	FROM_BASE,
+	FROM_ROOT,
+	FROM_FILE,
+};
+
 // The mount of a place; NULL members are in no kernel structure.
 struct mounted {
 	u64 parent;     // the mount that it is mounted on,
@@ -46,12 +55,14 @@ struct walk {
 	struct mounted top_on;
 	struct place at;   // which folder is next
 	struct mounted on; // at.mnt
+	u64 passed;        // where all is done but to read the folder
 	u32 start;         // of the components in the record's strings
 	u32 end;           // where the next goes
 	u32 last;          // where the last one is
+	u32 base_last;     // of the walk from the base
 	u16 state;         // enum walk_state
-	bool to_root;      // it is the walk from the root, and not that from the base
-	bool root_next;    // which follows
+	u8 from;           // enum origin
+	u8 next;           // a sum of 1 << enum origin: from where to walk then
 	bool chosen;       // from where
 	bool starts;       // a walk, or the same anew
 	bool ended;        // the walk, but not yet what has to be seen again

@@ -31,6 +31,14 @@ static __always_inline void forget_walks(struct record *r)
 	r->root_len = 0;
 	r->root_state = WALK_NONE;
 #endif
+#if FIELDS & FIELD_EXE
+	r->exe_len = 0;
+	r->exe_state = WALK_NONE;
+#endif
+#if FIELDS & FIELD_FILE
+	r->real_len = 0;
+	r->real_state = WALK_NONE;
+#endif
 }
 
 // fill sets what is known of a record at the entry of its call, but the name.

@@ -100,8 +100,7 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!c)
 		return 0;
-	if (c->record.name_kind == NAME_READ)
-		walk_on(ctx, c, SCRATCH_SUBMIT);
+	walk_on(ctx, c, SCRATCH_SUBMIT);
 	if (!folder_wanted(c))
 		return 0;
 	submitted(ctx, c);

@@ -25,6 +25,8 @@ enum name_kind {
 #define FIELD_EUID 16
 #define FIELD_PROCESS 32 // the comm of the process's first thread
 #define FIELD_PATH 64    // the folder that the name is relative to
+#define FIELD_EXE 128    // the program of the process; needs FIELD_PATH
+#define FIELD_FILE 256   // the file that was opened; needs FIELD_PATH and FIELD_RESULT
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -46,6 +48,8 @@ enum walk_state {
 	WALK_UNREACHABLE = 64, // the tracer's root is not on the way
 	WALK_CHANGED = 128,    // folders were renamed meanwhile, again and again
 
+	WALK_SPECIAL = 512, // of no folder, but of a kind of file system, whose name is last
+
 	// In the state of the walk from the base: the name was not in memory when the call was
 	// walked. It stands behind the walks, and its address in its place.
 	WALK_NAME_LAST = 256,
@@ -56,7 +60,8 @@ enum walk_state {
 #define WALK_MAX 4088
 #define COMPONENT_MAX 1024
 
-// Room for the strings of a record: the name, and with FIELD_PATH up to 3 walks.
+// Room for the strings of a record: the name, and with FIELD_PATH up to 4 walks, of which not
+// all are so long.
 #if FIELDS & FIELD_PATH
 #define STRINGS_MAX 16384
 #define STRINGS_SIZE (STRINGS_MAX + PATH_MAX)
@@ -114,6 +119,17 @@ struct record {
 	u16 root_len;   // the same from the process's root, for an absolute name
 	u16 root_state;
 #endif
+#if FIELDS & FIELD_EXE
+	u16 exe_len; // the same from the program's file
+	u16 exe_state;
+#endif
+#if FIELDS & FIELD_FILE
+	u32 inode[2]; // its halves
+	u32 dev;      // as the kernel has it: 12 bits and 20
+	u32 created;  // not 0: this call made the file
+	u16 real_len; // the same from the opened file
+	u16 real_state;
+#endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
 	char name[STRINGS_SIZE]; // and behind it the other strings
@@ -132,6 +148,12 @@ static __always_inline u32 strings_size(struct record *r)
 	if (r->base_state & WALK_NAME_LAST)
 		size += sizeof(u64);
 #endif
+#if FIELDS & FIELD_EXE
+	size += r->exe_len;
+#endif
+#if FIELDS & FIELD_FILE
+	size += r->real_len;
+#endif
 	return size & (STRINGS_MAX - 1);
 }
 
@@ -142,7 +164,12 @@ static __always_inline char *name_of(struct record *r)
 
 #if FIELDS & FIELD_PATH
 	if (r->base_state & WALK_NAME_LAST)
-		at = (sizeof(u64) + r->base_len + r->root_len) & (STRINGS_MAX - 1);
+		at = sizeof(u64) + r->base_len + r->root_len;
+#if FIELDS & FIELD_EXE
+	if (r->base_state & WALK_NAME_LAST)
+		at += r->exe_len;
+#endif
+	at &= STRINGS_MAX - 1;
 #endif
 	return r->name + at;
 }

@@ -55,12 +55,12 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 		return;
 	c->address = args->name;
 	c->nr = args->nr;
-#if FIELDS & FIELD_PATH
-	walk(ctx, c, SCRATCH_ENTER);
-	add(LOST_PENDING, 1);
-#else
+	if (needs_walk(r)) {
+		walk(ctx, c, SCRATCH_ENTER);
+		add(LOST_PENDING, 1);
+		return;
+	}
 	entered(ctx, c, id);
-#endif
 }
 
 #if FIELDS & FIELD_PATH
@@ -70,8 +70,7 @@ static __always_inline int on_walk_enter(void *ctx)
 
 	if (!c)
 		return 0;
-	if (c->record.name_kind == NAME_READ || c->record.name_kind == NAME_UNSEEN)
-		walk_on(ctx, c, SCRATCH_ENTER);
+	walk_on(ctx, c, SCRATCH_ENTER);
 	if (!folder_wanted(c))
 		return 0;
 	entered(ctx, c, bpf_get_current_pid_tgid());
@@ -140,6 +139,12 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 			result = RESULT_UNKNOWN;
 		else if (!read_missing(c, regs))
 			return;
+#if FIELDS & FIELD_FILE
+		if (!set_result(&c->record, result))
+			return;
+		if (ending == ITS_END)
+			walk_file(ctx, c, SCRATCH_RETURN);
+#endif
 		end_call(ctx, c, result);
 		return;
 	}
@@ -150,5 +155,18 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 		end_call(ctx, c, -EINTR);
 #endif
 }
+
+#if FIELDS & FIELD_FILE
+static __always_inline int on_walk_return(void *ctx)
+{
+	struct call *c = scratch_call(SCRATCH_RETURN);
+
+	if (!c)
+		return 0;
+	walk_on(ctx, c, SCRATCH_RETURN);
+	end_call(ctx, c, c->record.result);
+	return 0;
+}
+#endif
 
 #endif

@@ -82,26 +82,112 @@ static __always_inline void enter_mount(struct walk *w, u64 mnt, u64 dentry)
 		read_mount(mnt, &w->on);
 }
 
-// find_base sets where the walk from a descriptor, or from the working folder, begins; false
-// if there is no such descriptor.
-static __always_inline bool find_base(struct record *r, struct walk *w, struct place *base)
+// descriptor returns the struct file of a descriptor of the current task; 0 if there is none.
+// Another thread may close it meanwhile: it is to be seen again.
+static __always_inline u64 descriptor(struct walk *w, u32 fd)
 {
-	u64 fdt, fds, file;
-	u32 fd = r->dfd;
+	u64 fdt = member(task_member(TASK_FILES), FILES_FDT);
+	u64 fds, file;
 
-	if (r->dfd == AT_FDCWD) {
-		*base = w->pwd;
-		return true;
-	}
-	fdt = member(task_member(TASK_FILES), FILES_FDT);
 	if (fd >= (u32)member(fdt, FDT_MAX))
-		return false;
+		return 0;
 	fds = member(fdt, FDT_FD);
 	file = member(fds, fd * 8);
-	if (!file || bpf_probe_read_kernel(base, sizeof(*base), (void *)file + FILE_PATH))
+	see(w, fds + fd * 8, file);
+	return file;
+}
+
+// append puts the name of a folder behind the components, which stands at `name`, or `here` if
+// it is short.
+static __always_inline bool append(struct record *r, struct walk *w, u64 name, u32 len, u64 *here)
+{
+	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	char *to = r->name + end;
+
+	if (len >= COMPONENT_MAX || end + len + 1 - w->start > WALK_MAX || end + len >= STRINGS_MAX)
+		return stop(w, WALK_MORE);
+	if (here) {
+#pragma unroll
+		for (int i = 0; i < INLINE_NAME / 8; i++)
+			((u64 *)to)[i] = here[i];
+	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
+		w->changed = true;
 		return false;
-	see(w, fds + fd * 8, file); // it may be closed meanwhile
+	}
+#ifdef TOPS
+	w->last = end;
+#endif
+	FRESH(w->end) = end + len + 1;
 	return true;
+}
+
+#if FIELDS & FIELD_FILE
+#define FMODE_CREATED 0x100000
+#define SB_NOUSER (1U << 31)
+
+// append_text appends a short name of which the length is not known.
+static __always_inline void append_text(struct record *r, struct walk *w, u64 text)
+{
+	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	long n = bpf_probe_read_kernel_str(r->name + end, TASK_COMM_LEN, (void *)text);
+
+	if (n > 0)
+		FRESH(w->end) = end + n;
+}
+
+// read_file reads what an opened file is. One of a file system that nothing can be mounted of,
+// as a pipe's, has no path: in its place are its own name and that of the file system.
+static __always_inline void read_file(struct record *r, struct walk *w, u64 file)
+{
+	u64 inode = member(file, FILE_INODE);
+	u64 super = member(inode, INODE_SB);
+	u64 number = member(inode, INODE_INO);
+	u64 dentry = member(file, FILE_PATH + 8);
+
+	r->inode[0] = number;
+	r->inode[1] = number >> 32;
+	r->dev = member(super, SB_DEV);
+	r->created = (u32)member(file, FILE_MODE) & FMODE_CREATED;
+	if (!((u32)member(super, SB_FLAGS) & SB_NOUSER))
+		return;
+	w->state |= WALK_SPECIAL;
+	w->ended = true;
+	append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), NULL);
+	append_text(r, w, member(member(super, SB_TYPE), TYPE_NAME));
+}
+#endif
+
+// find_origin sets where the walk begins; false if that is nowhere.
+static __always_inline bool find_origin(struct record *r, struct walk *w, struct place *from)
+{
+	u64 file = 0;
+
+	if (w->from == FROM_ROOT) {
+		*from = w->root;
+		return true;
+	}
+	if (w->from == FROM_BASE) {
+		if (r->dfd == AT_FDCWD) {
+			*from = w->pwd;
+			return true;
+		}
+		file = descriptor(w, r->dfd);
+	}
+#if FIELDS & FIELD_EXE
+	if (w->from == FROM_EXE) {
+		u64 mm = task_member(TASK_MM);
+
+		file = mm ? member(mm, MM_EXE_FILE) : 0;
+	}
+#endif
+#if FIELDS & FIELD_FILE
+	if (w->from == FROM_FILE) {
+		file = descriptor(w, r->result);
+		if (file)
+			read_file(r, w, file);
+	}
+#endif
+	return file && !bpf_probe_read_kernel(from, sizeof(*from), (void *)file + FILE_PATH);
 }
 
 // read_folders reads what the current task has of folders. That is to be seen again if other
@@ -119,24 +205,26 @@ static __always_inline void read_folders(struct walk *w)
 		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM));
 }
 
-// start begins the walk from the base or from the root, or begins it anew.
+// start begins a walk, or begins it anew.
 static __always_inline void start(struct record *r, struct walk *w)
 {
+	bool in_root = w->from == FROM_BASE && r->base_state & WALK_IN_ROOT;
 	struct place from = {};
 
 	w->end = w->start;
-	w->state = r->base_state & WALK_IN_ROOT;
+	w->state = in_root ? WALK_IN_ROOT : 0;
 	w->ended = w->changed = false;
-	if (w->to_root) {
-		from = w->root;
-	} else if (!find_base(r, w, &from)) {
-		w->state |= WALK_BAD;
-		w->ended = true;
+	w->passed = 0;
+	if (!find_origin(r, w, &from)) {
+		stop(w, WALK_BAD);
 		return;
 	}
-	if (!w->to_root && r->base_state & WALK_IN_ROOT)
+	if (in_root)
 		w->root = from;
-	enter_mount(w, from.mnt, from.dentry);
+	if (w->from == FROM_EXE || w->from == FROM_FILE)
+		w->root.dentry = 0; // where that is does not matter
+	if (!(w->state & WALK_SPECIAL))
+		enter_mount(w, from.mnt, from.dentry);
 }
 
 // at_top reports whether the walk is at the tracer's root. In another mount namespace the
@@ -161,28 +249,6 @@ static __always_inline bool end_namespace(struct walk *w)
 	return stop(w, ns != own || ns == told(TOP_NS) ? WALK_UNREACHABLE : 0);
 }
 
-// append puts the name of a folder behind the components, which stands at `name`, or `here` if
-// it is short.
-static __always_inline bool append(struct record *r, struct walk *w, u64 name, u32 len, u64 *here)
-{
-	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
-	char *to = r->name + end;
-
-	if (len >= COMPONENT_MAX || end + len + 1 - w->start > WALK_MAX)
-		return stop(w, WALK_MORE);
-	if (here) {
-#pragma unroll
-		for (int i = 0; i < INLINE_NAME / 8; i++)
-			((u64 *)to)[i] = here[i];
-	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
-		w->changed = true;
-		return false;
-	}
-	w->last = end;
-	FRESH(w->end) = end + len + 1;
-	return true;
-}
-
 // leave_mount goes from the root of a mount to the folder that it is mounted on.
 static __always_inline bool leave_mount(struct walk *w)
 {
@@ -196,56 +262,71 @@ static __always_inline bool leave_mount(struct walk *w)
 	return true;
 }
 
-// at_mark reports whether the walk is where more is to be done than to read a folder.
-static __always_inline bool at_mark(struct walk *w)
+// pass_mark does what there is to do where the walk is beside reading a folder. Where it is
+// nothing, the next step reads the folder.
+static __always_inline void pass_mark(struct record *r, struct walk *w)
 {
-	u64 at = w->at.dentry;
-
-	return at == w->on.root || at_top(w) || (at == w->root.dentry && w->at.mnt == w->root.mnt);
-}
-
-// pass_mark does that; false if the walk has ended, or has to read a folder.
-static __always_inline bool pass_mark(struct record *r, struct walk *w)
-{
-	if (at_top(w))
-		return stop(w, 0);
+	w->passed = w->at.dentry;
+	if (at_top(w)) {
+		stop(w, 0);
+		return;
+	}
 	if (w->at.dentry == w->root.dentry && w->at.mnt == w->root.mnt) {
 		r->name[w->end & (STRINGS_MAX - 1)] = 0;
 		w->end++;
-		w->root.dentry = 0; // it is here once
 	}
-	if (w->at.dentry == w->on.root)
-		return leave_mount(w);
-	return true;
+	if (w->at.dentry == w->on.root) {
+		w->passed = 0;
+		leave_mount(w);
+	}
 }
 
-// step goes from a folder to the one above; false if the walk has ended, or what it reads is
-// changing.
-static __always_inline bool step(struct record *r, struct walk *w)
+// step returns the folder above one; 0 if the walk has ended, or what it reads is changing.
+static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 {
-	char dentry[DENTRY_INAME + INLINE_NAME - DENTRY_FROM] __attribute__((aligned(8))) = {};
-	u64 parent, name, at = w->at.dentry;
+	char dentry[DENTRY_INAME + INLINE_NAME - DENTRY_FROM] __attribute__((aligned(8)));
+	u64 parent, name, *here = NULL;
 	u32 seq, len;
 
-	bpf_probe_read_kernel(dentry, sizeof(dentry), (void *)at + DENTRY_FROM);
+	if (bpf_probe_read_kernel(dentry, sizeof(dentry), (void *)at + DENTRY_FROM)) {
+		w->changed = true;
+		return 0;
+	}
 	seq = *(u32 *)(dentry + DENTRY_SEQ - DENTRY_FROM);
 	parent = *(u64 *)(dentry + DENTRY_PARENT - DENTRY_FROM);
 	name = *(u64 *)(dentry + DENTRY_NAME - DENTRY_FROM);
 	len = *(u32 *)(dentry + DENTRY_LEN - DENTRY_FROM);
 	if (parent == at)
 		return stop(w, WALK_ESCAPED);
-	if (!parent || seq & 1) {
+	if (seq & 1)
 		w->changed = true;
-		return false;
-	}
 	if (w->end == w->start && !*(u64 *)(dentry + DENTRY_PPREV - DENTRY_FROM))
 		w->state |= WALK_DELETED;
-	w->at.dentry = parent;
-	return see(w, at + DENTRY_SEQ, seq) &&
-	       append(r, w, name, len,
-		      name == at + DENTRY_INAME && len < INLINE_NAME
-			      ? (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM)
-			      : NULL);
+	if (name == at + DENTRY_INAME && len < INLINE_NAME)
+		here = (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM);
+	if (!see(w, at + DENTRY_SEQ, seq) || !append(r, w, name, len, here))
+		return 0;
+	return parent;
+}
+
+// walk_up goes up some folders; true if it comes to where there is more to do.
+static __always_inline bool walk_up(struct record *r, struct walk *w)
+{
+	u64 at = w->at.dentry, mounted = w->on.root, top = w->top.dentry, root = w->root.dentry;
+	u64 passed = w->passed;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < STEPS; i++) {
+		if ((at == mounted || at == top || at == root) && at != passed) {
+			w->at.dentry = at;
+			return true;
+		}
+		at = step(r, w, at);
+		if (!at)
+			return false;
+	}
+	w->at.dentry = at;
+	return false;
 }
 
 // see_again looks at some of what the walk has seen; true if there is more.
@@ -272,57 +353,99 @@ static __always_inline bool see_again(struct walk *w)
 	return n < count;
 }
 
-// finish puts what a walk came to into the record; true if it is to be walked again, or
-// another one follows.
+// keep puts what a walk came to into the record.
+static __always_inline void keep(struct record *r, struct walk *w)
+{
+	u32 len = w->end - w->start;
+
+	switch (w->from) {
+	case FROM_BASE:
+#ifdef TOPS
+		w->base_last = w->last;
+#endif
+		r->base_len = len;
+		r->base_state = w->state;
+		break;
+	case FROM_ROOT:
+		r->root_len = len;
+		r->root_state = w->state;
+		break;
+#if FIELDS & FIELD_EXE
+	case FROM_EXE:
+		r->exe_len = len;
+		r->exe_state = w->state;
+		break;
+#endif
+#if FIELDS & FIELD_FILE
+	case FROM_FILE: r->real_len = len; r->real_state = w->state;
+#endif
+	}
+}
+
+// next_origin goes on to the next walk; false if there is none.
+static __always_inline bool next_origin(struct walk *w)
+{
+	w->start = w->end;
+	w->tries = 0;
+	w->starts = true;
+#pragma unroll
+	for (int from = FROM_EXE; from <= FROM_FILE; from++)
+		if (w->next & 1 << from) {
+			w->next &= ~(1 << from);
+			w->from = from;
+			return true;
+		}
+	return false;
+}
+
+// finish ends a walk; true if it is to be walked again, or another one follows.
 static __always_inline bool finish(struct record *r, struct walk *w)
 {
-	w->starts = true;
 	if (w->changed) {
+		w->starts = true;
 		if (w->tries++ < TRIES)
 			return true;
 		w->end = w->start;
 		w->state |= WALK_CHANGED;
 	}
-	if (w->to_root) {
-		r->root_len = w->end - w->start;
-		r->root_state = w->state & ~WALK_IN_ROOT;
-	} else {
-		r->base_len = w->end - w->start;
-		r->base_state = w->state;
-	}
-	if (!w->root_next)
-		return false;
-	w->root_next = false;
-	w->to_root = true;
-	w->start = w->end;
-	w->tries = 0;
-	return true;
+	keep(r, w);
+	return next_origin(w);
 }
 
-// choose finds out from where to walk; false if the name says it all.
-static __always_inline bool choose(struct record *r, struct walk *w)
+// read_top reads what is the same for all walks of a tracer.
+static __always_inline void read_top(struct walk *w)
 {
-	bool known = r->name_kind == NAME_READ;
-	bool from_root = known && r->name[0] == '/' && !(r->base_state & WALK_IN_ROOT);
+	u64 mnt = told(TOP_MNT);
 
-	w->chosen = true;
-	w->root_next = false;
-	w->top.mnt = told(TOP_MNT);
+	if (w->top.mnt == mnt)
+		return;
+	w->top.mnt = mnt;
 	w->top.dentry = told(TOP_DENTRY);
 	w->top_on.parent = 0;
 	w->top_on.mountpoint = told(TOP_MOUNTPOINT);
 	w->top_on.root = told(TOP_ROOT);
-	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry) {
+}
+
+// choose finds out from where to walk at the entry of a call; false if the name says it all.
+static __always_inline bool choose(struct record *r, struct walk *w)
+{
+	bool known = r->name_kind == NAME_READ, named = known || r->name_kind == NAME_UNSEEN;
+	bool from_root = known && r->name[0] == '/' && !(r->base_state & WALK_IN_ROOT);
+
+	w->chosen = true;
+	read_top(w);
+	w->end = r->name_len;
+	w->next = 0;
+	if (named && !from_root)
+		w->next |= 1 << FROM_BASE;
+	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry)
 		r->root_state = 0;
-		if (from_root)
-			return false;
-	} else {
-		w->root_next = !known;
-	}
-	w->start = r->name_len;
-	w->to_root = from_root;
-	w->tries = 0;
-	return true;
+	else if (named && (from_root || !known))
+		w->next |= 1 << FROM_ROOT;
+#if FIELDS & FIELD_EXE
+	w->next |= 1 << FROM_EXE;
+#endif
+	return next_origin(w);
 }
 
 // walk_on makes some steps. It returns when there are none left.
@@ -330,7 +453,6 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 {
 	struct record *r = &c->record;
 	struct walk *w = &c->walk;
-	bool go;
 
 	if (w->starts) {
 		w->starts = false;
@@ -339,25 +461,17 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 			return;
 		start(r, w);
 	}
-	go = !w->ended;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < STEPS && go && !at_mark(w); i++)
-		go = step(r, w);
-	if (go && at_mark(w))
+	if (!w->ended && walk_up(r, w))
 		pass_mark(r, w);
 	if (!w->changed && (!w->ended || see_again(w))) {
 		continue_walk(ctx, which);
-		w->state |= WALK_MORE; // too many runs
-		w->ended = true;
-		w->root_next = false;
+		stop(w, w->tries ? WALK_CHANGED : WALK_MORE); // too many runs
 	}
 	if (finish(r, w)) {
 		continue_walk(ctx, which);
-		// Not both, or not again.
-		if (w->to_root)
-			r->root_state = WALK_CHANGED;
-		else
-			r->base_state = WALK_CHANGED;
+		w->end = w->start;
+		w->state = w->tries ? WALK_CHANGED : WALK_MORE;
+		keep(r, w);
 	}
 }
 
@@ -368,11 +482,11 @@ static __always_inline bool folder_wanted(struct call *c)
 #ifdef TOPS
 	struct record *r = &c->record;
 	struct walk *w = &c->walk;
-	char *top = r->name + (w->last & (STRINGS_MAX - 1));
-	u32 state = w->to_root ? r->root_state : r->base_state & ~WALK_IN_ROOT;
+	char *top = r->name + (w->base_last & (STRINGS_MAX - 1));
 
 	// Not where another folder may be the topmost one, or none was walked.
-	if (r->name_kind != NAME_READ || state || w->end == w->start || r->name[0] == '.')
+	if (r->name_kind != NAME_READ || !r->base_len || r->base_state & ~WALK_IN_ROOT ||
+	    r->name[0] == '.')
 		return true;
 	return TOPS;
 #else
@@ -380,15 +494,48 @@ static __always_inline bool folder_wanted(struct call *c)
 #endif
 }
 
+#if FIELDS & FIELD_FILE
+// walk_file has another program go on, which adds to the record of a call that has ended what
+// file it opened. It returns if there is none, or that cannot be had.
+static __always_inline void walk_file(void *ctx, struct call *c, enum scratch which)
+{
+	struct walk *w = &c->walk;
+
+	if (c->record.result < 0 || c->record.fixed)
+		return;
+	read_top(w);
+	w->chosen = true;
+	w->end = strings_size(&c->record);
+	w->next = 1 << FROM_FILE;
+	next_origin(w);
+	continue_walk(ctx, which);
+}
+#endif
+
+#endif
+
+// needs_walk reports whether something is to be walked for a call. Mostly its name says it all.
+static __always_inline bool needs_walk(struct record *r)
+{
+#if FIELDS & FIELD_EXE
+	return true;
+#elif FIELDS & FIELD_PATH
+	if (r->name_kind != NAME_READ || r->name[0] != '/' || name_in_root(r) || in_chroot())
+		return true;
+	r->root_state = 0;
+#endif
+	return false;
+}
+
 // walk has another program go on, which adds to the record of a call what its name is
 // relative to. It returns if that cannot be had.
 static __always_inline void walk(void *ctx, struct call *c, enum scratch which)
 {
+#if FIELDS & FIELD_PATH
 	c->walk.chosen = false;
 	c->walk.starts = true;
 	continue_walk(ctx, which);
-}
-
 #endif
+}
 
 #endif
