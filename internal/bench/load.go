@@ -17,6 +17,7 @@ import (
 const (
 	floodName = "/dev/./null"
 	probeName = "/dev/./opensnoop-bench-probe"
+	deepName  = "opensnoop-bench-file"
 )
 
 // load is a running testdata/callers/load.c.
@@ -95,6 +96,24 @@ func (l *load) once() error {
 	}
 	_, err := l.result()
 	return err
+}
+
+// chdir lets the load go to a folder.
+func (l *load) chdir(folder string) error {
+	if err := l.begin("chdir %s", folder); err != nil {
+		return err
+	}
+	_, err := l.result()
+	return err
+}
+
+// deepFlood lets a load in a folder open and close a file there by its relative name.
+func deepFlood(d time.Duration, l *load) (float64, error) {
+	all, err := together([]*load{l}, "open %d %s", d.Milliseconds(), deepName)
+	if err != nil {
+		return 0, err
+	}
+	return all[0].each(), nil
 }
 
 // flood lets loads open and close a file all at a time, and for so long.

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -24,6 +26,9 @@ func (t *tool) parts() []part {
 			part{"the cold start on a terminal", (*bench).coldStart},
 			part{"the cold start in a file", (*bench).coldStartInFile},
 			part{"the memory of a cold start", (*bench).coldMemory})
+	}
+	if t.cold != nil {
+		parts = append(parts, part{"an open by a relative name", (*bench).deep})
 	}
 	if t.filter != nil || t.attach != nil {
 		parts = append(parts, part{"an open that a filter drops", (*bench).filtered})
@@ -307,4 +312,50 @@ func (b *bench) filtered(t *tool) (values, error) {
 		return nil, err
 	}
 	return values{openFiltered: (traced[0].each() - bare[0].each()) / 1e3}, r.stop()
+}
+
+// deep measures what an open costs by a name relative to a folder that is seven folders below
+// the root.
+func (b *bench) deep(t *tool) (values, error) {
+	folder, err := b.deepFolder()
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.newCrew(1)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := c.flood[0].chdir(folder); err != nil {
+		return nil, err
+	}
+	bare, err := deepFlood(b.load, c.flood[0])
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.start(t, c.command(t), c, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.abandon()
+	traced, err := deepFlood(b.load, c.flood[0])
+	if err != nil {
+		return nil, err
+	}
+	return values{openDeep: (traced - bare) / 1e3}, r.stop()
+}
+
+// deepFolder makes that folder with the file in it.
+func (b *bench) deepFolder() (string, error) {
+	folder, err := filepath.EvalSymlinks(b.dir)
+	if err != nil {
+		return "", err
+	}
+	for strings.Count(folder, "/") < 7 {
+		folder = filepath.Join(folder, "d")
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	return folder, os.WriteFile(filepath.Join(folder, deepName), nil, 0o644)
 }

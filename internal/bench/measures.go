@@ -18,6 +18,7 @@ const (
 	openOne      = "open_one_us"
 	openTwo      = "open_two_us"
 	openFiltered = "open_filtered_us"
+	openDeep     = "open_relative_us"
 	otherCall    = "other_call_us"
 	reached      = "opens_per_second"
 	rowsShare    = "rows_percent"
@@ -40,7 +41,8 @@ const (
 var measures = []measure{
 	{openOne, "slowing of an open+close, one process flooding (µs)", 2, true},
 	{openTwo, "slowing of an open+close, two flooding (µs)", 2, true},
-	{openFiltered, "slowing of an open+close that -p drops (µs)", 2, true},
+	{openDeep, "slowing of an open+close by a relative name, 7 folders deep (µs)", 2, true},
+	{openFiltered, "slowing of an open+close that a filter drops (µs)", 2, true},
 	{otherCall, "slowing of a call that is no open (µs)", 3, true},
 	{reached, "opens/s that two processes reach", 0, true},
 	{rowsShare, "of the opens came as rows (%)", 1, false},

@@ -90,6 +90,15 @@ func oursWithColumns(opensnoop string) tool {
 	return t
 }
 
+// oursWithPaths also shows absolute paths. What its filter drops is dropped by them.
+func oursWithPaths(opensnoop string) tool {
+	t := ours(opensnoop)
+	t.name = "opensnoop path"
+	t.command = append(t.command, "--columns", "pid,path,file")
+	t.filter = func(int) []string { return []string{"--path", "/none/**"} }
+	return t
+}
+
 var (
 	noTracer      = tool{name: "no tracer"}
 	emptySyscalls = tool{name: "empty program", attach: attachEmptySyscalls}
@@ -125,7 +134,7 @@ var (
 // hostTools are measured on the machine itself.
 func hostTools(opensnoop string, peers []string) []tool {
 	return slices.Concat(
-		[]tool{ours(opensnoop), oursWithColumns(opensnoop)}, before(peers),
+		[]tool{ours(opensnoop), oursWithColumns(opensnoop), oursWithPaths(opensnoop)}, before(peers),
 		[]tool{libbpfTools, bpftrace, bccTools, strace, emptySyscalls, noTracer})
 }
 

@@ -7,6 +7,7 @@
 //
 //	open MILLISECONDS FILE    opens and closes FILE for that long
 //	call MILLISECONDS         calls getppid(2) for that long
+//	chdir FOLDER              goes there
 //	once FILE                 opens FILE a single time
 //
 // It ends with stdin. It opens nothing else once it has started.
@@ -62,7 +63,13 @@ int main(void)
 				count += BATCH;
 				end = now();
 			}
-		else if (sscanf(line, "once %4095s", name) == 1) {
+		else if (sscanf(line, "chdir %4095s", name) == 1) {
+			if (chdir(name)) {
+				perror(name);
+				return 1;
+			}
+			count = 1;
+		} else if (sscanf(line, "once %4095s", name) == 1) {
 			try_open(name);
 			count = 1;
 			end = now();
