@@ -61,6 +61,11 @@ bin/pather: testdata/callers/pather.c
 	@mkdir -p bin
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
+# It makes processes in all ways.
+bin/tree: testdata/callers/tree.c
+	@mkdir -p bin
+	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
+
 # Without it the suite tells which of its tests do not run.
 bin/open32: testdata/callers/open32.c
 	@mkdir -p bin
@@ -90,12 +95,12 @@ test-unit: build ## the unit tests, as root
 	@$(RECORD) unit $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
 		$(GO) test -v $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
-test-host: bin/opensnoop bin/opener bin/open32 bin/pather deb ## the end-to-end suite on this machine
+test-host: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree deb ## the end-to-end suite on this machine
 	@$(RECORD) host $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
 		$(GO) test -count=1 -v -timeout 30m ./internal/e2e
 
 # All guests at a time: each takes one CPU. What one prints comes in one piece.
-test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/guestrun deb ## the same in guests with $(KERNELS)
+test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun deb ## the same in guests with $(KERNELS)
 	@$(MAKE) --no-print-directory -j -Otarget -k $(addprefix test-guest-,$(KERNELS))
 
 test-guest-%:

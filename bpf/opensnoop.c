@@ -17,6 +17,8 @@
 //
 // Filters; without the macro there is none. An open has to pass them all:
 //
+//	FOLLOW            the processes in the map `followed`, and what they start; with one of
+//	                  the next two, those too
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS, TIDS, UIDS, EUIDS
 //	                  "case 1: case 2:", so that many cost a binary search
@@ -69,6 +71,11 @@ BPF_PROG_ARRAY(uring_walks, 1);
 #endif
 #if FIELDS & FIELD_FILE
 BPF_PROG_ARRAY(file_walks, 1);
+#endif
+#ifdef FOLLOW
+// By tgid. Each has its memory when it comes.
+BPF_TABLE_FLAGS("hash", u32, u32, followed, 65536, BPF_F_NO_PREALLOC);
+BPF_TABLE_FLAGS("hash", u32, u32, forks, 65536, BPF_F_NO_PREALLOC);
 #endif
 #ifdef CGROUPS
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
@@ -153,6 +160,38 @@ static __always_inline void continue_walk(void *ctx, enum scratch which)
 }
 #endif
 
+#ifdef FOLLOW
+static __always_inline bool find_followed(u32 *tgid)
+{
+	return followed.lookup(tgid);
+}
+
+static __always_inline long put_followed(u32 *tgid)
+{
+	return followed.update(tgid, tgid);
+}
+
+static __always_inline long delete_followed(u32 *tgid)
+{
+	return followed.delete(tgid);
+}
+
+static __always_inline void put_fork(u32 *child, u32 *parent)
+{
+	forks.update(child, parent);
+}
+#else
+static __always_inline bool find_followed(u32 *tgid)
+{
+	return false;
+}
+
+static __always_inline long put_followed(u32 *tgid)
+{
+	return -1;
+}
+#endif
+
 #ifdef CGROUPS
 static __always_inline bool cgroup_listed(u64 *id)
 {
@@ -191,6 +230,10 @@ int walk_return(struct bpf_raw_tracepoint_args *ctx) { return on_walk_return(ctx
 int walk_submit(struct bpf_raw_tracepoint_args *ctx) { return on_walk_submit(ctx); }
 #endif
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(ctx); }
+#ifdef FOLLOW
+int task_fork(struct bpf_raw_tracepoint_args *ctx) { return on_task_fork(ctx); }
+int task_exit(struct bpf_raw_tracepoint_args *ctx) { return on_task_exit(ctx); }
+#endif
 int uring_submit(struct bpf_raw_tracepoint_args *ctx) { return on_uring_submit(ctx); }
 #if FIELDS & FIELD_RESULT
 int uring_complete(struct bpf_raw_tracepoint_args *ctx) { return on_uring_complete(ctx); }

@@ -18,6 +18,9 @@ type flags struct {
 	duration seconds
 	count    count
 	asRoot   bool
+	follow   bool
+	noFollow bool
+	waitAll  bool
 	noCache  bool
 	verbose  bool
 	source   bool
@@ -52,6 +55,7 @@ func (f *flags) add(cmd *cobra.Command) []group {
 func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	t := &f.trace.Filter
 	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes; several by commas or by repeating it")
+	addBool(fs, &f.follow, "follow", "", "with -p, also of all processes that those have started, and start")
 	fs.VarP((*pids)(&t.TIDs), "tid", "t", "of these threads, the same way; adds TID")
 	fs.VarP((*users)(&t.UIDs), "uid", "u", "of these users, by name or number; adds UID")
 	fs.Var((*users)(&t.EUIDs), "euid", "of effective users, as of programs with the setuid bit; adds EUID")
@@ -85,6 +89,8 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 	fs.VarP(&f.duration, "duration", "d", "end after this time: seconds, or like 1m30s")
 	fs.VarP(&f.count, "count", "c", "end after this many rows")
 	addBool(fs, new(bool), "exec", "", "all behind it is the command to trace, as behind --")
+	addBool(fs, &f.noFollow, "no-follow", "", "of the command alone, not of the processes that it starts")
+	addBool(fs, &f.waitAll, "wait-all", "", "end with the last process that the command has started, not with the command")
 	addBool(fs, &f.asRoot, "as-root", "", "under sudo, run the command as root too")
 	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: auto, kprobe or tracepoint")
 	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program anew, and keep it nowhere")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +44,7 @@ func (r *run) run(argv []string) (status int, err error) {
 	if err := limit.CheckFiles(kernel.PossibleCPUs()); err != nil {
 		return exitFailure, err
 	}
-	if r.missing, err = checkProcesses(r.flags.trace.Filter.PIDs, r.flags.trace.Filter.TIDs); err != nil {
+	if r.missing, err = checkProcesses(slices.Concat(r.flags.trace.Filter.PIDs, r.flags.trace.Filter.Roots), r.flags.trace.Filter.TIDs); err != nil {
 		return exitFailure, err
 	}
 	if len(argv) > 0 {
@@ -82,13 +83,33 @@ func (r *run) start(argv []string) (err error) {
 	if err != nil {
 		return err
 	}
-	r.flags.trace.Filter.PIDs = append(r.flags.trace.Filter.PIDs, uint32(r.command.PID()))
+	t, pid := &r.flags.trace.Filter, uint32(r.command.PID())
+	if r.follows() {
+		t.Roots = append(t.Roots, pid)
+	} else {
+		t.PIDs = append(t.PIDs, pid)
+	}
 	r.started <- r.command
-	go func() {
-		<-r.command.Done()
-		r.end()
-	}()
+	if !r.flags.waitAll {
+		go func() {
+			<-r.command.Done()
+			r.end()
+		}()
+	}
 	return nil
+}
+
+// follows reports whether what the command starts is to be traced too, and says so if it
+// cannot be.
+func (r *run) follows() bool {
+	if r.flags.noFollow {
+		return false
+	}
+	if err := trace.CanFollow(); err != nil {
+		r.messages.printf("of the command alone: %v", err)
+		return false
+	}
+	return true
 }
 
 // trace traces and writes rows. The command is killed if tracing never is on.
@@ -163,7 +184,11 @@ func (r *run) write(session *trace.Session, out *stream.Stream, color bool) erro
 	if r.flags.duration > 0 {
 		time.AfterFunc(time.Duration(r.flags.duration), r.end)
 	}
+	if r.command != nil && r.flags.waitAll {
+		go r.endWithLast(session)
+	}
 	lost, err := r.hand(session, rows)
+	r.tellFollowed(session)
 	total := lost.Total()
 	if sum, ok := rows.(*summary.Writer); !ok {
 		total += out.Dropped()
@@ -215,6 +240,9 @@ func (r *run) tell(session *trace.Session) {
 	m := r.messages
 	for _, pid := range r.missing {
 		m.printf("there is no process or thread %d", pid)
+	}
+	if n := session.Orphans(); n > 0 {
+		m.printf("%s not followed: of their session or group, but the parents had ended before", countProcesses(n, "is", "are"))
 	}
 	passed := session.Passed()
 	switch {

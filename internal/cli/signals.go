@@ -30,7 +30,7 @@ func heed(signals <-chan os.Signal, started <-chan *command.Command, end func())
 		case c = <-started:
 		case sig := <-signals:
 			switch {
-			case c == nil:
+			case c == nil || ended(c):
 				end()
 			case !passed:
 				c.Signal(sig)
@@ -40,6 +40,15 @@ func heed(signals <-chan os.Signal, started <-chan *command.Command, end func())
 				c.Kill()
 			}
 		}
+	}
+}
+
+func ended(c *command.Command) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
 	}
 }
 

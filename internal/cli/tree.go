@@ -29,8 +29,8 @@ open(2), openat(2), openat2(2), creat(2) and open_by_handle_at(2), of 64-bit and
 32-bit programs, and for each open through io_uring, successful or not. It needs
 root, or the capabilities CAP_BPF and CAP_PERFMON.
 
-With a COMMAND it starts that once tracing is on, traces it, but not the
-processes that it starts, and ends with its exit status. The command's stdout
+With a COMMAND it starts that once tracing is on, traces it and all processes
+that descend from it, and ends with its exit status. The command's stdout
 goes to stderr, so that the rows have stdout for themselves; with -w it is left
 as it is. Under sudo the command runs as the user who called sudo.
 
@@ -42,7 +42,8 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
   sudo opensnoop -p $(pgrep -d, nginx)    the files of some processes
   sudo opensnoop -x --path '/etc/**'      what is looked for there in vain?
   sudo opensnoop -f O_WRONLY -f O_RDWR    what is opened to write?
-  sudo opensnoop -- cat /etc/hostname     the opens of a command
+  sudo opensnoop -F                       the absolute path of every open
+  sudo opensnoop -- make                  the opens of a command and all it starts
   sudo opensnoop --summary -d 60          who opens most, and what?
   sudo opensnoop -o json | jq -r .file`,
 		Version:               i.version,
@@ -80,6 +81,12 @@ func checkArguments(cmd *cobra.Command, args []string) error {
 func (f *flags) execute(i *invocation, args []string) (err error) {
 	if err := f.output.check(); err != nil {
 		return err
+	}
+	if err := f.checkFollow(len(args) > 0); err != nil {
+		return &usageError{err}
+	}
+	if t := &f.trace.Filter; f.follow {
+		t.Roots, t.PIDs, t.Running = t.PIDs, nil, true
 	}
 	if f.source || f.output.file == "" {
 		if err := stream.CheckStdout(i.stdout); err != nil {

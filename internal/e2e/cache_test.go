@@ -64,10 +64,12 @@ func TestCompiledOnce(t *testing.T) {
 	wantSaid(t, fromCache)
 	wantSaid(t, compiled, "-p", "1")
 	wantSaid(t, fromCache, "-p", fmt.Sprint(os.Getpid()))
-	wantSaid(t, fromCache, "--", "/bin/true")
+	wantSaid(t, fromCache, "--no-follow", "--", "/bin/true")
+	wantSaid(t, compiled, "--", "/bin/true")
+	wantSaid(t, fromCache, "-p", fmt.Sprint(os.Getpid()), "--follow")
 	wantSaid(t, compiled, "--no-cache")
-	if n := len(entries(t)); n != 2 {
-		t.Errorf("%d entries, want 2", n)
+	if n := len(entries(t)); n != 3 {
+		t.Errorf("%d entries, want 3", n)
 	}
 }
 

@@ -13,7 +13,14 @@ import (
 // has to match one, of several fields all; the kernel applies them as far as it can, so
 // that other opens cost next to nothing.
 type Filter struct {
-	PIDs  []uint32 // processes (tgids)
+	PIDs []uint32 // processes (tgids)
+
+	// Roots are processes that are traced with all that descend from them; PIDs are then
+	// more to trace. With Running they may have descendants already, and without there is
+	// one of them, which has not started any.
+	Roots   []uint32
+	Running bool
+
 	TIDs  []uint32 // threads
 	UIDs  []uint32 // users
 	EUIDs []uint32 // effective users
@@ -68,7 +75,7 @@ func (f *Filter) Fields() event.Fields {
 
 // Narrows reports whether it does not take all opens.
 func (f *Filter) Narrows() bool {
-	return f.NarrowsNames() || f.Failed || len(f.Flags) > 0 || len(f.PIDs)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms) > 0 ||
+	return f.NarrowsNames() || f.Failed || len(f.Flags) > 0 || len(f.PIDs)+len(f.Roots)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms) > 0 ||
 		f.Cgroups != "" || f.MountNamespaces != ""
 }
 

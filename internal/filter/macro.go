@@ -16,6 +16,9 @@ func (f *Filter) Macros() []string {
 			macros = append(macros, name+"="+value)
 		}
 	}
+	if len(f.Roots) > 0 {
+		macros = append(macros, "FOLLOW")
+	}
 	if _, ok := f.OnePID(); ok {
 		macros = append(macros, "PID_SLOT")
 	} else {

@@ -27,6 +27,9 @@ const (
 func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 	s.uring, s.uringErr = probe.IOUring(version, s.fields.Has(event.Result))
 	needed, optional := programs(hooks), programs(s.uring)
+	if len(s.filter.Roots) > 0 {
+		needed = append(needed, programs(probe.Follow)...)
+	}
 	if s.fields.Has(event.Path) {
 		needed = append([]object.Loading{{Program: walkEnter, Kind: hooks[len(hooks)-1].Kind.ProgramType()}}, needed...)
 	}

@@ -99,6 +99,12 @@ func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
 	if len(f.EUIDs) > 0 {
 		members = append(members, membersOf[event.EUID]...)
 	}
+	if len(f.Roots) > 0 {
+		members = append(members,
+			member{"TASK_TGID", "task_struct", []string{"tgid"}},
+			member{"TASK_SIGNAL", "task_struct", []string{"signal"}},
+			member{"SIGNAL_LIVE", "signal_struct", []string{"live"}})
+	}
 	if len(f.Comms) > 0 && Supports(event.Process) == nil {
 		members = append(members, membersOf[event.Process]...)
 	}
@@ -142,6 +148,14 @@ func needed(f *filter.Filter) event.Fields {
 		return event.EUID
 	}
 	return 0
+}
+
+// CanFollow returns nil if processes can be followed here, else the reason.
+func CanFollow() error {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return fmt.Errorf("what processes start cannot be followed, as this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
+	}
+	return nil
 }
 
 // Supports returns nil if events can have these fields here, else the reason.

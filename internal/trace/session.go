@@ -120,6 +120,9 @@ type Session struct {
 	event     event.Event // the one that is handed out
 	reclaimed uint64      // calls taken out of the map here
 
+	followed *ebpf.Map // the processes that are followed; nil if none are
+	orphans  int
+
 	uring    []probe.Hook // of opens through io_uring
 	uringErr error        // why there are none
 
@@ -225,6 +228,9 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, err
 	}
 	if err := s.tell(); err != nil {
+		return nil, err
+	}
+	if err := s.follow(); err != nil {
 		return nil, err
 	}
 	if err := s.attachAll(p, hooks); err != nil {

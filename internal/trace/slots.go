@@ -13,6 +13,7 @@ const (
 	slotLostEntry
 	slotPendingIn
 	slotPendingReclaimed
+	slotUnfollowed
 	slotDeadCPUs
 	slotSelfSeen
 	slotSelfTime
@@ -24,6 +25,8 @@ const (
 	slotSelf
 	slotHooked
 	slotPID
+	slotRoot
+	slotLooking
 	slotCount
 )
 

@@ -39,6 +39,9 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"TOP_NS":            slotTopNS,
 		"SELF":              slotSelf,
 		"PID":               slotPID,
+		"UNFOLLOWED":        slotUnfollowed,
+		"ROOT":              slotRoot,
+		"LOOKING":           slotLooking,
 		"SLOTS":             slotCount,
 	} {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)

@@ -28,6 +28,20 @@
 	__attribute__((section("maps/" type)))				\
 	struct name##_table_t name = { .max_entries = (entries) }
 
+// With flags of the map: BPF_F_….
+#define BPF_TABLE_FLAGS(type, key_type, leaf_type, name, entries, map_flags)	\
+	struct name##_table_t {						\
+		key_type key;						\
+		leaf_type leaf;						\
+		leaf_type *(*lookup)(key_type *);			\
+		int (*update)(key_type *, leaf_type *);			\
+		int (*delete)(key_type *);				\
+		u32 max_entries;					\
+		int flags;						\
+	};								\
+	__attribute__((section("maps/" type)))				\
+	struct name##_table_t name = { .max_entries = (entries), .flags = (map_flags) }
+
 #define BPF_HASH(name, key_type, leaf_type, entries) \
 	BPF_TABLE("hash", key_type, leaf_type, name, entries)
 #define BPF_ARRAY(name, leaf_type, entries) \
@@ -60,6 +74,7 @@
 // What libbcc writes in place of those calls uses these.
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
+#define BPF_F_NO_PREALLOC 1
 #define CUR_CPU_IDENTIFIER 0xffffffffull // BPF_F_CURRENT_CPU
 
 u64 bpf_pseudo_fd(u64, u64) asm("llvm.bpf.pseudo");

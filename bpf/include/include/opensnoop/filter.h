@@ -5,6 +5,7 @@
 // Which opens to record.
 
 #include <linux/sched.h>
+#include <opensnoop/follow.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/task.h>
 
@@ -55,19 +56,30 @@ static __always_inline bool has(const char *comm, const char *part, int size)
 	return false;
 }
 
-// listed reports whether the lists of numbers have the current thread, whose pid_tgid in
-// the tracer's pid namespace is local.
+// pid_listed and listed report whether the lists of numbers have the current thread, whose
+// pid_tgid in the tracer's pid namespace is local.
 // clang-format off
-static __always_inline bool listed(u64 local)
+static __always_inline bool pid_listed(u64 local)
 {
-#ifdef PIDS
+#ifdef PID_SLOT
+	u64 *pid = slot(PID);
+
+	return pid && local >> 32 == *pid;
+#elif defined(PIDS)
 	switch (local >> 32) {
 	PIDS
-		break;
-	default:
-		return false;
+		return true;
 	}
+	return false;
+#elif defined(FOLLOW)
+	return false;
+#else
+	return true;
 #endif
+}
+
+static __always_inline bool listed(u64 local)
+{
 #ifdef TIDS
 	switch ((u32)local) {
 	TIDS
@@ -109,10 +121,11 @@ static __always_inline bool is_self(u64 local)
 // pid_tgid in the tracer's pid namespace is local.
 static __always_inline bool chosen(u64 local)
 {
-#ifdef PID_SLOT
-	u64 *pid = slot(PID);
-
-	if (!pid || local >> 32 != *pid)
+#ifdef FOLLOW
+	if (!is_followed(local) && !pid_listed(local))
+		return false;
+#else
+	if (!pid_listed(local))
 		return false;
 #endif
 	if (!listed(local))

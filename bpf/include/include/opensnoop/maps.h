@@ -50,6 +50,13 @@ static __always_inline long delete_long_name(u64 *id);
 // returns only if there is none, or too many have run.
 static __always_inline void continue_walk(void *ctx, enum scratch which);
 
+// The processes that are followed, by their tgids in the kernel's first pid namespace, and of
+// those that were made while user space looked, who made them. Putting and deleting as above.
+static __always_inline bool find_followed(u32 *tgid);
+static __always_inline long put_followed(u32 *tgid);
+static __always_inline long delete_followed(u32 *tgid);
+static __always_inline void put_fork(u32 *child, u32 *parent);
+
 // Whether an id is among those to trace.
 static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);

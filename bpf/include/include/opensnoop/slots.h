@@ -15,6 +15,10 @@ enum slot {
 	PENDING_IN,        // calls made pending, less those taken out in the kernel
 	PENDING_RECLAIMED, // those that user space took out; it alone writes this
 
+	// Processes that are not followed, though those that started them are: there was no
+	// room.
+	UNFOLLOWED,
+
 	DEAD_CPUS, // of which CPUs these are: bit n for each CPU n modulo 64
 
 	SELF_SEEN, // opens of the tracer itself: they prove that the program runs
@@ -32,6 +36,11 @@ enum slot {
 	SELF,   // the tracer's own tgid, whose opens make no records
 	HOOKED, // a sum of HOOKED_…
 	PID,    // with PID_SLOT, the tgid of the one process to trace
+	ROOT,   // the tgid of the process to follow, until it is among them; 0 for none
+
+	// While user space looks for processes to follow, it wants to know of those that are
+	// made.
+	LOOKING,
 
 	SLOTS,
 };

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_FOLLOW_H
+#define _OPENSNOOP_FOLLOW_H
+
+// Processes and all that descend from them.
+//
+// A process is followed by its tgid: what its threads make is followed, and it goes when its
+// last thread does. A thread that executes a program and is not the first takes the tgid.
+
+#include <opensnoop/maps.h>
+#include <opensnoop/task.h>
+
+static __always_inline void follow(u32 tgid)
+{
+	if (put_followed(&tgid))
+		add(UNFOLLOWED, 1);
+}
+
+// is_root reports whether the current process, with this pid_tgid in the tracer's pid
+// namespace, is the one to follow, and follows it.
+static __always_inline bool is_root(u64 id, u64 local)
+{
+	u64 *root = slot(ROOT);
+
+	if (!root || !*root || local >> 32 != *root)
+		return false;
+	*root = 0;
+	follow(id >> 32);
+	return true;
+}
+
+// is_followed reports whether the current process is followed.
+static __always_inline bool is_followed(u64 local)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tgid = id >> 32;
+
+	return find_followed(&tgid) || is_root(id, local);
+}
+
+#ifdef FOLLOW
+// sched_process_fork(struct task_struct *parent, struct task_struct *child). The parent is the
+// one that calls, also with CLONE_PARENT.
+static __always_inline int on_task_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 parent = id >> 32, child = member(ctx->args[1], TASK_TGID);
+
+	if (child == parent)
+		return 0; // a thread
+	if (told(LOOKING))
+		put_fork(&child, &parent);
+	if (is_followed(local_id(id)))
+		follow(child);
+	return 0;
+}
+
+// sched_process_exit(struct task_struct *task), which comes for each thread
+static __always_inline int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (find_followed(&tgid) && !(u32)member(task_member(TASK_SIGNAL), SIGNAL_LIVE))
+		delete_followed(&tgid);
+	return 0;
+}
+#endif
+
+#endif

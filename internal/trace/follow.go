@@ -1,0 +1,210 @@
+package trace
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/cilium/ebpf"
+
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/probe"
+)
+
+// follow begins to follow the roots of the filter and all that descend from them. From its
+// return on none is missed that a followed process makes.
+func (s *Session) follow() (err error) {
+	if len(s.filter.Roots) == 0 {
+		return nil
+	}
+	if s.followed, err = s.module.Map("followed"); err != nil {
+		return err
+	}
+	_, foreign := kernel.CurrentPIDNamespace()
+	switch {
+	case !s.filter.Running:
+		// Its number in the kernel, which may not be the one here, shows when it does
+		// something.
+		if err := s.setSlot(slotRoot, uint64(s.filter.Roots[0])); err != nil {
+			return err
+		}
+	case foreign:
+		return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
+	default:
+		for _, pid := range s.filter.Roots {
+			if err := s.followed.Put(pid, pid); err != nil {
+				return fmt.Errorf("following the process %d: %w", pid, err)
+			}
+		}
+		if err := s.setSlot(slotLooking, 1); err != nil {
+			return err
+		}
+	}
+	for i := range probe.Follow {
+		if _, err := s.attach(&probe.Follow[i]); err != nil {
+			return fmt.Errorf("following processes: %w", err)
+		}
+	}
+	if s.filter.Running {
+		return s.findDescendants()
+	}
+	return nil
+}
+
+// process is one that /proc shows.
+type process struct {
+	pid, parent, group, session uint32
+	ended                       bool // and waits for its parent to know
+}
+
+// findDescendants follows what the roots have started before. What is made meanwhile the
+// program tells, as its parent may be found later.
+func (s *Session) findDescendants() error {
+	forks, err := s.module.Map("forks")
+	if err != nil {
+		return err
+	}
+	there, err := processes("/proc")
+	if err != nil {
+		return err
+	}
+	parents := make(map[uint32]uint32)
+	for _, p := range there {
+		parents[p.pid] = p.parent
+	}
+	// Once nothing is added, all parents are followed, and the program follows what they make.
+	for added := true; added; {
+		var child, parent uint32
+		for all := forks.Iterate(); all.Next(&child, &parent); {
+			parents[child] = parent
+		}
+		if added, err = s.followChildren(parents); err != nil {
+			return err
+		}
+	}
+	if err := s.setSlot(slotLooking, 0); err != nil {
+		return err
+	}
+	s.orphans = s.countOrphans(there)
+	return s.forgetEnded()
+}
+
+// followChildren follows the processes whose parents are, and reports whether there were any.
+func (s *Session) followChildren(parents map[uint32]uint32) (added bool, err error) {
+	for pid, parent := range parents {
+		if !s.follows(parent) || s.follows(pid) {
+			continue
+		}
+		if err := s.followed.Put(pid, pid); err != nil {
+			return added, fmt.Errorf("following the process %d: %w", pid, err)
+		}
+		added = true
+	}
+	return added, nil
+}
+
+func (s *Session) follows(pid uint32) bool {
+	var value uint32
+	return s.followed.Lookup(pid, &value) == nil
+}
+
+// forgetEnded takes those out that ended before they were put in: their end has been.
+func (s *Session) forgetEnded() error {
+	var pid, value uint32
+	var ended []uint32
+	for all := s.followed.Iterate(); all.Next(&pid, &value); {
+		if p, err := readProcess("/proc", pid); errors.Is(err, os.ErrNotExist) || err == nil && p.ended {
+			ended = append(ended, pid)
+		}
+	}
+	for _, pid := range ended {
+		if err := s.followed.Delete(pid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// countOrphans counts the processes that are likely to descend from followed ones, of whose
+// session or group they are, but whose parents had ended before.
+func (s *Session) countOrphans(there []process) int {
+	groups, sessions := make(map[uint32]bool), make(map[uint32]bool)
+	for _, p := range there {
+		if s.follows(p.pid) {
+			groups[p.group] = true
+		}
+	}
+	for _, root := range s.filter.Roots {
+		sessions[root] = true // that it has made
+	}
+	n := 0
+	for _, p := range there {
+		if !s.follows(p.pid) && !p.ended && p.parent == 1 && (groups[p.group] || sessions[p.session]) {
+			n++
+		}
+	}
+	return n
+}
+
+// Orphans is how many processes are likely to descend from those to follow, but had lost
+// their parents before the session began, so that nothing tells. They are not followed.
+func (s *Session) Orphans() int { return s.orphans }
+
+// Followed is how many processes are followed now.
+func (s *Session) Followed() int {
+	if s.followed == nil {
+		return 0
+	}
+	n := 0
+	var pid, value uint32
+	for all := s.followed.Iterate(); all.Next(&pid, &value); {
+		n++
+	}
+	return n
+}
+
+// Unfollowed is how many processes should have been followed, but there were too many.
+func (s *Session) Unfollowed() (uint64, error) { return s.slot(slotUnfollowed) }
+
+// processes are all that /proc shows.
+func processes(proc string) ([]process, error) {
+	dir, err := os.Open(proc)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var all []process
+	for _, name := range names {
+		pid, err := strconv.ParseUint(name, 10, 32)
+		if err != nil {
+			continue
+		}
+		if p, err := readProcess(proc, uint32(pid)); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// readProcess reads what /proc says of a process. The comm in it may be anything, a
+// parenthesis too.
+func readProcess(proc string, pid uint32) (process, error) {
+	text, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", proc, pid))
+	if err != nil {
+		return process{}, err
+	}
+	p := process{pid: pid}
+	end := bytes.LastIndexByte(text, ')')
+	var state string
+	if _, err := fmt.Sscan(string(text[end+1:]), &state, &p.parent, &p.group, &p.session); err != nil {
+		return process{}, fmt.Errorf("%s/%d/stat: %w", proc, pid, err)
+	}
+	p.ended = state == "Z" || state == "X"
+	return p, nil
+}
