@@ -22,6 +22,8 @@ func addCompletions(cmd *cobra.Command) {
 		"pid":         processes,
 		"uid":         userNames,
 		"euid":        userNames,
+		"exclude-uid": userNames,
+		"exclude-pid": processes,
 		"columns":     columnLists,
 		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
 		"probe":       func(string) []string { return probe.Names() },

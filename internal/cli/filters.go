@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -56,6 +57,46 @@ func (c *comms) Set(text string) error {
 
 func (c *comms) String() string { return strings.Join(*c, ",") }
 func (*comms) Type() string     { return "COMM" }
+
+// errnos are errors, given by symbol or by number.
+type errnos []syscall.Errno
+
+func (e *errnos) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		if n, err := strconv.ParseUint(part, 10, 12); err == nil && n > 0 {
+			*e = append(*e, syscall.Errno(n))
+			continue
+		}
+		n := slices.IndexFunc(errnoNames(), func(name string) bool { return name != "" && strings.EqualFold(name, part) })
+		if n < 0 {
+			if near := spell.Nearest(strings.ToUpper(part), slices.DeleteFunc(errnoNames(), func(name string) bool { return name == "" })); near != "" {
+				return fmt.Errorf("%q is no error: did you mean %s?", part, near)
+			}
+			return fmt.Errorf("%q is no error: expected one such as ENOENT, or its number", part)
+		}
+		*e = append(*e, syscall.Errno(n))
+	}
+	return nil
+}
+
+// errnoNames are the symbols of errors, by their numbers.
+func errnoNames() []string {
+	names := make([]string, 256)
+	for n := range names {
+		names[n] = unix.ErrnoName(syscall.Errno(n))
+	}
+	return names
+}
+
+func (e *errnos) String() string {
+	parts := make([]string, len(*e))
+	for i, n := range *e {
+		parts[i] = unix.ErrnoName(n)
+	}
+	return strings.Join(parts, ",")
+}
+
+func (*errnos) Type() string { return "ERROR" }
 
 // openFlags are flags of open(2), any of which an open must have.
 type openFlags []filter.Flag

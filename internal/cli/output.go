@@ -94,7 +94,8 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 			switch {
 			case c.Name == columnPath && o.fullPath:
 				return false
-			case c.Name == "euid" && len(opts.Filter.EUIDs) > 0, c.Name == "realpath" && len(opts.Filter.RealPaths) > 0:
+			case c.Name == "euid" && len(opts.Filter.EUIDs) > 0, c.Name == "realpath" && len(opts.Filter.RealPaths) > 0,
+				c.Name == "exe" && len(opts.Filter.Exes) > 0:
 				return false
 			}
 			return c.OnDemand || trace.Supports(c.Needs) != nil
@@ -108,9 +109,11 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 		{"uid", o.printUID || len(opts.Filter.UIDs) > 0},
 		{"euid", len(opts.Filter.EUIDs) > 0},
 		{"tid", len(opts.Filter.TIDs) > 0},
-		{"err", opts.Filter.Failed},
+		{"fd", opts.Filter.Success},
+		{"err", opts.Filter.Failed || len(opts.Filter.Errnos) > 0},
 		{"flags", o.extended || len(opts.Filter.Flags) > 0},
 		{"mode", o.extended},
+		{"exe", len(opts.Filter.Exes) > 0},
 		{"realpath", len(opts.Filter.RealPaths) > 0},
 	} {
 		if column.added {

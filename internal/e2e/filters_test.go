@@ -77,6 +77,11 @@ func TestFilters(t *testing.T) {
 		{[]string{"-n", "closer", "-n", "pen"}, all},
 		{[]string{"-n", "closer"}, nil},
 		{[]string{"-u", "root"}, all},
+		{[]string{"--success"}, []string{"there", "new", "written", "deep"}},
+		{[]string{"--errno", "ENOENT,EACCES"}, []string{"missing", "end-of-opener"}},
+		{[]string{"--exclude-name", "opener"}, nil},
+		{[]string{"--exe", opener, "--exclude-uid", "nobody", "--exclude-pid", "1", "--euid", "root"}, all},
+		{[]string{"--exe", "/bin/**"}, nil},
 		{[]string{"-u", "nobody,12345"}, nil},
 		{[]string{"-u", "nobody", "-n", "opener"}, nil},
 	}

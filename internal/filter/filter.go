@@ -5,6 +5,7 @@ package filter
 import (
 	"bytes"
 	"slices"
+	"syscall"
 
 	"opensnoop/internal/event"
 )
@@ -36,14 +37,24 @@ type Filter struct {
 	Cgroups         string
 	MountNamespaces string
 
-	Failed bool   // only opens that fail
-	Flags  []Flag // any of them
+	Failed  bool            // only opens that fail
+	Success bool            // only opens that succeed
+	Errnos  []syscall.Errno // only opens that fail so
+
+	ExcludedPIDs  []uint32 // processes not to show
+	ExcludedUIDs  []uint32 // users not to show
+	ExcludedComms []string // parts of comms, as Comms, not to show
+
+	Flags []Flag // any of them
 
 	// Paths are the files to show, ExcludedPaths those not to: by their absolute paths for
 	// globs that begin with a slash, by their names as they were passed for the others. Of
 	// both the kernel compares only how they start.
 	Paths         Globs
 	ExcludedPaths Globs
+
+	// Exes are the programs that open: any of them, by their absolute paths.
+	Exes Globs
 
 	// RealPaths are the files to show that are really opened, links followed: any of them.
 	RealPaths Globs
@@ -55,8 +66,17 @@ type Flag struct{ Mask, Value uint64 }
 // Fields are those that a record needs for the filter.
 func (f *Filter) Fields() event.Fields {
 	var fields event.Fields
-	if f.Failed {
+	if f.Failed || f.Success || len(f.Errnos) > 0 {
 		fields |= event.Result
+	}
+	if len(f.ExcludedUIDs) > 0 {
+		fields |= event.UID
+	}
+	if len(f.ExcludedComms) > 0 {
+		fields |= event.Process
+	}
+	if len(f.Exes) > 0 {
+		fields |= event.Exe
 	}
 	if len(f.Flags) > 0 {
 		fields |= event.Flags
@@ -75,20 +95,21 @@ func (f *Filter) Fields() event.Fields {
 
 // Narrows reports whether it does not take all opens.
 func (f *Filter) Narrows() bool {
-	return f.NarrowsNames() || f.Failed || len(f.Flags) > 0 || len(f.PIDs)+len(f.Roots)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms) > 0 ||
-		f.Cgroups != "" || f.MountNamespaces != ""
+	return f.NarrowsLate() || f.Failed || f.Cgroups != "" || f.MountNamespaces != "" ||
+		len(f.Flags)+len(f.PIDs)+len(f.Roots)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms) > 0
 }
 
-// NarrowsNames reports whether it chooses opens by their names.
-func (f *Filter) NarrowsNames() bool { return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths) > 0 }
+// NarrowsLate reports whether it chooses opens by what the kernel does not look at where it
+// only counts them.
+func (f *Filter) NarrowsLate() bool {
+	return f.Success || len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes)+len(f.Errnos)+
+		len(f.ExcludedPIDs)+len(f.ExcludedUIDs)+len(f.ExcludedComms) > 0
+}
 
 // Wants reports whether an event of those that the BPF program lets through is to be
 // shown.
 func (f *Filter) Wants(e *event.Event) bool {
-	if f.Failed && (e.Result >= 0 || e.Result == event.ResultUnknown) {
-		return false
-	}
-	if !f.kernelHasComms() && !f.wantsComm(e.Comm) && !f.wantsComm(e.Process) {
+	if !f.wantsResult(e) || !f.wantsProcess(e) {
 		return false
 	}
 	if len(f.Paths) > 0 && !f.Paths.show(e) {
@@ -103,6 +124,37 @@ func (f *Filter) Wants(e *event.Event) bool {
 // byPath reports whether absolute paths are compared.
 func (f *Filter) byPath() bool { return f.Paths.byPath() || f.ExcludedPaths.byPath() }
 
-func (f *Filter) wantsComm(comm []byte) bool {
-	return slices.ContainsFunc(f.Comms, func(part string) bool { return bytes.Contains(comm, []byte(part)) })
+// wantsResult reports whether opens are wanted that end as an event's. One of which that is
+// not known has neither failed nor succeeded.
+func (f *Filter) wantsResult(e *event.Event) bool {
+	known := e.Result != event.ResultUnknown
+	switch {
+	case f.Failed && (e.Result >= 0 || !known):
+		return false
+	case f.Success && e.Result < 0:
+		return false
+	}
+	return len(f.Errnos) == 0 || known && slices.Contains(f.Errnos, syscall.Errno(-e.Result))
+}
+
+// wantsProcess reports whether an event's process is wanted, as far as the kernel has not
+// looked.
+func (f *Filter) wantsProcess(e *event.Event) bool {
+	switch {
+	case !f.kernelHasComms() && !hasComm(f.Comms, e):
+		return false
+	case slices.Contains(f.ExcludedPIDs, e.TGID), hasComm(f.ExcludedComms, e):
+		return false
+	case e.Fields.Has(event.UID) && slices.Contains(f.ExcludedUIDs, e.UID):
+		return false
+	}
+	return len(f.Exes) == 0 || e.Exe.Problem.Absolute() && f.Exes.Match(e.Exe.Path)
+}
+
+// hasComm reports whether one of the parts is in the comm of an event's thread, or of its
+// process.
+func hasComm(parts []string, e *event.Event) bool {
+	return slices.ContainsFunc(parts, func(part string) bool {
+		return bytes.Contains(e.Comm, []byte(part)) || bytes.Contains(e.Process, []byte(part))
+	})
 }

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"slices"
+	"syscall"
 	"testing"
 
 	"opensnoop/internal/event"
@@ -82,6 +83,20 @@ func TestWants(t *testing.T) {
 		{"the process's comm", Filter{Comms: []string{"x", "build"}}, &event.Event{Comm: []byte("worker"), Process: []byte("builder")}, true},
 		{"a comm", Filter{Comms: []string{"a", "b", "ash"}}, &event.Event{Comm: []byte("bash")}, true},
 		{"another comm", Filter{Comms: []string{"x", "y", "z"}}, &event.Event{Comm: []byte("bash")}, false},
+		{"succeeded, as wanted", Filter{Success: true}, named("/x", 3), true},
+		{"failed, and not wanted", Filter{Success: true}, named("/x", -2), false},
+		{"an error", Filter{Errnos: []syscall.Errno{syscall.EACCES, syscall.ENOENT}}, named("/x", -2), true},
+		{"another error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", -2), false},
+		{"no error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", 3), false},
+		{"an unknown result", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", event.ResultUnknown), false},
+		{"an excluded process", Filter{ExcludedPIDs: []uint32{5, 7}}, &event.Event{TGID: 7}, false},
+		{"another process", Filter{ExcludedPIDs: []uint32{5, 7}}, &event.Event{TGID: 6}, true},
+		{"an excluded user", Filter{ExcludedUIDs: []uint32{5}}, &event.Event{UID: 5, Fields: event.UID}, false},
+		{"an excluded comm", Filter{ExcludedComms: []string{"ash"}}, &event.Event{Comm: []byte("bash")}, false},
+		{"an excluded process's comm", Filter{ExcludedComms: []string{"ash"}}, &event.Event{Comm: []byte("worker"), Process: []byte("bash")}, false},
+		{"a program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Path: []byte("/etc/x")}}, true},
+		{"another program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Path: []byte("/x")}}, false},
+		{"no program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Problem: event.PathNone}}, false},
 		{"failed", Filter{Failed: true}, named("/x", -2), true},
 		{"succeeded", Filter{Failed: true}, named("/x", 0), false},
 		{"unknown", Filter{Failed: true}, named("/x", event.ResultUnknown), false},

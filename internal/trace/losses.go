@@ -100,7 +100,7 @@ func (s *Session) Losses() (l Losses, err error) {
 		}
 	}
 	add(opens, !s.filter.Narrows())
-	add(seen, !s.filter.NarrowsNames())
+	add(seen, !s.filter.NarrowsLate())
 	return l, nil
 }
 
