@@ -61,8 +61,12 @@ var shapes = map[string]struct {
 		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe, "walk_enter": ebpf.Kprobe, "walk_submit": ebpf.RawTracepoint},
 	},
 	"tracepoint with paths and results": {
-		append([]string{"-DPROBE_TRACEPOINT", "-DFIELDS=127", "-DURING_CQE"}, offsets...),
-		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_submit": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
+		append([]string{"-DPROBE_TRACEPOINT", "-DFIELDS=1023", "-DURING_CQE"}, offsets...),
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_submit": ebpf.RawTracepoint, "walk_return": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
+	},
+	"tracepoint that follows": {
+		append([]string{"-DPROBE_TRACEPOINT", "-DFOLLOW"}, offsets...),
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "task_exit": ebpf.RawTracepoint},
 	},
 	"tracepoint with everything": {
 		append([]string{"-DPROBE_TRACEPOINT"}, everything...),
@@ -76,6 +80,8 @@ var offsets = []string{
 	"-DTASK_GROUP_LEADER=32", "-DTASK_COMM=40", "-DTASK_FS=48", "-DTASK_FILES=56", "-DFS_USERS=0", "-DFS_SEQ=8", "-DFS_ROOT=24", "-DFS_PWD=40",
 	"-DFILES_FDT=32", "-DFDT_MAX=0", "-DFDT_FD=8", "-DFILE_PATH=64", "-DMOUNT_PARENT=16", "-DMOUNT_MOUNTPOINT=24", "-DMOUNT_MNT=32", "-DMOUNT_ROOT=32",
 	"-DMOUNT_NS=224", "-DDENTRY_SEQ=4", "-DDENTRY_PPREV=16", "-DDENTRY_PARENT=24", "-DDENTRY_LEN=36", "-DDENTRY_NAME=40", "-DDENTRY_INAME=56",
+	"-DTASK_MM=64", "-DMM_EXE_FILE=64", "-DFILE_INODE=32", "-DFILE_MODE=4", "-DINODE_SB=40", "-DINODE_INO=64", "-DSB_DEV=16", "-DSB_FLAGS=80", "-DSB_TYPE=40", "-DTYPE_NAME=0",
+	"-DTASK_SIGNAL=72", "-DSIGNAL_LIVE=4",
 }
 
 var everything = append([]string{

@@ -38,7 +38,7 @@ var options = []option{
 	{name: "CONFIG_NET_ACT_BPF", unneeded: "it is for network filters"},
 	{name: "CONFIG_IKHEADERS", unneeded: "opensnoop needs no kernel headers"},
 	{name: "CONFIG_FTRACE_SYSCALLS", unneeded: "opensnoop uses raw tracepoints"},
-	{name: "CONFIG_DEBUG_INFO_BTF", status: Warn, meaning: "the kernel does not describe its types, which paths (-F, --path by files), following, the columns ppid, euid, process and --mntnsmap need"},
+	{name: "CONFIG_DEBUG_INFO_BTF", status: Warn, meaning: "the kernel does not describe its types, which paths (-F, --path by files), following, the columns ppid, euid, process, pcomm and --mntnsmap need"},
 }
 
 // configuration judges the kernel's configuration, an option a check; in a single

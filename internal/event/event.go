@@ -52,6 +52,7 @@ type Event struct {
 	UID     uint32 // real user id, in the first user namespace
 	EUID    uint32 // effective user id, in the first user namespace
 	PPID    uint32 // the parent's process id; 0 if it is outside our pid namespace
+	PComm   []byte // the comm of the parent's first thread, as Comm
 	Process []byte // the comm of the process's first thread, as Comm
 	Flags   uint64 // O_RDONLY|…, as the program passed them (open(2))
 	Mode    uint32 // permissions for a new file, as the program passed them

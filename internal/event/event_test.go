@@ -11,7 +11,7 @@ import (
 func TestRoundTrip(t *testing.T) {
 	for name, e := range map[string]Event{
 		"nothing more":      {Time: 1, TGID: 2, TID: 3, Comm: []byte("cat"), Name: []byte("/etc/passwd")},
-		"the largest":       {Time: 1<<64 - 1, TGID: 1<<32 - 1, TID: 1<<32 - 1, Comm: []byte("fifteen chars.."), Name: bytes.Repeat([]byte{0xff}, NameMax), Fields: AllFields, UID: 1<<32 - 1, PPID: 1<<32 - 1, Flags: 1<<64 - 1, Mode: 1<<32 - 1, Result: 1<<31 - 1, EUID: 1<<32 - 1, Process: []byte("fifteen chars.."), Folder: Folder{DFD: -1, Base: Walk{Components: bytes.Repeat([]byte{0xff}, 4088)}, Root: Walk{Components: bytes.Repeat([]byte{0xff}, 4088)}}},
+		"the largest":       {Time: 1<<64 - 1, TGID: 1<<32 - 1, TID: 1<<32 - 1, Comm: []byte("fifteen chars.."), Name: bytes.Repeat([]byte{0xff}, NameMax), Fields: AllFields, UID: 1<<32 - 1, PPID: 1<<32 - 1, Flags: 1<<64 - 1, Mode: 1<<32 - 1, Result: 1<<31 - 1, EUID: 1<<32 - 1, Process: []byte("fifteen chars.."), PComm: []byte("p"), Folder: Folder{DFD: -1, Base: Walk{Components: bytes.Repeat([]byte{0xff}, 4088)}, Root: Walk{Components: bytes.Repeat([]byte{0xff}, 4088)}}},
 		"the user":          {Fields: UID, UID: 1000, Comm: []byte{}, Name: []byte("a")},
 		"the parent":        {Fields: PPID, PPID: 1, Comm: []byte{}, Name: []byte("a")},
 		"the flags":         {Fields: Flags, Flags: 0o2000000, Mode: 0o644, Comm: []byte{}, Name: []byte("a")},
@@ -19,7 +19,7 @@ func TestRoundTrip(t *testing.T) {
 		"an unknown result": {Fields: Result, Result: ResultUnknown, Comm: []byte{}, Name: []byte("a")},
 		"an empty name":     {Comm: []byte("a"), Name: []byte{}},
 		"a bad address":     {Comm: []byte("a"), NameKind: NameBad, Address: 1<<64 - 1},
-		"an unseen name":    {Comm: []byte("a"), NameKind: NameUnseen, Address: 5, Fields: AllFields, Result: ResultUnknown, Process: []byte{}, PathProblem: PathNoName},
+		"an unseen name":    {Comm: []byte("a"), NameKind: NameUnseen, Address: 5, Fields: AllFields, Result: ResultUnknown, Process: []byte{}, PComm: []byte{}, PathProblem: PathNoName},
 	} {
 		for _, padding := range []int{0, 1, 7} {
 			record := append(e.Append(nil), make([]byte, padding)...)
@@ -79,7 +79,7 @@ func TestUnreadParts(t *testing.T) {
 	e := Event{
 		Comm: []byte("a"), Name: []byte("name"), Fields: AllFields,
 		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354, EUID: 0x61626364,
-		Process: []byte("b"), Folder: Folder{DFD: 3}, Path: []byte("/name"),
+		Process: []byte("b"), PComm: []byte("c"), Folder: Folder{DFD: 3}, Path: []byte("/name"),
 		Inode: 1 << 40, Dev: 5, Created: true, Exe: Place{Path: []byte("/")}, Real: Place{Path: []byte("/")},
 	}
 	for unread := range AllFields + 1 {
@@ -104,6 +104,9 @@ func TestUnreadParts(t *testing.T) {
 		}
 		if unread.Has(Process) {
 			want.Process = nil
+		}
+		if unread.Has(PComm) {
+			want.PComm = nil
 		}
 		if unread.Has(Path) {
 			want.Folder, want.Path = Folder{}, nil

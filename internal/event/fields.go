@@ -17,10 +17,11 @@ const (
 	Path                       // Event.Folder and Event.Path
 	Exe                        // Event.Exe; needs Path
 	File                       // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
+	PComm                      // Event.PComm
 )
 
 // AllFields are all that there are.
-const AllFields = File<<1 - 1
+const AllFields = PComm<<1 - 1
 
 // A part is what a record has of a field.
 type part struct {
@@ -90,6 +91,11 @@ var parts = []part{
 			}
 			return e.Real.Walk.append(order.AppendUint32(b, created))
 		},
+	},
+	{
+		PComm, CommSize,
+		func(e *Event, b []byte) { e.PComm = comm(b) },
+		func(e *Event, b []byte) []byte { return appendComm(b, e.PComm) },
 	},
 }
 

@@ -66,6 +66,9 @@ int main(void)
 #if FIELDS & FIELD_PROCESS_BIT
 	memcpy(r.process, "its first one..", TASK_COMM_LEN);
 #endif
+#if FIELDS & FIELD_PCOMM_BIT
+	memcpy(r.pcomm, "its parent is..", TASK_COMM_LEN);
+#endif
 #if FIELDS & FIELD_PATH_BIT
 	r.dfd = -100;
 	r.base_len = sizeof(base);
@@ -115,7 +118,7 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
 	       FIELD_EUID == FIELD_EUID_BIT && FIELD_PROCESS == FIELD_PROCESS_BIT &&
 	       FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
-	       FIELD_FILE == FIELD_FILE_BIT, "Fields");
+	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT, "Fields");
 _Static_assert(UNREAD(1) == 1 << 16, "UNREAD");
 `
 
@@ -159,7 +162,7 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -228,6 +231,9 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(Process) {
 		e.Process = []byte("its first one..")
+	}
+	if fields.Has(PComm) {
+		e.PComm = []byte("its parent is..")
 	}
 	if fields.Has(Path) {
 		e.Folder = Folder{

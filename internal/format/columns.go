@@ -137,7 +137,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "process", Help: "name of the process: its first thread's", aliases: []string{"pcomm"}, Needs: event.Process, OnDemand: true,
+		Name: "process", Help: "name of the process: its first thread's", Needs: event.Process, OnDemand: true,
 		place: 55, header: "PROCESS", width: 16,
 		text: func(_ *rows, b []byte, e *event.Event) []byte {
 			return AppendEscaped(b, e.Process)
@@ -145,6 +145,17 @@ var Columns = []*Column{
 		fields: []field{
 			{name: "process", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Process...) }},
 			exact("process", func(e *event.Event) []byte { return e.Process }),
+		},
+	},
+	{
+		Name: "pcomm", Help: "name of the parent process", aliases: []string{"parent"}, Needs: event.PComm, OnDemand: true,
+		place: 85, header: "PCOMM", width: 16,
+		text: func(_ *rows, b []byte, e *event.Event) []byte {
+			return AppendEscaped(b, e.PComm)
+		},
+		fields: []field{
+			{name: "pcomm", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.PComm...) }},
+			exact("pcomm", func(e *event.Event) []byte { return e.PComm }),
 		},
 	},
 	{

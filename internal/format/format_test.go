@@ -51,7 +51,7 @@ var testEvents = []event.Event{
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("server"), Name: []byte("/srv/none"),
 		Fields: allFields, UID: 0, PPID: 1, Result: -int32(unix.ENFILE), Fixed: true},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
-		EUID: 1000, Process: []byte("bu\nilder"), Path: []byte("/home/a\xff/config.h"), Exe: event.Place{Path: []byte("/usr/bin/make")},
+		EUID: 1000, Process: []byte("bu\nilder"), PComm: []byte("sh"), Path: []byte("/home/a\xff/config.h"), Exe: event.Place{Path: []byte("/usr/bin/make")},
 		Inode: 1 << 40, Dev: 254<<20 | 3, Created: true, Real: event.Place{Path: []byte("/srv/a\xff/config.h")}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/proc/self/fd/5"), Fields: event.AllFields, Result: 3,
 		Path: []byte("/proc/self/fd/5"), Exe: event.Place{Path: []byte("/usr/bin/old"), Problem: event.PathDeletedFile},

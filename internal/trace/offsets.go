@@ -31,6 +31,11 @@ var membersOf = map[event.Fields][]member{
 		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
 		{"TASK_COMM", "task_struct", []string{"comm"}},
 	},
+	event.PComm: {
+		{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
+		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
+		{"TASK_COMM", "task_struct", []string{"comm"}},
+	},
 	event.Path: {
 		{"TASK_FS", "task_struct", []string{"fs"}},
 		{"TASK_FILES", "task_struct", []string{"files"}},
@@ -137,6 +142,7 @@ var described = []struct {
 	{event.PPID, "the parent's process id"},
 	{event.EUID, "the effective user id"},
 	{event.Process, "the process's own name"},
+	{event.PComm, "the parent's name"},
 	{event.Path, "the absolute path"},
 	{event.Exe, "the program of a process"},
 	{event.File, "the file that was opened"},

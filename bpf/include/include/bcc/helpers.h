@@ -118,10 +118,8 @@ static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 // clang-format on
 
-static inline __attribute__((always_inline)) void bpf_tail_call_(u64 map, void *ctx, int index)
-{
-	bpf_tail_call(ctx, map, index);
-}
+// libbcc gives the map as a number or as a pointer.
+#define bpf_tail_call_(map, ctx, index) bpf_tail_call(ctx, (u64)(map), index)
 
 // The arguments of a kernel function, in a kprobe, after the C calling conventions.
 // The parameter must not have the name of a member: it would stand for that too.

@@ -65,6 +65,11 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 #if FIELDS & FIELD_PPID
 	r->ppid = member(task_member(TASK_REAL_PARENT), TASK_TGID);
 #endif
+#if FIELDS & FIELD_PCOMM
+	u64 leader = member(task_member(TASK_REAL_PARENT), TASK_GROUP_LEADER);
+
+	bpf_probe_read_kernel(r->pcomm, sizeof(r->pcomm), (void *)leader + TASK_COMM);
+#endif
 #if FIELDS & FIELD_PROCESS
 	bpf_probe_read_kernel(r->process, sizeof(r->process),
 			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);

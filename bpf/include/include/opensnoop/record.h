@@ -26,6 +26,7 @@ enum name_kind {
 #define FIELD_PROCESS 32 // the comm of the process's first thread
 #define FIELD_PATH 64    // the folder that the name is relative to
 #define FIELD_EXE 128    // the program of the process; needs FIELD_PATH
+#define FIELD_PCOMM 512  // the comm of the parent's first thread
 #define FIELD_FILE 256   // the file that was opened; needs FIELD_PATH and FIELD_RESULT
 
 #ifndef FIELDS
@@ -129,6 +130,9 @@ struct record {
 	u32 created;  // not 0: this call made the file
 	u16 real_len; // the same from the opened file
 	u16 real_state;
+#endif
+#if FIELDS & FIELD_PCOMM
+	char pcomm[TASK_COMM_LEN];
 #endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
