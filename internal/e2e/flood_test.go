@@ -12,8 +12,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -137,7 +139,42 @@ func TestFloodIsCountedExactly(t *testing.T) {
 // Processes that interrupt each other, one of them real-time, show under their own names,
 // or are told as lost.
 func TestFloodsThatPreempt(t *testing.T) {
-	const floods, each = 6, 4000
+	floodsThatPreempt(t)
+}
+
+// The kernel skips kprobes while other BPF code runs on their CPU, which a system call that
+// changes a map is taken for, also while it is preempted.
+func TestFloodsThatMapsSkip(t *testing.T) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 4, ValueSize: 4, MaxEntries: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for range 3 {
+		writers.Go(func() {
+			for n := uint32(0); ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+					m.Put(n%1024, n)
+				}
+			}
+		})
+	}
+	defer writers.Wait()
+	defer close(stop)
+	floodsThatPreempt(t)
+}
+
+func floodsThatPreempt(t *testing.T) {
+	const floods = 6
+	each := 4000
+	if n, err := strconv.Atoi(os.Getenv("OPENSNOOP_FLOOD")); err == nil {
+		each = n
+	}
 	forEachProbe(t, func(t *testing.T, probe string) {
 		for _, columns := range []string{"fd,err,comm,pid,file", "comm,pid,file"} {
 			path := filepath.Join(t.TempDir(), "rows")
