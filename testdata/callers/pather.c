@@ -450,6 +450,25 @@ static void other_namespace(void)
 	check("on a mount of it", AT_FDCWD, "x", in("ns/sub/x"));
 }
 
+// A folder is in the path twice, by two mounts, the first time as the root of a jail.
+static void loop(void)
+{
+	MUST(unshare(CLONE_NEWNS));
+	MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	make_dir(in("p"));
+	make_dir(in("p/x"));
+	make_dir(in("p/x/inner"));
+	make_dir(in("p/x/inner/m"));
+	make_dir(in("looped"));
+	MUST(mount(in("p/x"), in("looped"), NULL, MS_BIND, NULL));
+	MUST(mount(in("p"), in("looped/inner/m"), NULL, MS_BIND, NULL));
+	MUST(chroot(in("looped/inner/m/x")));
+	MUST(chdir("/inner"));
+	check("in a loop of mounts", AT_FDCWD, "file", in("looped/inner/m/x/inner/file"));
+	check("absolute there", AT_FDCWD, "/file", in("looped/inner/m/x/file"));
+	check("up there", AT_FDCWD, "../../file", in("looped/inner/m/x/file"));
+}
+
 static void container(void)
 {
 	char *absolute;
@@ -510,7 +529,7 @@ int main(int argc, char **argv)
 {
 	void (*cases[])(void) = {
 		plain, real_files, odd_names, deleted, depths, too_deep, threads, unfaulted_names, jail,
-		mounts, escaped, overlay, other_namespace, container,
+		mounts, escaped, overlay, other_namespace, loop, container,
 	};
 
 	if (argc < 2)

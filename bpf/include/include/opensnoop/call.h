@@ -55,7 +55,6 @@ struct walk {
 	struct mounted top_on;
 	struct place at;   // which folder is next
 	struct mounted on; // at.mnt
-	u64 passed;        // where all is done but to read the folder
 	u32 start;         // of the components in the record's strings
 	u32 end;           // where the next goes
 	u32 last;          // where the last one is
@@ -63,6 +62,7 @@ struct walk {
 	u16 state;         // enum walk_state
 	u8 from;           // enum origin
 	u8 next;           // a sum of 1 << enum origin: from where to walk then
+	bool passed;       // where it is, all is done but to read the folder
 	bool chosen;       // from where
 	bool starts;       // a walk, or the same anew
 	bool ended;        // the walk, but not yet what has to be seen again

@@ -201,8 +201,9 @@ static __always_inline void read_folders(struct walk *w)
 	w->root = *(struct place *)(fs + FS_ROOT - FS_FROM);
 	w->pwd = *(struct place *)(fs + FS_PWD - FS_FROM);
 	w->seen_count = w->seen_again = 0;
+	// An odd count is one of a change under way, and never seen again.
 	if (*(u32 *)(fs + FS_USERS - FS_FROM) > 1)
-		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM));
+		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM) & ~1);
 }
 
 // start begins a walk, or begins it anew.
@@ -214,7 +215,7 @@ static __always_inline void start(struct record *r, struct walk *w)
 	w->end = w->start;
 	w->state = in_root ? WALK_IN_ROOT : 0;
 	w->ended = w->changed = false;
-	w->passed = 0;
+	w->passed = false;
 	if (!find_origin(r, w, &from)) {
 		stop(w, WALK_BAD);
 		return;
@@ -266,7 +267,7 @@ static __always_inline bool leave_mount(struct walk *w)
 // nothing, the next step reads the folder.
 static __always_inline void pass_mark(struct record *r, struct walk *w)
 {
-	w->passed = w->at.dentry;
+	w->passed = true;
 	if (at_top(w)) {
 		stop(w, 0);
 		return;
@@ -276,7 +277,7 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 		w->end++;
 	}
 	if (w->at.dentry == w->on.root) {
-		w->passed = 0;
+		w->passed = false;
 		leave_mount(w);
 	}
 }
@@ -313,14 +314,16 @@ static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 static __always_inline bool walk_up(struct record *r, struct walk *w)
 {
 	u64 at = w->at.dentry, mounted = w->on.root, top = w->top.dentry, root = w->root.dentry;
-	u64 passed = w->passed;
+	bool passed = w->passed;
 
+	w->passed = false;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < STEPS; i++) {
-		if ((at == mounted || at == top || at == root) && at != passed) {
+		if ((at == mounted || at == top || at == root) && !passed) {
 			w->at.dentry = at;
 			return true;
 		}
+		passed = false;
 		at = step(r, w, at);
 		if (!at)
 			return false;
