@@ -84,7 +84,7 @@ const ResultUnknown int32 = math.MinInt32
 // Decode fills e from a record, which may have bytes behind it: the perf buffer
 // pads. What e has of bytes points into the record, but for the Path, which takes the place
 // of the one that e had before.
-func (e *Event) Decode(record []byte) (err error) {
+func (e *Event) Decode(record []byte) error {
 	if len(record) < headerSize {
 		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), headerSize)
 	}
@@ -112,6 +112,26 @@ func (e *Event) Decode(record []byte) (err error) {
 	e.decodeParts(there, parts)
 	e.Comm = comm(rest)
 	rest = rest[CommSize:]
+	if err := e.decodeStrings(there, parts, rest, nameLen); err != nil {
+		return err
+	}
+	if e.Fields.Has(Path) {
+		e.Path, e.PathProblem = e.appendPath(path)
+	}
+	if e.Fields.Has(Exe) {
+		e.Exe.find(exe)
+		if e.Exe.Problem == PathClosed {
+			e.Exe.Problem = PathNone // as a kernel thread's
+		}
+	}
+	if e.Fields.Has(File) {
+		e.Real.find(real)
+	}
+	return nil
+}
+
+// decodeStrings takes what is behind the comm: the name of nameLen bytes, and those of parts.
+func (e *Event) decodeStrings(there Fields, parts, rest []byte, nameLen int) (err error) {
 	if e.Fields.Has(Path) && e.Folder.Base.State&walkNameLast != 0 {
 		e.Folder.Base.State &^= walkNameLast
 		if len(rest) < addressSize {
@@ -132,22 +152,8 @@ func (e *Event) Decode(record []byte) (err error) {
 			return err
 		}
 	}
-	if _, err := e.decodeTexts(there, parts, rest, endTexts); err != nil {
-		return err
-	}
-	if e.Fields.Has(Path) {
-		e.Path, e.PathProblem = e.appendPath(path)
-	}
-	if e.Fields.Has(Exe) {
-		e.Exe.find(exe)
-		if e.Exe.Problem == PathClosed {
-			e.Exe.Problem = PathNone // as a kernel thread's
-		}
-	}
-	if e.Fields.Has(File) {
-		e.Real.find(real)
-	}
-	return nil
+	_, err = e.decodeTexts(there, parts, rest, endTexts)
+	return err
 }
 
 // comm returns the comm that b begins with, without the NUL.

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_ORIGIN_H
+#define _OPENSNOOP_ORIGIN_H
+
+// Where walks begin, and what they share from there on: what has been seen, and the names that
+// are put behind each other.
+
+#include <opensnoop/call.h>
+#include <opensnoop/emit.h>
+#include <opensnoop/maps.h>
+
+#if FIELDS & FIELD_PATH
+
+// What is read at once stands so in all kernels.
+_Static_assert(FS_USERS < FS_SEQ && FS_SEQ < FS_ROOT && FS_PWD == FS_ROOT + sizeof(struct place),
+	       "fs_struct: users, seq, root, pwd");
+_Static_assert(MOUNT_MOUNTPOINT == MOUNT_PARENT + 8 && MOUNT_ROOT == MOUNT_PARENT + 16,
+	       "mount: mnt_parent, mnt_mountpoint, mnt.mnt_root");
+_Static_assert(DENTRY_SEQ < DENTRY_PPREV && DENTRY_PPREV < DENTRY_PARENT &&
+		       DENTRY_PARENT < DENTRY_LEN && DENTRY_LEN < DENTRY_NAME &&
+		       DENTRY_NAME < DENTRY_INAME,
+	       "dentry: d_seq, d_hash, d_parent, d_name, d_iname");
+
+#define DENTRY_FROM (DENTRY_SEQ & ~7)
+#define FS_FROM (FS_USERS & ~7)
+
+// A name of fewer bytes stands in the dentry itself: of 32 at least.
+#define INLINE_NAME 32
+
+// FRESH reads a member of a walk, or writes it, where the compiler would keep what it knows
+// of it in a register from step to step: the verifier then takes each step for another.
+#define FRESH(member) (*(volatile typeof(member) *)&(member))
+
+// stop ends the steps of a walk, and returns false.
+static __always_inline bool stop(struct walk *w, u32 state)
+{
+	w->state |= state;
+	w->ended = true;
+	return false;
+}
+
+// see notes what must be seen again; false if there is too much of it.
+static __always_inline bool see(struct walk *w, u64 at, u64 value)
+{
+	u32 n = FRESH(w->seen_count);
+
+	if (n >= SEEN_MAX)
+		return stop(w, WALK_MORE);
+	w->seen[n].at = at;
+	w->seen[n].value = value;
+	FRESH(w->seen_count) = n + 1;
+	return true;
+}
+
+static __always_inline void read_mount(u64 mnt, struct mounted *on)
+{
+	bpf_probe_read_kernel(on, sizeof(*on), (void *)mnt - MOUNT_MNT + MOUNT_PARENT);
+}
+
+// enter_mount goes to a place, which is on another mount than the one before.
+static __always_inline void enter_mount(struct walk *w, u64 mnt, u64 dentry)
+{
+	w->at.mnt = mnt;
+	w->at.dentry = dentry;
+	if (mnt == w->top.mnt)
+		w->on = w->top_on; // mostly
+	else
+		read_mount(mnt, &w->on);
+}
+
+// descriptor returns the struct file of a descriptor of the current task; 0 if there is none.
+// Another thread may close it meanwhile: it is to be seen again.
+static __always_inline u64 descriptor(struct walk *w, u32 fd)
+{
+	u64 fdt = member(task_member(TASK_FILES), FILES_FDT);
+	u64 fds, file;
+
+	if (fd >= (u32)member(fdt, FDT_MAX))
+		return 0;
+	fds = member(fdt, FDT_FD);
+	file = member(fds, fd * 8);
+	see(w, fds + fd * 8, file);
+	return file;
+}
+
+// append puts the name of a folder behind the components, which stands at `name`, or `here` if
+// it is short.
+static __always_inline bool append(struct record *r, struct walk *w, u64 name, u32 len, u64 *here)
+{
+	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	char *to = r->name + end;
+
+	if (len >= COMPONENT_MAX || end + len + 1 - w->start > WALK_MAX || end + len >= STRINGS_MAX)
+		return stop(w, WALK_MORE);
+	if (here) {
+#pragma unroll
+		for (int i = 0; i < INLINE_NAME / 8; i++)
+			((u64 *)to)[i] = here[i];
+	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
+		w->changed = true;
+		return false;
+	}
+#ifdef TOPS
+	w->last = end;
+#endif
+	FRESH(w->end) = end + len + 1;
+	return true;
+}
+
+#if FIELDS & FIELD_FILE
+#define FMODE_CREATED 0x100000
+#define SB_NOUSER (1U << 31)
+
+// append_text appends a short name of which the length is not known.
+static __always_inline void append_text(struct record *r, struct walk *w, u64 text)
+{
+	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	long n = bpf_probe_read_kernel_str(r->name + end, TASK_COMM_LEN, (void *)text);
+
+	if (n > 0)
+		FRESH(w->end) = end + n;
+}
+
+// read_file reads what an opened file is. One of a file system that nothing can be mounted of,
+// as a pipe's, has no path: in its place are its own name and that of the file system.
+static __always_inline void read_file(struct record *r, struct walk *w, u64 file)
+{
+	u64 inode = member(file, FILE_INODE);
+	u64 super = member(inode, INODE_SB);
+	u64 number = member(inode, INODE_INO);
+	u64 dentry = member(file, FILE_PATH + 8);
+
+	r->inode[0] = number;
+	r->inode[1] = number >> 32;
+	r->dev = member(super, SB_DEV);
+	r->created = (u32)member(file, FILE_MODE) & FMODE_CREATED;
+	if (!((u32)member(super, SB_FLAGS) & SB_NOUSER))
+		return;
+	w->state |= WALK_SPECIAL;
+	w->ended = true;
+	append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), NULL);
+	append_text(r, w, member(member(super, SB_TYPE), TYPE_NAME));
+}
+#endif
+
+// find_origin sets where the walk begins; false if that is nowhere.
+static __always_inline bool find_origin(struct record *r, struct walk *w, struct place *from)
+{
+	u64 file = 0;
+
+	if (w->from == FROM_ROOT) {
+		*from = w->root;
+		return true;
+	}
+	if (w->from == FROM_BASE) {
+		if (r->dfd == AT_FDCWD) {
+			*from = w->pwd;
+			return true;
+		}
+		file = descriptor(w, r->dfd);
+	}
+#if FIELDS & FIELD_EXE
+	if (w->from == FROM_EXE) {
+		u64 mm = task_member(TASK_MM);
+
+		file = mm ? member(mm, MM_EXE_FILE) : 0;
+	}
+#endif
+#if FIELDS & FIELD_FILE
+	if (w->from == FROM_FILE) {
+		file = descriptor(w, r->result);
+		if (file)
+			read_file(r, w, file);
+	}
+#endif
+	return file && !bpf_probe_read_kernel(from, sizeof(*from), (void *)file + FILE_PATH);
+}
+
+// read_folders reads what the current task has of folders. That is to be seen again if other
+// threads may change it meanwhile.
+static __always_inline void read_folders(struct walk *w)
+{
+	char fs[FS_PWD + sizeof(struct place) - FS_FROM] __attribute__((aligned(8))) = {};
+	u64 at = task_member(TASK_FS);
+
+	bpf_probe_read_kernel(fs, sizeof(fs), (void *)at + FS_FROM);
+	w->root = *(struct place *)(fs + FS_ROOT - FS_FROM);
+	w->pwd = *(struct place *)(fs + FS_PWD - FS_FROM);
+	w->seen_count = w->seen_again = 0;
+	// An odd count is one of a change under way, and never seen again.
+	if (*(u32 *)(fs + FS_USERS - FS_FROM) > 1)
+		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM) & ~1);
+}
+
+// start begins a walk, or begins it anew.
+static __always_inline void start(struct record *r, struct walk *w)
+{
+	bool in_root = w->from == FROM_BASE && r->base_state & WALK_IN_ROOT;
+	struct place from = {};
+
+	w->end = w->start;
+	w->state = in_root ? WALK_IN_ROOT : 0;
+	w->ended = w->changed = false;
+	w->passed = false;
+	if (!find_origin(r, w, &from)) {
+		stop(w, WALK_BAD);
+		return;
+	}
+	if (in_root)
+		w->root = from;
+	if (w->from == FROM_EXE || w->from == FROM_FILE)
+		w->root.dentry = 0; // where that is does not matter
+	if (!(w->state & WALK_SPECIAL))
+		enter_mount(w, from.mnt, from.dentry);
+}
+
+#endif
+
+#endif
