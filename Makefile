@@ -105,8 +105,8 @@ test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestru
 
 test-guest-%:
 	@echo "end-to-end suite in a guest with Linux $*:"
-	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 40m \
-		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 35m" ./internal/e2e
+	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 60m \
+		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 55m" ./internal/e2e
 
 # Each fuzz target for a while.
 FUZZTIME ?= 30s

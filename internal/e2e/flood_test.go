@@ -139,7 +139,7 @@ func TestFloodIsCountedExactly(t *testing.T) {
 // Processes that interrupt each other, one of them real-time, show under their own names,
 // or are told as lost.
 func TestFloodsThatPreempt(t *testing.T) {
-	floodsThatPreempt(t)
+	floodsThatPreempt(t, 4000, "fd,err,comm,pid,file", "comm,pid,file")
 }
 
 // The kernel skips kprobes while other BPF code runs on their CPU, which a system call that
@@ -166,17 +166,18 @@ func TestFloodsThatMapsSkip(t *testing.T) {
 	}
 	defer writers.Wait()
 	defer close(stop)
-	floodsThatPreempt(t)
+	floodsThatPreempt(t, 1000, "comm,pid,file")
 }
 
-func floodsThatPreempt(t *testing.T) {
+// floodsThatPreempt floods with several processes, so often each, and compares the rows of
+// these columns.
+func floodsThatPreempt(t *testing.T, each int, columns ...string) {
 	const floods = 6
-	each := 4000
 	if n, err := strconv.Atoi(os.Getenv("OPENSNOOP_FLOOD")); err == nil {
 		each = n
 	}
 	forEachProbe(t, func(t *testing.T, probe string) {
-		for _, columns := range []string{"fd,err,comm,pid,file", "comm,pid,file"} {
+		for _, columns := range columns {
 			path := filepath.Join(t.TempDir(), "rows")
 			names := make(map[string]string)
 			var herd []*waiting
