@@ -34,8 +34,12 @@ func countProcesses(n int, one, more string) string {
 
 // tellFollowed says which processes were not followed, or go on.
 func (r *run) tellFollowed(session *trace.Session) {
-	if n, err := session.Unfollowed(); err == nil && n > 0 {
-		r.messages.printf("%s not followed, as too many were at a time: what they opened is neither shown nor counted", countProcesses(int(n), "was", "were"))
+	certain, doubtful, err := session.Unfollowed()
+	if err == nil && certain > 0 {
+		r.messages.printf("%s not followed, as too many were at a time: what they opened is neither shown nor counted", countProcesses(int(certain), "was", "were"))
+	}
+	if err == nil && doubtful > 0 {
+		r.messages.printf("up to %s not followed, as the kernel skipped the BPF program where it had preempted it: what they opened is neither shown nor counted", countProcesses(int(doubtful), "was", "were"))
 	}
 	if r.command == nil {
 		return

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
@@ -152,7 +153,8 @@ func (s *Session) countOrphans(there []process) int {
 // their parents before the session began, so that nothing tells. They are not followed.
 func (s *Session) Orphans() int { return s.orphans }
 
-// Followed is how many processes are followed now.
+// Followed is how many processes are followed now. One of which the end was not seen, as the
+// kernel skipped the program, does not count, where its number is known here.
 func (s *Session) Followed() int {
 	if s.followed == nil {
 		return 0
@@ -160,13 +162,25 @@ func (s *Session) Followed() int {
 	n := 0
 	var pid, value uint32
 	for all := s.followed.Iterate(); all.Next(&pid, &value); {
-		n++
+		if s.foreignIDs || !errors.Is(unix.Kill(int(pid), 0), unix.ESRCH) {
+			n++
+		}
 	}
 	return n
 }
 
-// Unfollowed is how many processes should have been followed, but there were too many.
-func (s *Session) Unfollowed() (uint64, error) { return s.slot(slotUnfollowed) }
+// Unfollowed is how many processes should have been followed, but there were too many, and how
+// many more may be, as the kernel skipped the program that follows.
+func (s *Session) Unfollowed() (certain, doubtful uint64, err error) {
+	if s.followed == nil {
+		return 0, 0, nil
+	}
+	if certain, err = s.slot(slotUnfollowed); err != nil {
+		return 0, 0, err
+	}
+	doubtful, err = s.module.Misses(probe.Fork)
+	return certain, doubtful, err
+}
 
 // processes are all that /proc shows.
 func processes(proc string) ([]process, error) {
