@@ -22,7 +22,9 @@
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS, TIDS, UIDS, EUIDS
 //	                  "case 1: case 2:", so that many cost a binary search
-//	COMMS             "HAS(comm, "a", 1) || …"
+//	COMMS             "HAS(comm, "a", 1) || …", for the thread's or the process's
+//	PIDS_EXCLUDED, UIDS_EXCLUDED, COMMS_EXCLUDED
+//	                  the same for what not to show
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the
 //	                  loader puts the user's pinned map in its place
 //	FLAGS_WANTED      an expression of `flags`; needs FIELD_FLAGS
@@ -32,7 +34,7 @@
 //	                  the same for names of files from the tracer's root, with MAY_START;
 //	                  need FIELD_PATH
 //	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
-//	FAILED            only calls that fail; needs FIELD_RESULT
+//	RESULT_WANTED     an expression of `result`; needs FIELD_RESULT
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
 // bpf_task_pt_regs is there (5.15), URING_CQE if the tracepoint io_uring_complete has a

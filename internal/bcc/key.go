@@ -39,9 +39,16 @@ func (r *request) key(release kernel.Release) string {
 	add(r.Flags...)
 	add(shortcuts...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
-	add(release.Name, release.Build, release.Machine, release.Notes)
+	add(release.Name, release.Build, release.Machine, string(buildNotes()))
 	add(os.Getenv(libraryPath))
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// buildNotes are what its linker left in the running kernel, with an id of that build; empty if
+// that is not told.
+func buildNotes() []byte {
+	notes, _ := os.ReadFile("/sys/kernel/notes")
+	return notes
 }
 
 // libraryPath is where the dynamic linker looks for libraries first (ld.so(8)).

@@ -107,18 +107,12 @@ func (l *load) chdir(folder string) error {
 	return err
 }
 
-// deepFlood lets a load in a folder open and close a file there by its relative name.
-func deepFlood(d time.Duration, l *load) (float64, error) {
-	all, err := together([]*load{l}, "open %d %s", d.Milliseconds(), deepName)
-	if err != nil {
-		return 0, err
-	}
-	return all[0].each(), nil
-}
-
 // flood lets loads open and close a file all at a time, and for so long.
-func flood(d time.Duration, loads ...*load) ([]work, error) {
-	return together(loads, "open %d %s", d.Milliseconds(), floodName)
+func flood(d time.Duration, loads ...*load) ([]work, error) { return floodOf(d, floodName, loads...) }
+
+// floodOf is the same with a file of that name.
+func floodOf(d time.Duration, name string, loads ...*load) ([]work, error) {
+	return together(loads, "open %d %s", d.Milliseconds(), name)
 }
 
 // call lets a load make a system call that is no open for so long.

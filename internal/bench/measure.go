@@ -294,24 +294,11 @@ func (b *bench) filtered(t *tool) (values, error) {
 		return nil, err
 	}
 	defer c.close()
-	bare, err := flood(b.load, c.flood...)
-	if err != nil {
-		return nil, err
-	}
 	command := c.command(t)
 	if t.filter != nil {
 		command = append(command, t.filter(c.probe.pid())...)
 	}
-	r, err := b.start(t, command, c, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer r.abandon()
-	traced, err := flood(b.load, c.flood...)
-	if err != nil {
-		return nil, err
-	}
-	return values{openFiltered: (traced[0].each() - bare[0].each()) / 1e3}, r.stop()
+	return b.slowed(t, c, command, openFiltered, floodName)
 }
 
 // deep measures what an open costs by a name relative to a folder that is seven folders below
@@ -329,20 +316,25 @@ func (b *bench) deep(t *tool) (values, error) {
 	if err := c.flood[0].chdir(folder); err != nil {
 		return nil, err
 	}
-	bare, err := deepFlood(b.load, c.flood[0])
+	return b.slowed(t, c, c.command(t), openDeep, deepName)
+}
+
+// slowed measures how much a tool slows the opens of a name by the flood of a crew.
+func (b *bench) slowed(t *tool, c *crew, command []string, key, name string) (values, error) {
+	bare, err := floodOf(b.load, name, c.flood...)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.start(t, c.command(t), c, nil)
+	r, err := b.start(t, command, c, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer r.abandon()
-	traced, err := deepFlood(b.load, c.flood[0])
+	traced, err := floodOf(b.load, name, c.flood...)
 	if err != nil {
 		return nil, err
 	}
-	return values{openDeep: (traced - bare) / 1e3}, r.stop()
+	return values{key: (traced[0].each() - bare[0].each()) / 1e3}, r.stop()
 }
 
 // deepFolder makes that folder with the file in it.

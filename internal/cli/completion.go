@@ -2,11 +2,9 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +12,7 @@ import (
 
 	"opensnoop/internal/format"
 	"opensnoop/internal/probe"
+	"opensnoop/internal/proc"
 )
 
 // addCompletions tells the shell what may stand behind a flag.
@@ -64,15 +63,13 @@ func columnLists(typed string) []string {
 
 // processes are the ids of all processes, with their comms as descriptions.
 func processes(string) []string {
-	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	all, err := proc.All(proc.Root)
 	if err != nil {
 		return nil
 	}
 	var lines []string
-	for _, name := range names {
-		if comm, err := os.ReadFile(name); err == nil {
-			lines = append(lines, fmt.Sprintf("%s\t%q", filepath.Base(filepath.Dir(name)), bytes.TrimSpace(comm)))
-		}
+	for _, p := range all {
+		lines = append(lines, fmt.Sprintf("%d\t%q", p.PID, p.Comm))
 	}
 	return lines
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
 	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
@@ -88,46 +89,44 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if len(o.columns) > 0 {
 		return o.columns
 	}
+	added := o.added(&opts.Filter)
 	if o.format != formatTable {
 		// Programs skip what they do not need.
 		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
-			switch {
-			case c.Name == columnPath && o.fullPath:
-				return false
-			case c.Name == "euid" && len(opts.Filter.EUIDs) > 0, c.Name == "realpath" && len(opts.Filter.RealPaths) > 0,
-				c.Name == "exe" && len(opts.Filter.Exes) > 0:
-				return false
-			}
-			return c.OnDemand || trace.Supports(c.Needs) != nil
+			return !slices.Contains(added, c.Name) && (c.OnDemand || trace.Supports(c.Needs) != nil)
 		})
 	}
+	usual := format.Usual(added...)
+	if o.fullPath { // path is in its place
+		usual = slices.DeleteFunc(usual, func(c *format.Column) bool { return c.Name == "file" })
+	}
+	return usual
+}
+
+// added are the columns that flags add to the usual ones.
+func (o *outputOptions) added(f *filter.Filter) []string {
 	var added []string
 	for _, column := range []struct {
 		name  string
 		added bool
 	}{
-		{"uid", o.printUID || len(opts.Filter.UIDs) > 0},
-		{"euid", len(opts.Filter.EUIDs) > 0},
-		{"tid", len(opts.Filter.TIDs) > 0},
-		{"fd", opts.Filter.Success},
-		{"err", opts.Filter.Failed || len(opts.Filter.Errnos) > 0},
-		{"flags", o.extended || len(opts.Filter.Flags) > 0},
+		{"uid", o.printUID || len(f.UIDs) > 0},
+		{"euid", len(f.EUIDs) > 0},
+		{"tid", len(f.TIDs) > 0},
+		{"fd", f.Success},
+		{"err", f.Failed || len(f.Errnos) > 0},
+		{"flags", o.extended || len(f.Flags) > 0},
 		{"mode", o.extended},
-		{"exe", len(opts.Filter.Exes) > 0},
-		{"realpath", len(opts.Filter.RealPaths) > 0},
+		{"exe", len(f.Exes) > 0},
+		{"path", o.fullPath},
+		{"realpath", len(f.RealPaths) > 0},
 	} {
 		if column.added {
 			added = append(added, column.name)
 		}
 	}
-	usual := format.Usual(added...)
-	if o.fullPath {
-		usual[slices.Index(usual, format.Find("file"))] = format.Find(columnPath)
-	}
-	return usual
+	return added
 }
-
-const columnPath = "path"
 
 // fields returns what events must hold for the output.
 func (o *outputOptions) fields(opts *trace.Options) event.Fields {

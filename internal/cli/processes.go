@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/proc"
 )
 
 // checkProcesses returns those of the processes and threads that do not exist. It
@@ -62,20 +63,11 @@ func checkProc(readlink func(string) (string, error)) error {
 
 // threadGroup returns the process that a thread belongs to, by /proc.
 func threadGroup(tid uint32) (uint32, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	tgid, err := proc.ThreadGroup(proc.Root, tid)
 	if errors.Is(err, os.ErrNotExist) && !errors.Is(unix.Kill(int(tid), 0), unix.ESRCH) {
 		// It is hidden, by the option hidepid of /proc. Whether it is a process or a
 		// thread of one does not show.
 		return tid, nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		var tgid uint32
-		if n, _ := fmt.Sscanf(line, "Tgid: %d", &tgid); n == 1 {
-			return tgid, nil
-		}
-	}
-	return 0, errors.New("its status names no thread group")
+	return tgid, err
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"opensnoop/internal/proc"
 )
 
 // numbers counts how often each of the files /tree-N is in rows, and fails for other files
@@ -103,22 +104,19 @@ func TestFollowsAGrowingTree(t *testing.T) {
 	}
 }
 
-// descendants counts those of a process, by ps.
+// descendants counts those of a process.
 func descendants(t *testing.T, pid int) int {
 	t.Helper()
-	out, err := exec.Command("ps", "-eo", "pid=,ppid=").Output()
+	all, err := proc.All(proc.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	children := make(map[int][]int)
-	for line := range strings.Lines(string(out)) {
-		var child, parent int
-		if _, err := fmt.Sscan(line, &child, &parent); err == nil {
-			children[parent] = append(children[parent], child)
-		}
+	children := make(map[uint32][]uint32)
+	for _, p := range all {
+		children[p.Parent] = append(children[p.Parent], p.PID)
 	}
 	n := 0
-	for queue := children[pid]; len(queue) > 0; queue = append(queue[1:], children[queue[0]]...) {
+	for queue := children[uint32(pid)]; len(queue) > 0; queue = append(queue[1:], children[queue[0]]...) {
 		n++
 	}
 	return n

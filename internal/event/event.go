@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // headerSize is the size in bytes of what every record begins with. Parts follow, as
@@ -62,11 +61,9 @@ type Event struct {
 	// With Path: what the name is relative to, and by that the absolute path of what was to
 	// be opened, as somebody at a terminal would type it: without the . and the .. that the
 	// name begins with, and without slashes that say nothing. A .. behind a name stays, for
-	// a link may be there. With a problem it is what is known of the path: for one that is
-	// not [PathProblem.Absolute] without a slash in front.
-	Folder      Folder
-	Path        []byte // [Event.Append] does not heed it
-	PathProblem PathProblem
+	// a link may be there.
+	Folder Folder
+	Path   Place
 
 	Exe Place // with Exe: the program of the process
 
@@ -82,8 +79,8 @@ type Event struct {
 const ResultUnknown int32 = math.MinInt32
 
 // Decode fills e from a record, which may have bytes behind it: the perf buffer
-// pads. What e has of bytes points into the record, but for the Path, which takes the place
-// of the one that e had before.
+// pads. What e has of bytes points into the record, but for what is known of places, which
+// takes the memory of what e had before.
 func (e *Event) Decode(record []byte) error {
 	if len(record) < headerSize {
 		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), headerSize)
@@ -97,7 +94,7 @@ func (e *Event) Decode(record []byte) error {
 	if len(record) < headerSize+size+CommSize {
 		return fmt.Errorf("a record of %d bytes, too short for its parts of %d", len(record), size)
 	}
-	path, exe, real := e.Path[:0], e.Exe.Path[:0], e.Real.Path[:0]
+	path, exe, real := e.Path.Known[:0], e.Exe.Known[:0], e.Real.Known[:0]
 	*e = Event{
 		Time:     order.Uint64(record[0:]),
 		TGID:     order.Uint32(record[8:]),
@@ -116,7 +113,7 @@ func (e *Event) Decode(record []byte) error {
 		return err
 	}
 	if e.Fields.Has(Path) {
-		e.Path, e.PathProblem = e.appendPath(path)
+		e.Path.Known, e.Path.Problem = e.appendPath(path)
 	}
 	if e.Fields.Has(Exe) {
 		e.Exe.find(exe)
@@ -211,7 +208,7 @@ func StringsSize(record []byte) int {
 		return 0
 	}
 	size := int(order.Uint16(record[20:]))
-	for _, t := range slices.Concat(entryTexts, endTexts) {
+	for _, t := range allTexts {
 		if there.Has(t.field) {
 			size += int(order.Uint16(parts[there.offset(t.field)+t.at:]))
 		}
@@ -226,7 +223,7 @@ func StringsSize(record []byte) int {
 func (e *Event) Append(b []byte) []byte {
 	nameLen := len(e.Name)
 	if e.NameKind != NameRead {
-		nameLen = 8
+		nameLen = addressSize
 	}
 	b = order.AppendUint64(b, e.Time)
 	b = order.AppendUint32(b, e.TGID)

@@ -19,14 +19,14 @@ func TestRoundTrip(t *testing.T) {
 		"an unknown result": {Fields: Result, Result: ResultUnknown, Comm: []byte{}, Name: []byte("a")},
 		"an empty name":     {Comm: []byte("a"), Name: []byte{}},
 		"a bad address":     {Comm: []byte("a"), NameKind: NameBad, Address: 1<<64 - 1},
-		"an unseen name":    {Comm: []byte("a"), NameKind: NameUnseen, Address: 5, Fields: AllFields, Result: ResultUnknown, Process: []byte{}, PComm: []byte{}, PathProblem: PathNoName},
+		"an unseen name":    {Comm: []byte("a"), NameKind: NameUnseen, Address: 5, Fields: AllFields, Result: ResultUnknown, Process: []byte{}, PComm: []byte{}, Path: Place{Problem: PathNoName}},
 	} {
 		for _, padding := range []int{0, 1, 7} {
 			record := append(e.Append(nil), make([]byte, padding)...)
 			var got Event
 			if err := got.Decode(record); err != nil {
 				t.Errorf("%s, %d bytes of padding: %v", name, padding, err)
-			} else if got.Path, got.Exe.Path, got.Real.Path = nil, nil, nil; !reflect.DeepEqual(got, e) {
+			} else if got.Path.Known, got.Exe.Known, got.Real.Known = nil, nil, nil; !reflect.DeepEqual(got, e) {
 				t.Errorf("%s, %d bytes of padding: got %+v, want %+v", name, padding, got, e)
 			}
 			if at := Time(record); at != e.Time {
@@ -79,8 +79,8 @@ func TestUnreadParts(t *testing.T) {
 	e := Event{
 		Comm: []byte("a"), Name: []byte("name"), Fields: AllFields,
 		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354, EUID: 0x61626364,
-		Process: []byte("b"), PComm: []byte("c"), Folder: Folder{DFD: 3}, Path: []byte("/name"),
-		Inode: 1 << 40, Dev: 5, Created: true, Exe: Place{Path: []byte("/")}, Real: Place{Path: []byte("/")},
+		Process: []byte("b"), PComm: []byte("c"), Folder: Folder{DFD: 3}, Path: Place{Known: []byte("/name")},
+		Inode: 1 << 40, Dev: 5, Created: true, Exe: Place{Known: []byte("/")}, Real: Place{Known: []byte("/")},
 	}
 	for unread := range AllFields + 1 {
 		record := e.Append(nil)
@@ -109,7 +109,7 @@ func TestUnreadParts(t *testing.T) {
 			want.PComm = nil
 		}
 		if unread.Has(Path) {
-			want.Folder, want.Path = Folder{}, nil
+			want.Folder, want.Path = Folder{}, Place{}
 		}
 		if unread.Has(Exe) {
 			want.Exe = Place{}

@@ -79,6 +79,7 @@ var (
 	endTexts = []text{
 		{File, 16, func(e *Event) *[]byte { return &e.Real.Walk.Components }},
 	}
+	allTexts = slices.Concat(entryTexts, endTexts)
 )
 
 // decodeTexts takes the strings beside the name, and returns what is behind them; b are the
@@ -102,7 +103,7 @@ func (e *Event) decodeTexts(there Fields, b, rest []byte, texts []text) ([]byte,
 
 // appendTexts appends what [Event.decodeTexts] takes.
 func (e *Event) appendTexts(b []byte) []byte {
-	for _, t := range slices.Concat(entryTexts, endTexts) {
+	for _, t := range allTexts {
 		if e.Fields.Has(t.field) {
 			b = append(b, *t.of(e)...)
 		}

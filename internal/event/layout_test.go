@@ -241,14 +241,14 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 			Base: Walk{WalkDeleted, []byte("folder\x00\x00jail\x00")},
 			Root: Walk{WalkChanged, []byte("jail\x00")},
 		}
-		e.Path, e.PathProblem = e.appendPath(nil)
+		e.Path.Known, e.Path.Problem = e.appendPath(nil)
 	}
 	if fields.Has(Exe) {
-		e.Exe = Place{Walk: Walk{Components: []byte("jail\x00")}, Path: []byte("/jail")}
+		e.Exe = Place{Walk: Walk{Components: []byte("jail\x00")}, Known: []byte("/jail")}
 	}
 	if fields.Has(File) {
 		e.Inode, e.Dev, e.Created = 0xa1a2a3a491929394, 0xb1b2b3b4, true
-		e.Real = Place{Walk: Walk{WalkMore, []byte("jail\x00")}, Path: []byte("jail"), Problem: PathTooDeep}
+		e.Real = Place{Walk: Walk{WalkMore, []byte("jail\x00")}, Known: []byte("jail"), Problem: PathTooDeep}
 	}
 	return e
 }

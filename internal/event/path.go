@@ -37,10 +37,12 @@ func (p PathProblem) Absolute() bool {
 	return p == PathExact || p == PathDeleted || p == PathDeletedFile
 }
 
-// Place is where a file is.
+// Place is where a file is. What is known of its path is the whole of it if there is no
+// problem; with one that is not [PathProblem.Absolute] it has no slash in front. But for the
+// walk, [Event.Append] does not heed it.
 type Place struct {
-	Walk    Walk
-	Path    []byte // absolute, or what is known of it; [Event.Append] does not heed it
+	Walk    Walk // of a file that is there
+	Known   []byte
 	Problem PathProblem
 	Kind    []byte // of [PathSpecial]: the name of the kind of file system
 }
@@ -53,31 +55,34 @@ func (p *Place) find(b []byte) {
 		p.Problem = PathNone
 	case w.State&WalkSpecial != 0 && p.Problem == PathExact:
 		name, kind, _ := bytes.Cut(bytes.TrimSuffix(w.Components, []byte{0}), []byte{0})
-		p.Path, p.Kind, p.Problem = append(b, name...), kind, PathSpecial
+		p.Known, p.Kind, p.Problem = append(b, name...), kind, PathSpecial
 		return
 	case p.Problem == PathBad:
 		p.Problem = PathClosed
 	case p.Problem == PathDeleted:
 		p.Problem = PathDeletedFile
 	}
-	p.Path = w.appendBelow(b, 0)
+	p.Known = w.appendBelow(b, 0)
 	switch {
-	case p.Problem.Absolute() && len(p.Path) == 0:
-		p.Path = append(p.Path, '/')
-	case !p.Problem.Absolute() && len(p.Path) > 0:
-		p.Path = p.Path[1:]
+	case p.Problem.Absolute() && len(p.Known) == 0:
+		p.Known = append(p.Known, '/')
+	case !p.Problem.Absolute() && len(p.Known) > 0:
+		p.Known = p.Known[1:]
 	}
+}
+
+// problemOf are the problems of walks, the first one that a walk has first.
+var problemOf = []struct {
+	state   WalkState
+	problem PathProblem
+}{
+	{WalkBad, PathBad}, {WalkChanged | WalkNone, PathChanged}, {WalkMore, PathTooDeep},
+	{WalkEscaped, PathEscaped}, {WalkUnreachable, PathUnreachable}, {WalkDeleted, PathDeleted},
 }
 
 // problem says what is wrong with a walk.
 func (w *Walk) problem() PathProblem {
-	for _, of := range []struct {
-		state   WalkState
-		problem PathProblem
-	}{
-		{WalkBad, PathBad}, {WalkChanged | WalkNone, PathChanged}, {WalkMore, PathTooDeep},
-		{WalkEscaped, PathEscaped}, {WalkUnreachable, PathUnreachable}, {WalkDeleted, PathDeleted},
-	} {
+	for _, of := range problemOf {
 		if w.State&of.state != 0 {
 			return of.problem
 		}
@@ -85,7 +90,7 @@ func (w *Walk) problem() PathProblem {
 	return PathExact
 }
 
-// appendPath appends what Event.Path is.
+// appendPath appends what is known of Event.Path.
 func (e *Event) appendPath(b []byte) ([]byte, PathProblem) {
 	if e.NameKind != NameRead {
 		return b, PathNoName

@@ -69,12 +69,6 @@ func (f *Filter) Fields() event.Fields {
 	if f.Failed || f.Success || len(f.Errnos) > 0 {
 		fields |= event.Result
 	}
-	if len(f.ExcludedUIDs) > 0 {
-		fields |= event.UID
-	}
-	if len(f.ExcludedComms) > 0 {
-		fields |= event.Process
-	}
 	if len(f.Exes) > 0 {
 		fields |= event.Exe
 	}
@@ -87,7 +81,7 @@ func (f *Filter) Fields() event.Fields {
 	if len(f.RealPaths) > 0 {
 		fields |= event.File
 	}
-	if len(f.Comms) > 0 && !f.kernelHasComms() {
+	if !kernelHas(f.Comms) || !kernelHas(f.ExcludedComms) {
 		fields |= event.Process
 	}
 	return fields
@@ -95,15 +89,16 @@ func (f *Filter) Fields() event.Fields {
 
 // Narrows reports whether it does not take all opens.
 func (f *Filter) Narrows() bool {
-	return f.NarrowsLate() || f.Failed || f.Cgroups != "" || f.MountNamespaces != "" ||
-		len(f.Flags)+len(f.PIDs)+len(f.Roots)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms) > 0
+	return f.NarrowsLate() || f.Failed || f.Success || f.Cgroups != "" || f.MountNamespaces != "" ||
+		len(f.Flags)+len(f.PIDs)+len(f.Roots)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms)+
+			len(f.Errnos)+len(f.ExcludedPIDs)+len(f.ExcludedUIDs)+len(f.ExcludedComms) > 0
 }
 
 // NarrowsLate reports whether it chooses opens by what the kernel does not look at where it
 // only counts them.
 func (f *Filter) NarrowsLate() bool {
-	return f.Success || len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes)+len(f.Errnos)+
-		len(f.ExcludedPIDs)+len(f.ExcludedUIDs)+len(f.ExcludedComms) > 0
+	return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes) > 0 ||
+		!kernelHas(f.Comms) || !kernelHas(f.ExcludedComms)
 }
 
 // Wants reports whether an event of those that the BPF program lets through is to be
@@ -118,37 +113,32 @@ func (f *Filter) Wants(e *event.Event) bool {
 	if len(f.RealPaths) > 0 && !f.RealPaths.showReal(e) {
 		return false
 	}
-	return !f.ExcludedPaths.hide(e)
+	return !f.ExcludedPaths.matches(e)
 }
 
 // byPath reports whether absolute paths are compared.
 func (f *Filter) byPath() bool { return f.Paths.byPath() || f.ExcludedPaths.byPath() }
 
 // wantsResult reports whether opens are wanted that end as an event's. One of which that is
-// not known has neither failed nor succeeded.
+// not known has neither failed nor succeeded. The kernel does the same, but for calls that
+// are taken from it before they end.
 func (f *Filter) wantsResult(e *event.Event) bool {
-	known := e.Result != event.ResultUnknown
 	switch {
-	case f.Failed && (e.Result >= 0 || !known):
-		return false
-	case f.Success && e.Result < 0:
+	case !f.Failed && !f.Success && len(f.Errnos) == 0:
+		return true
+	case e.Result == event.ResultUnknown, f.Failed && e.Result >= 0, f.Success && e.Result < 0:
 		return false
 	}
-	return len(f.Errnos) == 0 || known && slices.Contains(f.Errnos, syscall.Errno(-e.Result))
+	return len(f.Errnos) == 0 || slices.Contains(f.Errnos, syscall.Errno(-e.Result))
 }
 
 // wantsProcess reports whether an event's process is wanted, as far as the kernel has not
 // looked.
 func (f *Filter) wantsProcess(e *event.Event) bool {
-	switch {
-	case !f.kernelHasComms() && !hasComm(f.Comms, e):
-		return false
-	case slices.Contains(f.ExcludedPIDs, e.TGID), hasComm(f.ExcludedComms, e):
-		return false
-	case e.Fields.Has(event.UID) && slices.Contains(f.ExcludedUIDs, e.UID):
+	if !kernelHas(f.Comms) && !hasComm(f.Comms, e) || !kernelHas(f.ExcludedComms) && hasComm(f.ExcludedComms, e) {
 		return false
 	}
-	return len(f.Exes) == 0 || e.Exe.Problem.Absolute() && f.Exes.Match(e.Exe.Path)
+	return len(f.Exes) == 0 || e.Exe.Problem.Absolute() && f.Exes.Match(e.Exe.Known)
 }
 
 // hasComm reports whether one of the parts is in the comm of an event's thread, or of its

@@ -22,7 +22,10 @@ func TestMacros(t *testing.T) {
 		{"comms", Filter{Comms: []string{"a", "b"}}, nil},
 		{"maps", Filter{Cgroups: "/a", MountNamespaces: "/b"}, []string{"CGROUPS", "MNTNSES"}},
 		{"flags", Filter{Flags: []Flag{{3, 1}, {64, 64}}}, []string{"FLAGS_WANTED=(flags & 0x3) == 0x1 || (flags & 0x40) == 0x40"}},
-		{"failed", Filter{Failed: true}, []string{"FAILED"}},
+		{"failed", Filter{Failed: true}, []string{"RESULT_WANTED=result < 0"}},
+		{"results", Filter{Success: true, Errnos: []syscall.Errno{2, 13}}, []string{"RESULT_WANTED=result >= 0 && (result == -2 || result == -13)"}},
+		{"excluded", Filter{ExcludedPIDs: []uint32{1}, ExcludedUIDs: []uint32{2}, ExcludedComms: []string{"a"}},
+			[]string{"PIDS_EXCLUDED=case 1:", "UIDS_EXCLUDED=case 2:", `COMMS_EXCLUDED=HAS(comm, "a", 1)`}},
 		{"names", Filter{Paths: Globs{glob(t, "a*")}, ExcludedPaths: Globs{glob(t, "b")}},
 			[]string{`NAMES=STARTS(name, "a", 1)`, `NAMES_EXCLUDED=STARTS(name, "b\000", 2)`}},
 		{"paths", Filter{Paths: Globs{glob(t, "/a/**"), glob(t, "/usr/b*")}, ExcludedPaths: Globs{glob(t, "/b"), glob(t, "c")}},
@@ -45,10 +48,10 @@ func TestWants(t *testing.T) {
 	unread := &event.Event{NameKind: event.NameBad}
 	etc := Globs{glob(t, "/etc/**")}
 	pathed := func(name, path string, problem event.PathProblem) *event.Event {
-		return &event.Event{Name: []byte(name), Fields: event.Path, Path: []byte(path), PathProblem: problem}
+		return &event.Event{Name: []byte(name), Fields: event.Path, Path: event.Place{Known: []byte(path), Problem: problem}}
 	}
 	opened := func(path string, problem event.PathProblem) *event.Event {
-		return &event.Event{Name: []byte("x"), Fields: event.File, Real: event.Place{Path: []byte(path), Problem: problem}}
+		return &event.Event{Name: []byte("x"), Fields: event.File, Real: event.Place{Known: []byte(path), Problem: problem}}
 	}
 	for _, test := range []struct {
 		name   string
@@ -89,13 +92,10 @@ func TestWants(t *testing.T) {
 		{"another error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", -2), false},
 		{"no error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", 3), false},
 		{"an unknown result", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", event.ResultUnknown), false},
-		{"an excluded process", Filter{ExcludedPIDs: []uint32{5, 7}}, &event.Event{TGID: 7}, false},
-		{"another process", Filter{ExcludedPIDs: []uint32{5, 7}}, &event.Event{TGID: 6}, true},
-		{"an excluded user", Filter{ExcludedUIDs: []uint32{5}}, &event.Event{UID: 5, Fields: event.UID}, false},
-		{"an excluded comm", Filter{ExcludedComms: []string{"ash"}}, &event.Event{Comm: []byte("bash")}, false},
-		{"an excluded process's comm", Filter{ExcludedComms: []string{"ash"}}, &event.Event{Comm: []byte("worker"), Process: []byte("bash")}, false},
-		{"a program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Path: []byte("/etc/x")}}, true},
-		{"another program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Path: []byte("/x")}}, false},
+		{"an excluded comm", Filter{ExcludedComms: []string{"ash", "x"}}, &event.Event{Comm: []byte("bash")}, false},
+		{"an excluded process's comm", Filter{ExcludedComms: []string{"ash", "x"}}, &event.Event{Comm: []byte("worker"), Process: []byte("bash")}, false},
+		{"a program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Known: []byte("/etc/x")}}, true},
+		{"another program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Known: []byte("/x")}}, false},
 		{"no program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Problem: event.PathNone}}, false},
 		{"failed", Filter{Failed: true}, named("/x", -2), true},
 		{"succeeded", Filter{Failed: true}, named("/x", 0), false},

@@ -105,9 +105,7 @@ func (globs Globs) Match(name []byte) bool {
 }
 
 // byPath reports whether a glob is for absolute paths.
-func (g Glob) byPath() bool {
-	return strings.HasPrefix(g.literal, "/") || strings.HasPrefix(g.text, "/")
-}
+func (g Glob) byPath() bool { return strings.HasPrefix(g.text, "/") }
 
 func (globs Globs) byPath() bool { return slices.ContainsFunc(globs, Glob.byPath) }
 
@@ -123,8 +121,8 @@ func (globs Globs) matches(e *event.Event) bool {
 			if g.Match(e.Name) {
 				return true
 			}
-		case e.PathProblem.Absolute():
-			if g.Match(e.Path) {
+		case e.Path.Problem.Absolute():
+			if g.Match(e.Path.Known) {
 				return true
 			}
 		}
@@ -135,7 +133,7 @@ func (globs Globs) matches(e *event.Event) bool {
 // show reports whether these are globs of an event's file. A file whose path is not known may
 // be any, and nobody is to hide it so.
 func (globs Globs) show(e *event.Event) bool {
-	unknown := e.Fields.Has(event.Path) && (e.PathProblem == event.PathChanged || e.PathProblem == event.PathTooDeep)
+	unknown := e.Fields.Has(event.Path) && (e.Path.Problem == event.PathChanged || e.Path.Problem == event.PathTooDeep)
 	return globs.matches(e) || unknown && globs.byPath()
 }
 
@@ -146,14 +144,11 @@ func (globs Globs) showReal(e *event.Event) bool {
 	case !e.Fields.Has(event.File) || p.Problem == event.PathNone:
 		return false
 	case p.Problem.Absolute():
-		return globs.Match(p.Path)
+		return globs.Match(p.Known)
 	default:
 		return p.Problem == event.PathChanged || p.Problem == event.PathTooDeep || p.Problem == event.PathClosed
 	}
 }
-
-// hide reports whether an event's file is not to be shown.
-func (globs Globs) hide(e *event.Event) bool { return globs.matches(e) }
 
 // having returns those that are for absolute paths, or the others.
 func (globs Globs) having(byPath bool) Globs {

@@ -27,13 +27,10 @@ func (f *Filter) Macros() []string {
 	add("TIDS", cases(f.TIDs))
 	add("UIDS", cases(f.UIDs))
 	add("EUIDS", cases(f.EUIDs))
-	var comms []string
-	for _, comm := range f.Comms {
-		comms = append(comms, fmt.Sprintf("HAS(comm, %s, %d)", literal(comm), len(comm)))
-	}
-	if f.kernelHasComms() {
-		add("COMMS", strings.Join(comms, " || "))
-	}
+	add("PIDS_EXCLUDED", cases(f.ExcludedPIDs))
+	add("UIDS_EXCLUDED", cases(f.ExcludedUIDs))
+	add("COMMS", hasComms(f.Comms))
+	add("COMMS_EXCLUDED", hasComms(f.ExcludedComms))
 	if f.Cgroups != "" {
 		macros = append(macros, "CGROUPS")
 	}
@@ -54,17 +51,48 @@ func (f *Filter) Macros() []string {
 		add("NAMES", f.Paths.kernelAllows(startsWith))
 		add("NAMES_EXCLUDED", f.ExcludedPaths.kernelExcludes())
 	}
-	if f.Failed {
-		macros = append(macros, "FAILED")
-	}
+	add("RESULT_WANTED", f.resultWanted())
 	return macros
+}
+
+// resultWanted is an expression of C that holds for the results that are wanted; "" if that
+// are all.
+func (f *Filter) resultWanted() string {
+	var terms, errnos []string
+	if f.Failed {
+		terms = append(terms, "result < 0")
+	}
+	if f.Success {
+		terms = append(terms, "result >= 0")
+	}
+	for _, n := range f.Errnos {
+		errnos = append(errnos, fmt.Sprintf("result == -%d", int(n)))
+	}
+	if len(errnos) > 0 {
+		terms = append(terms, "("+strings.Join(errnos, " || ")+")")
+	}
+	return strings.Join(terms, " && ")
 }
 
 // commsMax is how many parts of comms the kernel looks for; if there are more, none: each
 // takes time to compile and to verify, for every place where it may begin.
 const commsMax = 1
 
-func (f *Filter) kernelHasComms() bool { return len(f.Comms) <= commsMax }
+// kernelHas reports whether the kernel looks for these parts of comms.
+func kernelHas(comms []string) bool { return len(comms) <= commsMax }
+
+// hasComms is an expression of C that holds for comms with one of the parts; "" if the kernel
+// does not look for them.
+func hasComms(parts []string) string {
+	if !kernelHas(parts) {
+		return ""
+	}
+	var terms []string
+	for _, part := range parts {
+		terms = append(terms, fmt.Sprintf("HAS(comm, %s, %d)", literal(part), len(part)))
+	}
+	return strings.Join(terms, " || ")
+}
 
 // OnePID returns the process to trace if it is one, and false if it is any or several.
 // The program then finds it in a slot, and is the same for every process.

@@ -166,8 +166,8 @@ func appendOctalFlags(_ *rows, b []byte, e *event.Event) []byte {
 }
 
 func appendBCCPath(r *rows, b []byte, e *event.Event) []byte {
-	if e.PathProblem == event.PathExact {
-		return AppendPrintable(b, e.Path)
+	if e.Path.Problem == event.PathExact {
+		return AppendPrintable(b, e.Path.Known)
 	}
 	return appendPathText(r, b, e)
 }

@@ -128,47 +128,23 @@ var Columns = []*Column{
 	{
 		Name: "comm", Help: "name of the task", aliases: []string{"command"},
 		place: 50, usual: true, header: "COMM", width: 16,
-		text: func(_ *rows, b []byte, e *event.Event) []byte {
-			return AppendEscaped(b, e.Comm)
-		},
-		fields: []field{
-			{name: "comm", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Comm...) }},
-			exact("comm", func(e *event.Event) []byte { return e.Comm }),
-		},
+		text: escaped(commOfThread), fields: textFields("comm", commOfThread),
 	},
 	{
 		Name: "process", Help: "name of the process: its first thread's", Needs: event.Process, OnDemand: true,
 		place: 55, header: "PROCESS", width: 16,
-		text: func(_ *rows, b []byte, e *event.Event) []byte {
-			return AppendEscaped(b, e.Process)
-		},
-		fields: []field{
-			{name: "process", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Process...) }},
-			exact("process", func(e *event.Event) []byte { return e.Process }),
-		},
+		text: escaped(commOfProcess), fields: textFields("process", commOfProcess),
 	},
 	{
 		Name: "pcomm", Help: "name of the parent process", aliases: []string{"parent"}, Needs: event.PComm, OnDemand: true,
 		place: 85, header: "PCOMM", width: 16,
-		text: func(_ *rows, b []byte, e *event.Event) []byte {
-			return AppendEscaped(b, e.PComm)
-		},
-		fields: []field{
-			{name: "pcomm", value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.PComm...) }},
-			exact("pcomm", func(e *event.Event) []byte { return e.PComm }),
-		},
+		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
 	},
 	{
 		Name: "path", Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
-		text: appendPathText,
-		fields: []field{
-			{name: "path", known: pathExact, value: appendPath},
-			exactIf("path", pathExact, pathOf),
-			{name: "path_known", optional: true, known: pathPartly, value: appendPath},
-			exactIf("path_known", pathPartly, pathOf),
-			{name: "path_problem", optional: true, known: hasPathProblem, value: appendPathProblem},
-		},
+		text:   appendPathText,
+		fields: placeFields("path", event.Path, func(e *event.Event) *event.Place { return &e.Path }),
 	},
 	{
 		Name: "realpath", Help: "path of the file that was opened, links followed", aliases: []string{"resolved"}, Needs: event.File, OnDemand: true, known: fileKnown,
@@ -177,7 +153,7 @@ var Columns = []*Column{
 			if e.Real.Problem == event.PathNone {
 				return append(b, '-')
 			}
-			return appendPlace(b, &e.Real)
+			return appendPlace(b, &e.Real, 0)
 		},
 		fields: placeFields("realpath", event.File, func(e *event.Event) *event.Place { return &e.Real }),
 	},
@@ -188,7 +164,7 @@ var Columns = []*Column{
 			if e.Exe.Problem == event.PathNone {
 				return append(b, '-')
 			}
-			return appendPlace(b, &e.Exe)
+			return appendPlace(b, &e.Exe, 0)
 		},
 		fields: placeFields("exe", event.Exe, func(e *event.Event) *event.Place { return &e.Exe }),
 	},

@@ -51,19 +51,19 @@ var testEvents = []event.Event{
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("server"), Name: []byte("/srv/none"),
 		Fields: allFields, UID: 0, PPID: 1, Result: -int32(unix.ENFILE), Fixed: true},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
-		EUID: 1000, Process: []byte("bu\nilder"), PComm: []byte("sh"), Path: []byte("/home/a\xff/config.h"), Exe: event.Place{Path: []byte("/usr/bin/make")},
-		Inode: 1 << 40, Dev: 254<<20 | 3, Created: true, Real: event.Place{Path: []byte("/srv/a\xff/config.h")}},
+		EUID: 1000, Process: []byte("bu\nilder"), PComm: []byte("sh"), Path: event.Place{Known: []byte("/home/a\xff/config.h")}, Exe: event.Place{Known: []byte("/usr/bin/make")},
+		Inode: 1 << 40, Dev: 254<<20 | 3, Created: true, Real: event.Place{Known: []byte("/srv/a\xff/config.h")}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/proc/self/fd/5"), Fields: event.AllFields, Result: 3,
-		Path: []byte("/proc/self/fd/5"), Exe: event.Place{Path: []byte("/usr/bin/old"), Problem: event.PathDeletedFile},
-		Inode: 7, Real: event.Place{Path: []byte("memfd:x\n"), Problem: event.PathSpecial, Kind: []byte("tmpfs")}},
+		Path: event.Place{Known: []byte("/proc/self/fd/5")}, Exe: event.Place{Known: []byte("/usr/bin/old"), Problem: event.PathDeletedFile},
+		Inode: 7, Real: event.Place{Known: []byte("memfd:x\n"), Problem: event.PathSpecial, Kind: []byte("tmpfs")}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/x"), Fields: event.AllFields, Result: 3,
-		Path: []byte("/x"), Exe: event.Place{Problem: event.PathNone}, Real: event.Place{Problem: event.PathClosed}},
+		Path: event.Place{Known: []byte("/x")}, Exe: event.Place{Problem: event.PathNone}, Real: event.Place{Problem: event.PathClosed}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
-		Real: event.Place{Problem: event.PathNone}, Result: -int32(unix.ENOENT), Process: []byte("builder"), Path: []byte("/tmp/x\t\xff/config.h"), PathProblem: event.PathDeleted},
+		Real: event.Place{Problem: event.PathNone}, Result: -int32(unix.ENOENT), Process: []byte("builder"), Path: event.Place{Known: []byte("/tmp/x\t\xff/config.h"), Problem: event.PathDeleted}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
-		Result: -int32(unix.EBADF), Process: []byte("builder"), Folder: event.Folder{DFD: 77}, Path: []byte("config.h"), PathProblem: event.PathBad},
+		Result: -int32(unix.EBADF), Process: []byte("builder"), Folder: event.Folder{DFD: 77}, Path: event.Place{Known: []byte("config.h"), Problem: event.PathBad}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), NameKind: event.NameBad, Address: 9, Fields: event.AllFields,
-		Result: -int32(unix.EFAULT), Process: []byte("builder"), PathProblem: event.PathNoName},
+		Result: -int32(unix.EFAULT), Process: []byte("builder"), Path: event.Place{Problem: event.PathNoName}},
 	{Time: 4000000000001, TGID: 22, TID: 22, Comm: []byte("plain"), Name: []byte(`C:\temp\x2d \n`)},
 }
 
@@ -252,7 +252,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 
 func TestWholeRows(t *testing.T) {
 	text := bytes.Repeat([]byte{'\n'}, event.NameMax)
-	long := event.Event{Name: text, Comm: []byte(`"`), Path: text}
+	long := event.Event{Name: text, Comm: []byte(`"`), Path: event.Place{Known: text}}
 	for name, newWriter := range writers {
 		t.Run(name, func(t *testing.T) {
 			split := SplitLines

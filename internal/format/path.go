@@ -8,45 +8,38 @@ import (
 
 // The absolute path of what was to be opened, and the places of files.
 
-func pathOf(e *event.Event) []byte { return e.Path }
-
-func appendPath(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Path...) }
-
-func pathExact(e *event.Event) bool {
-	return e.Fields.Has(event.Path) && e.PathProblem == event.PathExact
-}
-
-func hasPathProblem(e *event.Event) bool {
-	return e.Fields.Has(event.Path) && e.PathProblem != event.PathExact
-}
-
-// pathPartly reports whether something is known of a path that is not known exactly.
-func pathPartly(e *event.Event) bool {
-	return hasPathProblem(e) && e.PathProblem != event.PathNoName
-}
-
-func appendPathProblem(_ *rows, b []byte, e *event.Event) []byte {
-	return append(b, e.PathProblem.String()...)
-}
-
 // appendPathText appends the path, or a mark with what is known of it behind. Of a name that
 // is not known it is the mark that FILE has.
 func appendPathText(r *rows, b []byte, e *event.Event) []byte {
-	switch e.PathProblem {
-	case event.PathExact:
-		return AppendEscaped(b, e.Path)
-	case event.PathNoName:
+	if e.Path.Problem == event.PathNoName {
 		return appendFile(r, b, e)
 	}
-	b = append(append(b, `\(`...), e.PathProblem.String()...)
-	if e.PathProblem == event.PathBad {
-		b = strconv.AppendInt(append(b, ' '), int64(e.Folder.DFD), 10)
+	return appendPlace(b, &e.Path, e.Folder.DFD)
+}
+
+// appendPlace appends the path of a file, or a mark with what is known of it behind. dfd is the
+// descriptor that it is relative to, if one is.
+func appendPlace(b []byte, p *event.Place, dfd int32) []byte {
+	if p.Problem == event.PathExact {
+		return AppendEscaped(b, p.Known)
+	}
+	b = appendProblem(append(b, `\(`...), p)
+	if p.Problem == event.PathBad {
+		b = strconv.AppendInt(append(b, ' '), int64(dfd), 10)
 	}
 	b = append(b, ')')
-	if !e.PathProblem.Absolute() {
+	if len(p.Known) > 0 && !p.Problem.Absolute() {
 		b = append(b, '/')
 	}
-	return AppendEscaped(b, e.Path)
+	return AppendEscaped(b, p.Known)
+}
+
+// appendProblem appends why a path is not known; for a file that has none, its kind.
+func appendProblem(b []byte, p *event.Place) []byte {
+	if p.Problem == event.PathSpecial {
+		return AppendEscaped(b, p.Kind)
+	}
+	return append(b, p.Problem.String()...)
 }
 
 // fileKnown reports whether it is known what file was opened, or that there is none.
@@ -69,32 +62,14 @@ func ifOpened(v value) value {
 	}
 }
 
-// appendPlace appends the path of a file, or a mark with what is known of it behind.
-func appendPlace(b []byte, p *event.Place) []byte {
-	if p.Problem == event.PathExact {
-		return AppendEscaped(b, p.Path)
-	}
-	b = append(b, `\(`...)
-	if p.Problem == event.PathSpecial {
-		b = AppendEscaped(b, p.Kind)
-	} else {
-		b = append(b, p.Problem.String()...)
-	}
-	b = append(b, ')')
-	if len(p.Path) > 0 && !p.Problem.Absolute() {
-		b = append(b, '/')
-	}
-	return AppendEscaped(b, p.Path)
-}
-
 // placeFields are the fields of a file's place.
 func placeFields(name string, needs event.Fields, place func(e *event.Event) *event.Place) []field {
 	exactly := func(e *event.Event) bool { return e.Fields.Has(needs) && place(e).Problem == event.PathExact }
 	problem := func(e *event.Event) bool {
 		return e.Fields.Has(needs) && place(e).Problem != event.PathExact && place(e).Problem != event.PathNone
 	}
-	partly := func(e *event.Event) bool { return problem(e) && len(place(e).Path) > 0 }
-	path := func(e *event.Event) []byte { return place(e).Path }
+	partly := func(e *event.Event) bool { return problem(e) && len(place(e).Known) > 0 }
+	path := func(e *event.Event) []byte { return place(e).Known }
 	text := func(_ *rows, b []byte, e *event.Event) []byte { return append(b, path(e)...) }
 	return []field{
 		{name: name, known: exactly, value: text},
@@ -102,10 +77,7 @@ func placeFields(name string, needs event.Fields, place func(e *event.Event) *ev
 		{name: name + "_known", optional: true, known: partly, value: text},
 		exactIf(name+"_known", partly, path),
 		{name: name + "_problem", optional: true, known: problem, value: func(_ *rows, b []byte, e *event.Event) []byte {
-			if place(e).Problem == event.PathSpecial {
-				return append(b, place(e).Kind...)
-			}
-			return append(b, place(e).Problem.String()...)
+			return appendProblem(b, place(e))
 		}},
 	}
 }

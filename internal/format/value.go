@@ -38,6 +38,23 @@ const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 // at is the time of day of an event.
 func (r *rows) at(e *event.Event) time.Time { return r.boot().Add(time.Duration(e.Time)) }
 
+// escaped is a text for a table.
+func escaped(text func(e *event.Event) []byte) value {
+	return func(_ *rows, b []byte, e *event.Event) []byte { return AppendEscaped(b, text(e)) }
+}
+
+// textFields are the fields of a text that every event has whose fields the column needs.
+func textFields(name string, text func(e *event.Event) []byte) []field {
+	return []field{
+		{name: name, value: func(_ *rows, b []byte, e *event.Event) []byte { return append(b, text(e)...) }},
+		exact(name, text),
+	}
+}
+
+func commOfThread(e *event.Event) []byte  { return e.Comm }
+func commOfProcess(e *event.Event) []byte { return e.Process }
+func commOfParent(e *event.Event) []byte  { return e.PComm }
+
 func appendPID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TGID) }
 func appendTID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TID) }
 func appendPPID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.PPID) }

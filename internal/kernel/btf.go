@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cilium/ebpf/btf"
 )
@@ -10,8 +11,17 @@ import (
 // Types knows the running kernel's structures.
 type Types struct{ spec *btf.Spec }
 
+// DescribesTypes returns nil if the running kernel describes its types, so that [LoadTypes] can
+// read them, else the reason. It takes next to no time.
+func DescribesTypes() error {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
+	}
+	return nil
+}
+
 // LoadTypes reads the kernel's own description of its types, in /sys/kernel/btf. It is
-// there where the kernel was built with CONFIG_DEBUG_INFO_BTF.
+// there where the kernel was built with CONFIG_DEBUG_INFO_BTF. It takes some 25 ms.
 func LoadTypes() (*Types, error) {
 	spec, err := btf.LoadKernelSpec()
 	if err != nil {

@@ -28,7 +28,6 @@ type Release struct {
 	Name    string // such as 6.1.0-56-amd64
 	Build   string // such as #1 SMP Debian 6.1.176-1
 	Machine string // such as x86_64
-	Notes   string // what its linker left in it, with an id of this build; "" if that is not told
 }
 
 // CurrentRelease asks the running kernel for its names.
@@ -37,9 +36,7 @@ func CurrentRelease() (Release, error) {
 	if err := unix.Uname(&uts); err != nil {
 		return Release{}, fmt.Errorf("reading the kernel's release: %w", err)
 	}
-	notes, _ := os.ReadFile("/sys/kernel/notes")
 	return Release{
-		Notes:   string(notes),
 		Name:    unix.ByteSliceToString(uts.Release[:]),
 		Build:   unix.ByteSliceToString(uts.Version[:]),
 		Machine: unix.ByteSliceToString(uts.Machine[:]),

@@ -206,9 +206,9 @@ func (m *Module) attach(to, program string, attach func(p *ebpf.Program) (link.L
 	return nil
 }
 
-// SetTail makes a loaded program the one that a program array of the object has at an index:
-// what programs go on with that make a tail call of it.
-func (m *Module) SetTail(array string, index uint32, program string) error {
+// SetTail makes a loaded program the one that a program array of the object has: what programs
+// go on with that make a tail call of it.
+func (m *Module) SetTail(array, program string) error {
 	p, ok := m.programs[program]
 	if !ok {
 		return fmt.Errorf("setting a tail call: the BPF program %s is not loaded", program)
@@ -217,7 +217,7 @@ func (m *Module) SetTail(array string, index uint32, program string) error {
 	if err != nil {
 		return err
 	}
-	if err := tails.Put(index, p); err != nil {
+	if err := tails.Put(uint32(0), p); err != nil {
 		return &Error{Step: "setting the tail call of " + program, Err: cause(err)}
 	}
 	return nil

@@ -1,17 +1,16 @@
 package trace
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
+	"opensnoop/internal/proc"
 )
 
 // follow begins to follow the roots of the filter and all that descend from them. From its
@@ -54,12 +53,6 @@ func (s *Session) follow() (err error) {
 	return nil
 }
 
-// process is one that /proc shows.
-type process struct {
-	pid, parent, group, session uint32
-	ended                       bool // and waits for its parent to know
-}
-
 // findDescendants follows what the roots have started before. What is made meanwhile the
 // program tells, as its parent may be found later.
 func (s *Session) findDescendants() error {
@@ -67,13 +60,13 @@ func (s *Session) findDescendants() error {
 	if err != nil {
 		return err
 	}
-	there, err := processes("/proc")
+	there, err := proc.All(proc.Root)
 	if err != nil {
 		return err
 	}
 	parents := make(map[uint32]uint32)
 	for _, p := range there {
-		parents[p.pid] = p.parent
+		parents[p.PID] = p.Parent
 	}
 	// Once nothing is added, all parents are followed, and the program follows what they make.
 	for added := true; added; {
@@ -116,7 +109,7 @@ func (s *Session) forgetEnded() error {
 	var pid, value uint32
 	var ended []uint32
 	for all := s.followed.Iterate(); all.Next(&pid, &value); {
-		if p, err := readProcess("/proc", pid); errors.Is(err, os.ErrNotExist) || err == nil && p.ended {
+		if p, err := proc.Read(proc.Root, pid); errors.Is(err, os.ErrNotExist) || err == nil && p.Ended {
 			ended = append(ended, pid)
 		}
 	}
@@ -130,11 +123,11 @@ func (s *Session) forgetEnded() error {
 
 // countOrphans counts the processes that are likely to descend from followed ones, of whose
 // session or group they are, but whose parents had ended before.
-func (s *Session) countOrphans(there []process) int {
+func (s *Session) countOrphans(there []proc.Process) int {
 	groups, sessions := make(map[uint32]bool), make(map[uint32]bool)
 	for _, p := range there {
-		if s.follows(p.pid) {
-			groups[p.group] = true
+		if s.follows(p.PID) {
+			groups[p.Group] = true
 		}
 	}
 	for _, root := range s.filter.Roots {
@@ -142,7 +135,7 @@ func (s *Session) countOrphans(there []process) int {
 	}
 	n := 0
 	for _, p := range there {
-		if !s.follows(p.pid) && !p.ended && p.parent == 1 && (groups[p.group] || sessions[p.session]) {
+		if !s.follows(p.PID) && !p.Ended && p.Parent == 1 && (groups[p.Group] || sessions[p.Session]) {
 			n++
 		}
 	}
@@ -154,7 +147,8 @@ func (s *Session) countOrphans(there []process) int {
 func (s *Session) Orphans() int { return s.orphans }
 
 // Followed is how many processes are followed now. One of which the end was not seen, as the
-// kernel skipped the program, does not count, where its number is known here.
+// kernel skipped the program, does not count, where its number is known here. It may be asked
+// while the session runs.
 func (s *Session) Followed() int {
 	if s.followed == nil {
 		return 0
@@ -180,45 +174,4 @@ func (s *Session) Unfollowed() (certain, doubtful uint64, err error) {
 	}
 	doubtful, err = s.module.Misses(probe.Fork)
 	return certain, doubtful, err
-}
-
-// processes are all that /proc shows.
-func processes(proc string) ([]process, error) {
-	dir, err := os.Open(proc)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	var all []process
-	for _, name := range names {
-		pid, err := strconv.ParseUint(name, 10, 32)
-		if err != nil {
-			continue
-		}
-		if p, err := readProcess(proc, uint32(pid)); err == nil {
-			all = append(all, p)
-		}
-	}
-	return all, nil
-}
-
-// readProcess reads what /proc says of a process. The comm in it may be anything, a
-// parenthesis too.
-func readProcess(proc string, pid uint32) (process, error) {
-	text, err := os.ReadFile(fmt.Sprintf("%s/%d/stat", proc, pid))
-	if err != nil {
-		return process{}, err
-	}
-	p := process{pid: pid}
-	end := bytes.LastIndexByte(text, ')')
-	var state string
-	if _, err := fmt.Sscan(string(text[end+1:]), &state, &p.parent, &p.group, &p.session); err != nil {
-		return process{}, fmt.Errorf("%s/%d/stat: %w", proc, pid, err)
-	}
-	p.ended = state == "Z" || state == "X"
-	return p, nil
 }

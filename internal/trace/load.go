@@ -3,23 +3,20 @@ package trace
 import (
 	"slices"
 
-	"github.com/cilium/ebpf"
-
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 	"opensnoop/internal/probe"
 )
 
-// Programs that walk folders go on with another one by a tail call. It is found in a map, and
-// of the same kind as those that go on with it.
-const (
-	walks      = "walks"
-	walkEnter  = "walk_enter"
-	uringWalks = "uring_walks"
-	walkSubmit = "walk_submit"
-	fileWalks  = "file_walks"
-	walkReturn = "walk_return"
+// A tail is a program that others go on with by a tail call, as they do to walk folders: it is in
+// a map, and of the same kind as those that go on with it.
+type tail struct{ array, program string }
+
+var (
+	entryTail = tail{"walks", "walk_enter"}
+	endTail   = tail{"file_walks", "walk_return"}
+	uringTail = tail{"uring_walks", "walk_submit"}
 )
 
 // load loads the programs of a probe's hooks, and of opens through io_uring, without which it
@@ -30,13 +27,18 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 	if len(s.filter.Roots) > 0 {
 		needed = append(needed, programs(probe.Follow)...)
 	}
+	var tails []tail
+	addTail := func(t tail, kind probe.Kind) {
+		tails = append(tails, t)
+		needed = append([]object.Loading{{Program: t.program, Kind: kind.ProgramType()}}, needed...)
+	}
 	if s.fields.Has(event.Path) {
-		needed = append([]object.Loading{{Program: walkEnter, Kind: hooks[len(hooks)-1].Kind.ProgramType()}}, needed...)
+		addTail(entryTail, hooks[len(hooks)-1].Kind)
 	}
 	if s.fields.Has(event.File) {
-		needed = append([]object.Loading{{Program: walkReturn, Kind: ebpf.RawTracepoint}}, needed...)
+		addTail(endTail, probe.RawTracepoint)
 	}
-	errs := s.module.LoadAll(slices.Concat(optional, needed))
+	errs := s.module.LoadAll(slices.Concat(needed, optional))
 	for _, p := range needed {
 		if err := errs[p.Program]; err != nil {
 			return err
@@ -47,27 +49,23 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 			s.uringErr = err
 		}
 	}
-	if !s.fields.Has(event.Path) {
-		return nil
-	}
-	if s.fields.Has(event.File) {
-		if err := s.module.SetTail(fileWalks, 0, walkReturn); err != nil {
+	for _, t := range tails {
+		if err := s.module.SetTail(t.array, t.program); err != nil {
 			return err
 		}
 	}
-	return s.module.SetTail(walks, 0, walkEnter)
+	return nil
 }
 
 // loadLater loads what would hold up the start for what is rare: until then, opens through
-// io_uring show without their path.
-func (s *Session) loadLater() error {
+// io_uring show without their path, and if the kernel refuses it, they go on to.
+func (s *Session) loadLater() {
 	if !s.fields.Has(event.Path) || s.uringErr != nil {
-		return nil
+		return
 	}
-	if err := s.module.Load(walkSubmit, ebpf.RawTracepoint); err != nil {
-		return err
+	if s.module.Load(uringTail.program, probe.RawTracepoint.ProgramType()) == nil {
+		s.module.SetTail(uringTail.array, uringTail.program)
 	}
-	return s.module.SetTail(uringWalks, 0, walkSubmit)
 }
 
 // programs are those of hooks, each once.

@@ -3,7 +3,7 @@ package trace
 import (
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
@@ -17,26 +17,33 @@ type member struct {
 	path      []string
 }
 
-// membersOf are those that a field needs.
-var membersOf = map[event.Fields][]member{
-	event.PPID: {
+// A described field is one that needs the kernel's description of its types.
+type described struct {
+	field   event.Fields
+	what    string
+	members []member
+}
+
+// allDescribed are all there are.
+var allDescribed = []described{
+	{event.PPID, "the parent's process id", []member{
 		{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
 		{"TASK_TGID", "task_struct", []string{"tgid"}},
-	},
-	event.EUID: {
+	}},
+	{event.EUID, "the effective user id", []member{
 		{"TASK_CRED", "task_struct", []string{"cred"}},
 		{"CRED_EUID", "cred", []string{"euid"}},
-	},
-	event.Process: {
+	}},
+	{event.Process, "the process's own name", []member{
 		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
 		{"TASK_COMM", "task_struct", []string{"comm"}},
-	},
-	event.PComm: {
+	}},
+	{event.PComm, "the parent's name", []member{
 		{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
 		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
 		{"TASK_COMM", "task_struct", []string{"comm"}},
-	},
-	event.Path: {
+	}},
+	{event.Path, "the absolute path", []member{
 		{"TASK_FS", "task_struct", []string{"fs"}},
 		{"TASK_FILES", "task_struct", []string{"files"}},
 		{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
@@ -44,6 +51,7 @@ var membersOf = map[event.Fields][]member{
 		{"FS_USERS", "fs_struct", []string{"users"}},
 		{"FS_SEQ", "fs_struct", []string{"seq"}},
 		{"FS_ROOT", "fs_struct", []string{"root"}},
+		{"FS_PWD", "fs_struct", []string{"pwd"}},
 		{"FILES_FDT", "files_struct", []string{"fdt"}},
 		{"FDT_MAX", "fdtable", []string{"max_fds"}},
 		{"FDT_FD", "fdtable", []string{"fd"}},
@@ -59,13 +67,12 @@ var membersOf = map[event.Fields][]member{
 		{"DENTRY_LEN", "dentry", []string{"d_name", "len"}},
 		{"DENTRY_NAME", "dentry", []string{"d_name", "name"}},
 		{"DENTRY_INAME", "dentry", []string{"d_iname"}},
-		{"FS_PWD", "fs_struct", []string{"pwd"}},
-	},
-	event.Exe: {
+	}},
+	{event.Exe, "the program of a process", []member{
 		{"TASK_MM", "task_struct", []string{"mm"}},
 		{"MM_EXE_FILE", "mm_struct", []string{"exe_file"}},
-	},
-	event.File: {
+	}},
+	{event.File, "the file that was opened", []member{
 		{"FILE_INODE", "file", []string{"f_inode"}},
 		{"FILE_MODE", "file", []string{"f_mode"}},
 		{"INODE_SB", "inode", []string{"i_sb"}},
@@ -74,12 +81,13 @@ var membersOf = map[event.Fields][]member{
 		{"SB_FLAGS", "super_block", []string{"s_flags"}},
 		{"SB_TYPE", "super_block", []string{"s_type"}},
 		{"TYPE_NAME", "file_system_type", []string{"name"}},
-	},
+	}},
 }
 
-// renamed are members that have another name in newer kernels.
-var renamed = map[string]string{
-	"d_iname": "d_shortname", // Linux 6.14
+// membersOf returns those that such a field needs.
+func membersOf(field event.Fields) []member {
+	i := slices.IndexFunc(allDescribed, func(d described) bool { return d.field == field })
+	return allDescribed[i].members
 }
 
 // membersOfMountNamespaces are those that a filter by mount namespaces needs.
@@ -89,29 +97,38 @@ var membersOfMountNamespaces = []member{
 	{"MNT_NS_INUM", "mnt_namespace", []string{"ns", "inum"}},
 }
 
+// membersOfFollowing are those that following processes needs.
+var membersOfFollowing = []member{
+	{"TASK_TGID", "task_struct", []string{"tgid"}},
+	{"TASK_SIGNAL", "task_struct", []string{"signal"}},
+	{"SIGNAL_LIVE", "signal_struct", []string{"live"}},
+}
+
+// renamed are members that have another name in newer kernels.
+var renamed = map[string]string{
+	"d_iname": "d_shortname", // Linux 6.14
+}
+
 // offsetsFor defines where the members of the kernel's structures are that these fields
 // and filters need.
 func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
 	var members []member
-	for field := event.Fields(1); field <= event.AllFields; field <<= 1 {
-		if fields.Has(field) {
-			members = append(members, membersOf[field]...)
+	for _, d := range allDescribed {
+		if fields.Has(d.field) {
+			members = append(members, d.members...)
 		}
 	}
 	if f.MountNamespaces != "" {
 		members = append(members, membersOfMountNamespaces...)
 	}
 	if len(f.EUIDs) > 0 {
-		members = append(members, membersOf[event.EUID]...)
+		members = append(members, membersOf(event.EUID)...)
 	}
 	if len(f.Roots) > 0 {
-		members = append(members,
-			member{"TASK_TGID", "task_struct", []string{"tgid"}},
-			member{"TASK_SIGNAL", "task_struct", []string{"signal"}},
-			member{"SIGNAL_LIVE", "signal_struct", []string{"live"}})
+		members = append(members, membersOfFollowing...)
 	}
-	if len(f.Comms) > 0 && Supports(event.Process) == nil {
-		members = append(members, membersOf[event.Process]...)
+	if len(f.Comms)+len(f.ExcludedComms) > 0 && Supports(event.Process) == nil {
+		members = append(members, membersOf(event.Process)...)
 	}
 	if len(members) == 0 {
 		return nil, nil
@@ -134,20 +151,6 @@ func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
 	return macros, nil
 }
 
-// described names the fields that need the kernel's description of its types.
-var described = []struct {
-	field event.Fields
-	what  string
-}{
-	{event.PPID, "the parent's process id"},
-	{event.EUID, "the effective user id"},
-	{event.Process, "the process's own name"},
-	{event.PComm, "the parent's name"},
-	{event.Path, "the absolute path"},
-	{event.Exe, "the program of a process"},
-	{event.File, "the file that was opened"},
-}
-
 // needed are fields of which a filter needs what they need, but not in records.
 func needed(f *filter.Filter) event.Fields {
 	if len(f.EUIDs) > 0 {
@@ -158,8 +161,8 @@ func needed(f *filter.Filter) event.Fields {
 
 // CanFollow returns nil if processes can be followed here, else the reason.
 func CanFollow() error {
-	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		return fmt.Errorf("what processes start cannot be followed, as this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
+	if err := kernel.DescribesTypes(); err != nil {
+		return fmt.Errorf("what processes start cannot be followed, as %w", err)
 	}
 	return nil
 }
@@ -169,13 +172,12 @@ func Supports(fields event.Fields) error {
 	if _, foreign := kernel.CurrentPIDNamespace(); foreign && fields.Has(event.PPID) {
 		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
 	}
-	for _, d := range described {
-		if !fields.Has(d.field) {
-			continue
-		}
-		if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-			return fmt.Errorf("%s cannot be told, as this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", d.what, err)
-		}
+	i := slices.IndexFunc(allDescribed, func(d described) bool { return fields.Has(d.field) })
+	if i < 0 {
+		return nil
+	}
+	if err := kernel.DescribesTypes(); err != nil {
+		return fmt.Errorf("%s cannot be told, as %w", allDescribed[i].what, err)
 	}
 	return nil
 }

@@ -67,13 +67,13 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 	for err == nil && ctx.Err() == nil {
 		horizon := s.clock.now()
 		err = s.collect(round)
-		if round < roundTime {
-			if round = min(2*round, roundTime); round == roundTime {
-				err = errors.Join(err, s.loadLater())
-			}
-		}
 		if err != nil {
 			break
+		}
+		if round < roundTime {
+			if round = min(2*round, roundTime); round == roundTime {
+				s.loadLater() // the first rows are out
+			}
 		}
 		if t := time.Now(); t.After(checkPending) {
 			checkPending = t.Add(pendingTime)

@@ -75,7 +75,7 @@ func (o *Options) fields() event.Fields {
 	fields := o.Filter.Fields()
 	// Where they cannot be had the filter does with the thread's comm, and with names.
 	for _, field := range []event.Fields{event.Process, event.Path} {
-		if Supports(field) != nil {
+		if fields.Has(field) && Supports(field) != nil {
 			fields &^= field
 		}
 	}

@@ -15,20 +15,6 @@
 // out of the structures by these names, and replaces calls of the functions in them
 // (BFrontendAction in its src/cc/frontends/clang/b_frontend_action.cc).
 // clang-format off
-#define BPF_TABLE(type, key_type, leaf_type, name, entries)		\
-	struct name##_table_t {						\
-		key_type key;						\
-		leaf_type leaf;						\
-		leaf_type *(*lookup)(key_type *);			\
-		int (*update)(key_type *, leaf_type *);			\
-		int (*delete)(key_type *);				\
-		u32 max_entries;					\
-		int flags;						\
-	};								\
-	__attribute__((section("maps/" type)))				\
-	struct name##_table_t name = { .max_entries = (entries) }
-
-// With flags of the map: BPF_F_….
 #define BPF_TABLE_FLAGS(type, key_type, leaf_type, name, entries, map_flags)	\
 	struct name##_table_t {						\
 		key_type key;						\
@@ -42,6 +28,8 @@
 	__attribute__((section("maps/" type)))				\
 	struct name##_table_t name = { .max_entries = (entries), .flags = (map_flags) }
 
+#define BPF_TABLE(type, key_type, leaf_type, name, entries) \
+	BPF_TABLE_FLAGS(type, key_type, leaf_type, name, entries, 0)
 #define BPF_HASH(name, key_type, leaf_type, entries) \
 	BPF_TABLE("hash", key_type, leaf_type, name, entries)
 #define BPF_ARRAY(name, leaf_type, entries) \

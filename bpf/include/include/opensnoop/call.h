@@ -30,7 +30,7 @@ enum origin {
 	FROM_FILE,
 };
 
-// The mount of a place; NULL members are in no kernel structure.
+// The mount of a place, as far as it was needed: parent is 0 if it was not read.
 struct mounted {
 	u64 parent;     // the mount that it is mounted on,
 	u64 mountpoint; // and the folder there

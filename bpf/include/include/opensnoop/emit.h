@@ -196,14 +196,10 @@ static __always_inline void read_name(struct record *r, struct open_args *args)
 // set_result sets the result of a call; false if calls that end so are not wanted.
 static __always_inline bool set_result(struct record *r, s64 result)
 {
-#ifdef FAILED
-	if (result >= 0 || result == RESULT_UNKNOWN)
-		return false;
-#endif
 #if FIELDS & FIELD_RESULT
 	r->result = result;
 #endif
-	return true;
+	return result_wanted(result);
 }
 
 // read_missing_flags reads the flags of a call at its end, if their page was not in memory

@@ -7,9 +7,10 @@
 #include <linux/sched.h>
 #include <opensnoop/follow.h>
 #include <opensnoop/maps.h>
+#include <opensnoop/record.h>
 #include <opensnoop/task.h>
 
-// What NAMES, NAMES_EXCLUDED and COMMS are made of. prefix and part are literals of size
+// What NAMES, COMMS and the like are made of. prefix and part are literals of size
 // bytes, less the NUL.
 #define STARTS(text, prefix, size) starts(text, prefix, size)
 #define HAS(text, part, size) has(text, part, size)
@@ -80,6 +81,18 @@ static __always_inline bool pid_listed(u64 local)
 
 static __always_inline bool listed(u64 local)
 {
+#ifdef PIDS_EXCLUDED
+	switch (local >> 32) {
+	PIDS_EXCLUDED
+		return false;
+	}
+#endif
+#ifdef UIDS_EXCLUDED
+	switch ((u32)bpf_get_current_uid_gid()) {
+	UIDS_EXCLUDED
+		return false;
+	}
+#endif
 #ifdef TIDS
 	switch ((u32)local) {
 	TIDS
@@ -144,7 +157,7 @@ static __always_inline bool chosen(u64 local)
 	if (!mount_ns_listed(&mntns))
 		return false;
 #endif
-#ifdef COMMS
+#if defined(COMMS) || defined(COMMS_EXCLUDED)
 	// That of the thread and that of the process, each with a NUL at its end.
 	char comm[COMMS_SIZE] = {};
 
@@ -153,8 +166,14 @@ static __always_inline bool chosen(u64 local)
 	bpf_probe_read_kernel(comm + TASK_COMM_LEN, TASK_COMM_LEN,
 			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
 #endif
+#ifdef COMMS
 	if (!(COMMS))
 		return false;
+#endif
+#ifdef COMMS_EXCLUDED
+	if (COMMS_EXCLUDED)
+		return false;
+#endif
 #endif
 	return true;
 }
@@ -199,6 +218,17 @@ static __always_inline bool traced(u64 id)
 	note_top();
 	add(SELF_SEEN, 1);
 	return false;
+}
+
+// result_wanted reports whether calls that end so are wanted. One of which the end is not known
+// has neither failed nor succeeded.
+static __always_inline bool result_wanted(s64 result)
+{
+#ifdef RESULT_WANTED
+	return result != RESULT_UNKNOWN && (RESULT_WANTED);
+#else
+	return true;
+#endif
 }
 
 static __always_inline bool flags_wanted(u64 flags)

@@ -37,20 +37,6 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 		set_name(r, n);
 }
 
-// submitted sends the record of a request, or makes it pending.
-static __always_inline void submitted(struct bpf_raw_tracepoint_args *ctx, struct call *c)
-{
-#if FIELDS & FIELD_RESULT
-	if (make_pending(c, REQUEST_ID(ctx->args[0])))
-		return;
-#endif
-#ifdef FAILED
-	add(LOST_PENDING, 1);
-#else
-	submit(ctx, &c->record);
-#endif
-}
-
 // io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
 //
 // Opens through io_uring are no system calls, and the functions behind them run
@@ -89,7 +75,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 #if FIELDS & FIELD_PATH
 	walk(ctx, c, SCRATCH_SUBMIT);
 #endif
-	submitted(ctx, c);
+	entered(ctx, c, REQUEST_ID(ctx->args[0]));
 	return 0;
 }
 
@@ -103,7 +89,7 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 	walk_on(ctx, c, SCRATCH_SUBMIT);
 	if (!folder_wanted(c))
 		return 0;
-	submitted(ctx, c);
+	entered(ctx, c, REQUEST_ID(ctx->args[0]));
 	return 0;
 }
 #endif

@@ -95,6 +95,27 @@ static __always_inline bool make_pending(struct call *c, u64 id)
 	return true;
 }
 
+// entered sends the record of a call, or of a request, at its entry if nothing is left to wait
+// for, or else makes it pending.
+static __always_inline void entered(void *ctx, struct call *c, u64 id)
+{
+	struct record *r = &c->record;
+
+#if !(FIELDS & FIELD_RESULT)
+	if (r->name_kind != NAME_UNSEEN && !(r->fields & UNREAD(FIELD_FLAGS))) {
+		submit(ctx, r);
+		return;
+	}
+#endif
+	if (make_pending(c, id))
+		return;
+	// No room for one more: without what is missing rather than not at all.
+	if (result_wanted(RESULT_UNKNOWN) && r->name_kind != NAME_UNSEEN)
+		submit(ctx, r);
+	else
+		add(LOST_PENDING, 1);
+}
+
 // end_call sends the record of a call that was taken out, if calls that end so are wanted.
 static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 {

@@ -26,8 +26,8 @@ enum name_kind {
 #define FIELD_PROCESS 32 // the comm of the process's first thread
 #define FIELD_PATH 64    // the folder that the name is relative to
 #define FIELD_EXE 128    // the program of the process; needs FIELD_PATH
-#define FIELD_PCOMM 512  // the comm of the parent's first thread
 #define FIELD_FILE 256   // the file that was opened; needs FIELD_PATH and FIELD_RESULT
+#define FIELD_PCOMM 512  // the comm of the parent's first thread
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -49,11 +49,11 @@ enum walk_state {
 	WALK_UNREACHABLE = 64, // the tracer's root is not on the way
 	WALK_CHANGED = 128,    // folders were renamed meanwhile, again and again
 
-	WALK_SPECIAL = 512, // of no folder, but of a kind of file system, whose name is last
-
 	// In the state of the walk from the base: the name was not in memory when the call was
 	// walked. It stands behind the walks, and its address in its place.
 	WALK_NAME_LAST = 256,
+
+	WALK_SPECIAL = 512, // of no folder, but of a kind of file system, whose name is last
 };
 
 // The components of a walk, the last first, each with its NUL, are of at most so many bytes,
@@ -79,9 +79,10 @@ enum walk_state {
 //	comm     TASK_COMM_LEN bytes
 //	name     name_len bytes
 //
-// A part that has a string of its own holds its length, and the string follows the name,
-// in the order of the parts. internal/event decodes it, and a test holds the two to the
-// same layout.
+// A part that has a string of its own holds its length. These follow the name: those of the
+// entry of the call, which are of exe, base and root, then those of its end, of real. A name
+// that is read late is between the two. internal/event decodes it, and a test holds the two
+// to the same layout.
 //
 // What is before the name must end with a NUL: from Linux 5.8 to early 6.1
 // bpf_probe_read_kernel_str writes one there when the first byte faults. A comm does.
@@ -164,18 +165,16 @@ static __always_inline u32 strings_size(struct record *r)
 // name_of is where a record's name is.
 static __always_inline char *name_of(struct record *r)
 {
-	u32 at = 0;
-
 #if FIELDS & FIELD_PATH
-	if (r->base_state & WALK_NAME_LAST)
-		at = sizeof(u64) + r->base_len + r->root_len;
+	u32 at = sizeof(u64) + r->base_len + r->root_len;
+
 #if FIELDS & FIELD_EXE
+	at += r->exe_len;
+#endif
 	if (r->base_state & WALK_NAME_LAST)
-		at += r->exe_len;
+		return r->name + (at & (STRINGS_MAX - 1));
 #endif
-	at &= STRINGS_MAX - 1;
-#endif
-	return r->name + at;
+	return r->name;
 }
 
 #endif

@@ -9,28 +9,6 @@
 #include <opensnoop/pending.h>
 #include <opensnoop/walk.h>
 
-// entered sends the record of a call at its entry if nothing is left to wait for, or else
-// makes the call pending.
-static __always_inline void entered(void *ctx, struct call *c, u64 id)
-{
-#if !(FIELDS & FIELD_RESULT)
-	if (c->record.name_kind != NAME_UNSEEN && !(c->record.fields & UNREAD(FIELD_FLAGS))) {
-		submit(ctx, &c->record);
-		return;
-	}
-#endif
-	if (make_pending(c, id))
-		return;
-		// No room for one more call: without what is missing rather than not at all.
-#ifndef FAILED
-	if (c->record.name_kind != NAME_UNSEEN) {
-		submit(ctx, &c->record);
-		return;
-	}
-#endif
-	add(LOST_PENDING, 1);
-}
-
 // trace_enter makes the record of a call of the current thread, whose pid_tgid id is.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
 {
@@ -106,10 +84,8 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 
 	if (is_interruption(result))
 		return; // it begins again
-#ifdef FAILED
-	if (result >= 0)
+	if (!result_wanted(result))
 		return;
-#endif
 	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && chosen(local) &&
 	    flags_wanted(args.flags))
 		add(LOST_ENTRY, 1);
