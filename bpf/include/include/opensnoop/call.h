@@ -87,9 +87,10 @@ struct call {
 
 // What is kept of it. The record is as user space can give it out, its time when it was
 // put there, but for strings of more than SHORT_NAME bytes.
+// It is of u64, as the compiler copies what may stand anywhere by single bytes.
 struct pending_call {
-	char head[offsetof(struct call, record)];
-	char record[FIXED_SIZE + SHORT_NAME];
+	u64 head[offsetof(struct call, record) / sizeof(u64)];
+	u64 record[(FIXED_SIZE + SHORT_NAME) / sizeof(u64)];
 };
 
 // Calls are found by the pid_tgid of their thread, and an interrupted one by this. No

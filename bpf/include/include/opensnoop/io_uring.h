@@ -66,7 +66,9 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
 		return 0;
+#if FIELDS & FIELD_RESULT
 	settle(ctx, c, REQUEST_ID(ctx->args[0]));
+#endif
 	set_request(&c->record, id, &req, &args);
 	if (!record_wanted(&c->record))
 		return 0;
