@@ -27,6 +27,7 @@
 //	                  the same for what not to show
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the
 //	                  loader puts the user's pinned map in its place
+//	CGROUPS_EXCLUDED  not the map cgroups_excluded has the ids
 //	FLAGS_WANTED      an expression of `flags`; needs FIELD_FLAGS
 //	NAMES             "STARTS(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
@@ -47,6 +48,7 @@
 // at the return of the kernel's open function: the instances of a return probe can
 // be used up by calls that block.
 
+#include <opensnoop/cgroup.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/kprobe.h>
 #include <opensnoop/maps.h>
@@ -84,6 +86,13 @@ BPF_TABLE("hash", u64, u64, cgroupset, 1024);
 #endif
 #ifdef MNTNSES
 BPF_TABLE("hash", u64, u32, mount_ns_set, 1024);
+#endif
+#ifdef CGROUP_KN
+BPF_PERF_OUTPUT(cgroups_made);
+BPF_PERCPU_ARRAY(scratch_cgroups, struct cgroup_made, 1);
+#endif
+#ifdef CGROUPS_EXCLUDED
+BPF_TABLE_FLAGS("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
 #endif
 
 static __always_inline u64 *slot(int which)
@@ -201,6 +210,27 @@ static __always_inline bool cgroup_listed(u64 *id)
 }
 #endif
 
+#ifdef CGROUPS_EXCLUDED
+static __always_inline bool cgroup_excluded(u64 *id)
+{
+	return cgroups_excluded.lookup(id);
+}
+#endif
+
+#ifdef CGROUP_KN
+static __always_inline struct cgroup_made *scratch_cgroup(void)
+{
+	int first = 0;
+
+	return scratch_cgroups.lookup(&first);
+}
+
+static __always_inline long output_cgroup(void *ctx, struct cgroup_made *made, u64 size)
+{
+	return cgroups_made.perf_submit(ctx, made, size);
+}
+#endif
+
 #ifdef MNTNSES
 static __always_inline bool mount_ns_listed(u64 *inum)
 {
@@ -235,6 +265,9 @@ int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(c
 #ifdef FOLLOW
 int task_fork(struct bpf_raw_tracepoint_args *ctx) { return on_task_fork(ctx); }
 int task_exit(struct bpf_raw_tracepoint_args *ctx) { return on_task_exit(ctx); }
+#endif
+#ifdef CGROUP_KN
+int cgroup_made(struct bpf_raw_tracepoint_args *ctx) { return on_cgroup_made(ctx); }
 #endif
 int uring_submit(struct bpf_raw_tracepoint_args *ctx) { return on_uring_submit(ctx); }
 #if FIELDS & FIELD_RESULT

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -95,7 +96,7 @@ func oursWithPaths(opensnoop string) tool {
 	t := ours(opensnoop)
 	t.name = "opensnoop path"
 	t.command = append(t.command, "--columns", "pid,path,file")
-	t.filter = func(int) []string { return []string{"--path", "/none/**"} }
+	t.filter = func(int) []string { return []string{"--exclude-path", path.Clean(floodName)} }
 	return t
 }
 

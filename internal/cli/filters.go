@@ -160,6 +160,22 @@ func (g *globs) String() string {
 
 func (*globs) Type() string { return "GLOB" }
 
+// containerNames are names or ids of containers.
+type containerNames []string
+
+func (c *containerNames) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" {
+			return errors.New("expected the name of a container, or its id, or several by commas")
+		}
+		*c = append(*c, part)
+	}
+	return nil
+}
+
+func (c *containerNames) String() string { return strings.Join(*c, ",") }
+func (*containerNames) Type() string     { return "CONTAINER" }
+
 // pinned is the path of a pinned BPF map.
 type pinned string
 

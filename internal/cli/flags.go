@@ -71,6 +71,8 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	fs.Var((*pids)(&t.ExcludedPIDs), "exclude-pid", "not of these processes")
 	fs.Var((*users)(&t.ExcludedUIDs), "exclude-uid", "not of these users")
 	fs.Var((*comms)(&t.ExcludedComms), "exclude-name", "not of threads or processes whose comm contains this; may be repeated")
+	fs.Var((*containerNames)(&t.Containers), "container", "of the container of this name, or whose id begins so, also if it starts later; several by commas or by repeating it; adds CONTAINER")
+	addBool(fs, &t.InContainer, "containers", "", "of any container; adds CONTAINER")
 	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "of cgroups whose ids are keys of the BPF map that is pinned there")
 	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "of mount namespaces, the same way")
 }

@@ -120,6 +120,7 @@ func (o *outputOptions) added(f *filter.Filter) []string {
 		{"exe", len(f.Exes) > 0},
 		{"path", o.fullPath},
 		{"realpath", len(f.RealPaths) > 0},
+		{"container", f.ByContainer()},
 	} {
 		if column.added {
 			added = append(added, column.name)

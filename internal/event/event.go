@@ -67,6 +67,11 @@ type Event struct {
 
 	Exe Place // with Exe: the program of the process
 
+	// Cgroup is the id of the process's cgroup in the hierarchy of version 2, and Container
+	// what that is of: [Host] for none; nil if it is not known. Records do not have it.
+	Cgroup    uint64
+	Container *Container
+
 	// With File and a Result of 0 or more: the file that was opened, links followed, unless
 	// its Real is [PathNone].
 	Inode   uint64
@@ -74,6 +79,19 @@ type Event struct {
 	Created bool   // this open made it
 	Real    Place
 }
+
+// Container is a container, as far as it is known.
+type Container struct {
+	ID        string // as its runtime has it; "" only for [Host]
+	Name      string // as its user knows it
+	Image     string
+	Pod       string // of Kubernetes
+	Namespace string // of the pod
+	Runtime   string // such as docker
+}
+
+// Host is the container of processes that are in none.
+var Host = new(Container)
 
 // ResultUnknown is the Result of a call whose return was not seen.
 const ResultUnknown int32 = math.MinInt32

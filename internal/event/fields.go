@@ -18,10 +18,11 @@ const (
 	Exe                        // Event.Exe; needs Path
 	File                       // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
 	PComm                      // Event.PComm
+	Cgroup                     // Event.Cgroup
 )
 
 // AllFields are all that there are.
-const AllFields = PComm<<1 - 1
+const AllFields = Cgroup<<1 - 1
 
 // A part is what a record has of a field.
 type part struct {
@@ -96,6 +97,13 @@ var parts = []part{
 		PComm, CommSize,
 		func(e *Event, b []byte) { e.PComm = comm(b) },
 		func(e *Event, b []byte) []byte { return appendComm(b, e.PComm) },
+	},
+	{
+		Cgroup, 8,
+		func(e *Event, b []byte) { e.Cgroup = uint64(order.Uint32(b)) | uint64(order.Uint32(b[4:]))<<32 },
+		func(e *Event, b []byte) []byte {
+			return order.AppendUint32(order.AppendUint32(b, uint32(e.Cgroup)), uint32(e.Cgroup>>32))
+		},
 	},
 }
 

@@ -69,6 +69,10 @@ int main(void)
 #if FIELDS & FIELD_PCOMM_BIT
 	memcpy(r.pcomm, "its parent is..", TASK_COMM_LEN);
 #endif
+#if FIELDS & FIELD_CGROUP_BIT
+	r.cgroup[0] = 0xc1c2c3c4;
+	r.cgroup[1] = 0xd1d2d3d4;
+#endif
 #if FIELDS & FIELD_PATH_BIT
 	r.dfd = -100;
 	r.base_len = sizeof(base);
@@ -118,7 +122,8 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
 	       FIELD_EUID == FIELD_EUID_BIT && FIELD_PROCESS == FIELD_PROCESS_BIT &&
 	       FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
-	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT, "Fields");
+	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
+	       FIELD_CGROUP == FIELD_CGROUP_BIT, "Fields");
 _Static_assert(UNREAD(1) == 1 << 16, "UNREAD");
 `
 
@@ -162,7 +167,7 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -234,6 +239,9 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(PComm) {
 		e.PComm = []byte("its parent is..")
+	}
+	if fields.Has(Cgroup) {
+		e.Cgroup = 0xd1d2d3d4c1c2c3c4
 	}
 	if fields.Has(Path) {
 		e.Folder = Folder{

@@ -5,6 +5,7 @@ package filter
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"syscall"
 
 	"opensnoop/internal/event"
@@ -56,6 +57,11 @@ type Filter struct {
 	// Exes are the programs that open: any of them, by their absolute paths.
 	Exes Globs
 
+	// Containers are containers by their names, or by how their ids begin; with InContainer
+	// any.
+	Containers  []string
+	InContainer bool
+
 	// RealPaths are the files to show that are really opened, links followed: any of them.
 	RealPaths Globs
 }
@@ -81,6 +87,9 @@ func (f *Filter) Fields() event.Fields {
 	if len(f.RealPaths) > 0 {
 		fields |= event.File
 	}
+	if f.ByContainer() {
+		fields |= event.Cgroup
+	}
 	if !kernelHas(f.Comms) || !kernelHas(f.ExcludedComms) {
 		fields |= event.Process
 	}
@@ -97,14 +106,14 @@ func (f *Filter) Narrows() bool {
 // NarrowsLate reports whether it chooses opens by what the kernel does not look at where it
 // only counts them.
 func (f *Filter) NarrowsLate() bool {
-	return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes) > 0 ||
+	return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes) > 0 || f.ByContainer() ||
 		!kernelHas(f.Comms) || !kernelHas(f.ExcludedComms)
 }
 
 // Wants reports whether an event of those that the BPF program lets through is to be
 // shown.
 func (f *Filter) Wants(e *event.Event) bool {
-	if !f.wantsResult(e) || !f.wantsProcess(e) {
+	if !f.wantsResult(e) || !f.wantsProcess(e) || !f.WantsContainer(e.Container) {
 		return false
 	}
 	if len(f.Paths) > 0 && !f.Paths.show(e) {
@@ -114,6 +123,26 @@ func (f *Filter) Wants(e *event.Event) bool {
 		return false
 	}
 	return !f.ExcludedPaths.matches(e)
+}
+
+// ByContainer reports whether it chooses by containers.
+func (f *Filter) ByContainer() bool { return f.InContainer || len(f.Containers) > 0 }
+
+// idMin is how many characters of a container's id are taken for it, and not for a name.
+const idMin = 6
+
+// WantsContainer reports whether opens of a container are wanted. One that is not known may be
+// any.
+func (f *Filter) WantsContainer(c *event.Container) bool {
+	if !f.ByContainer() || c == nil {
+		return true
+	}
+	if len(f.Containers) == 0 {
+		return c.ID != ""
+	}
+	return slices.ContainsFunc(f.Containers, func(wanted string) bool {
+		return c.Name == wanted && wanted != "" || c.ID == wanted && wanted != "" || len(wanted) >= idMin && strings.HasPrefix(c.ID, wanted)
+	})
 }
 
 // byPath reports whether absolute paths are compared.

@@ -37,6 +37,9 @@ func (f *Filter) Macros() []string {
 	if f.MountNamespaces != "" {
 		macros = append(macros, "MNTNSES")
 	}
+	if f.ByContainer() {
+		macros = append(macros, "CGROUPS_EXCLUDED")
+	}
 	var wanted []string
 	for _, flag := range f.Flags {
 		wanted = append(wanted, fmt.Sprintf("(flags & %#x) == %#x", flag.Mask, flag.Value))

@@ -141,6 +141,11 @@ var Columns = []*Column{
 		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
 	},
 	{
+		Name: "container", Help: "name of the container, or its short id; - for none", Needs: event.Cgroup, OnDemand: true, known: containerKnown,
+		place: 48, header: "CONTAINER", width: 16,
+		text: appendContainerText, fields: containerFields,
+	},
+	{
 		Name: "path", Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
 		text:   appendPathText,

@@ -54,6 +54,8 @@ func (j *JSON) Event(e *event.Event) error {
 		switch {
 		case !known:
 			b = append(b, "null"...)
+		case f.object != nil:
+			b = f.object(&j.rows, b, e)
 		case f.kind == number:
 			b = f.value(&j.rows, b, e)
 		case f.kind == list:

@@ -27,6 +27,7 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 	if len(s.filter.Roots) > 0 {
 		needed = append(needed, programs(probe.Follow)...)
 	}
+	needed = append(needed, s.cgroupPrograms()...)
 	var tails []tail
 	addTail := func(t tail, kind probe.Kind) {
 		tails = append(tails, t)

@@ -68,6 +68,12 @@ var allDescribed = []described{
 		{"DENTRY_NAME", "dentry", []string{"d_name", "name"}},
 		{"DENTRY_INAME", "dentry", []string{"d_iname"}},
 	}},
+	{event.Cgroup, "the container", []member{
+		{"CGROUP_KN", "cgroup", []string{"kn"}},
+		{"CGROUP_ROOT", "cgroup", []string{"root"}},
+		{"CGROUP_ROOT_ID", "cgroup_root", []string{"hierarchy_id"}},
+		{"KERNFS_ID", "kernfs_node", []string{"id"}},
+	}},
 	{event.Exe, "the program of a process", []member{
 		{"TASK_MM", "task_struct", []string{"mm"}},
 		{"MM_EXE_FILE", "mm_struct", []string{"exe_file"}},

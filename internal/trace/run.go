@@ -125,6 +125,9 @@ func (s *Session) release(horizon uint64, h Handler) error {
 			return fmt.Errorf("decoding a record: %w", err)
 		}
 		e.Time = time
+		if s.containers != nil {
+			e.Container = s.containers.registry.Of(e.Cgroup)
+		}
 		if !s.filter.Wants(e) {
 			return nil
 		}

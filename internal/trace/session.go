@@ -120,6 +120,8 @@ type Session struct {
 	event     event.Event // the one that is handed out
 	reclaimed uint64      // calls taken out of the map here
 
+	containers *containers // nil if they are not asked for
+
 	followed *ebpf.Map // the processes that are followed; nil if none are
 	orphans  int
 
@@ -230,6 +232,9 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 	if err := s.tell(); err != nil {
 		return nil, err
 	}
+	if err := s.watchCgroups(); err != nil {
+		return nil, err
+	}
 	if err := s.follow(); err != nil {
 		return nil, err
 	}
@@ -279,6 +284,10 @@ func (s *Session) detach() error {
 // Close detaches the probes and frees all that the session holds.
 func (s *Session) Close() error {
 	err := s.detach()
+	if s.containers != nil {
+		s.containers.close()
+		s.containers = nil
+	}
 	if s.reader != nil {
 		s.reader.Close()
 		s.reader = nil

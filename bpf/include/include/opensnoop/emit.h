@@ -74,6 +74,12 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	bpf_probe_read_kernel(r->process, sizeof(r->process),
 			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
 #endif
+#if FIELDS & FIELD_CGROUP
+	u64 cgroup = bpf_get_current_cgroup_id();
+
+	r->cgroup[0] = cgroup;
+	r->cgroup[1] = cgroup >> 32;
+#endif
 #if FIELDS & FIELD_PATH
 	r->dfd = args->dfd;
 #endif

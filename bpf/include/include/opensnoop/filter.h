@@ -149,6 +149,12 @@ static __always_inline bool chosen(u64 local)
 	if (!cgroup_listed(&cgroup))
 		return false;
 #endif
+#ifdef CGROUPS_EXCLUDED
+	u64 in = bpf_get_current_cgroup_id();
+
+	if (cgroup_excluded(&in))
+		return false;
+#endif
 #ifdef MNTNSES
 	u64 nsproxy = task_member(TASK_NSPROXY);
 	// The number is of 4 bytes, the key is not.

@@ -60,6 +60,12 @@ static __always_inline void put_fork(u32 *child, u32 *parent);
 // Whether an id is among those to trace.
 static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);
+static __always_inline bool cgroup_excluded(u64 *id);
+
+// What is told of a cgroup that is made, and its memory on this CPU; NULL only for the verifier.
+struct cgroup_made;
+static __always_inline struct cgroup_made *scratch_cgroup(void);
+static __always_inline long output_cgroup(void *ctx, struct cgroup_made *made, u64 size);
 
 // told is the value of a slot.
 static __always_inline u64 told(enum slot which)

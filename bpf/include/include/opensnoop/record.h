@@ -28,6 +28,7 @@ enum name_kind {
 #define FIELD_EXE 128    // the program of the process; needs FIELD_PATH
 #define FIELD_FILE 256   // the file that was opened; needs FIELD_PATH and FIELD_RESULT
 #define FIELD_PCOMM 512  // the comm of the parent's first thread
+#define FIELD_CGROUP 1024 // of the hierarchy of version 2
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -134,6 +135,9 @@ struct record {
 #endif
 #if FIELDS & FIELD_PCOMM
 	char pcomm[TASK_COMM_LEN];
+#endif
+#if FIELDS & FIELD_CGROUP
+	u32 cgroup[2]; // the halves of its id
 #endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_CGROUP_H
+#define _OPENSNOOP_CGROUP_H
+
+// Cgroups as they are made: those of containers tell by their paths what they are of.
+
+#include <opensnoop/maps.h>
+#include <opensnoop/task.h>
+#include <uapi/linux/limits.h>
+
+// What goes to user space; made in internal/trace/cgroup.go.
+struct cgroup_made {
+	u64 id;
+	u32 uid; // of who makes it
+	u32 size; // of the path, with its NUL
+	char path[PATH_MAX]; // in the hierarchy
+};
+
+#ifdef CGROUP_KN
+// cgroup_mkdir(struct cgroup *cgrp, const char *path)
+static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct cgroup_made *made = scratch_cgroup();
+	long n;
+
+	// The hierarchies of version 1 have other numbers.
+	if (!made || (u32)member(member(ctx->args[0], CGROUP_ROOT), CGROUP_ROOT_ID))
+		return 0;
+	n = bpf_probe_read_kernel_str(made->path, sizeof(made->path), (void *)ctx->args[1]);
+	made->id = member(member(ctx->args[0], CGROUP_KN), KERNFS_ID);
+	made->uid = bpf_get_current_uid_gid();
+	made->size = n > 0 ? n : 0;
+	output_cgroup(ctx, made, offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
+	return 0;
+}
+#endif
+
+#endif

@@ -1,0 +1,140 @@
+package trace
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"opensnoop/internal/container"
+	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/object"
+	"opensnoop/internal/perfbuf"
+	"opensnoop/internal/probe"
+)
+
+const (
+	// cgroupPages is the size of each CPU's buffer of cgroups that are made.
+	cgroupPages = 8
+
+	// cgroupRound is how long a wait for one lasts at most: so long it may take to end.
+	cgroupRound = 100 * time.Millisecond
+
+	// firstLook is how long the start waits at most for the names of containers that are
+	// there.
+	firstLook = time.Second
+)
+
+// containers tells which containers opens are of.
+type containers struct {
+	registry *container.Registry
+	reader   *perfbuf.Reader
+	cpus     kernel.CPUs
+	excluded *ebpf.Map // the cgroups that the program leaves out; nil if it leaves none out
+	filter   *filter.Filter
+
+	stop, stopped chan struct{}
+}
+
+// watchCgroups begins to learn of cgroups. Those that are there are known when it returns.
+func (s *Session) watchCgroups() (err error) {
+	if !s.fields.Has(event.Cgroup) {
+		return nil
+	}
+	c := &containers{registry: container.New(), filter: &s.filter, stop: make(chan struct{}), stopped: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			c.registry.Close()
+			if c.reader != nil {
+				c.reader.Close()
+			}
+		}
+	}()
+	if s.filter.ByContainer() {
+		if c.excluded, err = s.module.Map("cgroups_excluded"); err != nil {
+			return err
+		}
+		c.registry.Known = c.exclude
+	}
+	made, err := s.module.Map("cgroups_made")
+	if err != nil {
+		return err
+	}
+	if c.reader, err = perfbuf.New(made, perfbuf.Options{Pages: cgroupPages, Watermark: 1}); err != nil {
+		return fmt.Errorf("opening the perf buffers of cgroups: %w%s", err, whyNoBuffers(err))
+	}
+	if _, err = s.attach(&probe.Cgroups); err != nil {
+		return fmt.Errorf("learning of containers: %w", err)
+	}
+	c.registry.Walk()
+	if s.filter.ByContainer() {
+		c.registry.Wait(firstLook)
+	}
+	if !c.registry.HasHierarchy() {
+		s.unseen = append(s.unseen, "the containers of processes that run already: no hierarchy of cgroups of version 2 is mounted")
+	}
+	s.containers = c
+	go c.watch()
+	return nil
+}
+
+// cgroupPrograms are those that it takes.
+func (s *Session) cgroupPrograms() []object.Loading {
+	if !s.fields.Has(event.Cgroup) {
+		return nil
+	}
+	return programs([]probe.Hook{probe.Cgroups})
+}
+
+// watch learns of cgroups as they are made.
+func (c *containers) watch() {
+	defer close(c.stopped)
+	for {
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		// Without a CPU's buffer, cgroups are found when something opens in them.
+		if c.cpus.Changed() {
+			_ = c.reader.Follow(func(cpu int) bool { return !c.cpus.Online(cpu) }, c.learn)
+		}
+		if c.reader.Wait(cgroupRound) != nil || c.reader.Read(c.learn) != nil {
+			return
+		}
+	}
+}
+
+// learn takes a record of a cgroup that was made: struct cgroup_made in <opensnoop/cgroup.h>.
+func (c *containers) learn(sample []byte) error {
+	const head = 16
+	order := binary.NativeEndian
+	if len(sample) < head {
+		return nil
+	}
+	path := sample[head:]
+	if end := bytes.IndexByte(path, 0); end >= 0 {
+		path = path[:end]
+	}
+	c.registry.Learn(order.Uint64(sample), string(path), order.Uint32(sample[8:]))
+	return nil
+}
+
+// exclude has the program leave out a cgroup of whose container no open is wanted.
+func (c *containers) exclude(id uint64, of *event.Container) {
+	if !c.filter.WantsContainer(of) {
+		_ = c.excluded.Put(id, uint8(1)) // if it is full, the opens are left out here
+	}
+}
+
+// close ends it.
+func (c *containers) close() {
+	close(c.stop)
+	<-c.stopped
+	c.reader.Close()
+	c.registry.Close()
+}
