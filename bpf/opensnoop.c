@@ -35,6 +35,7 @@
 //	                  the same for names of files from the tracer's root, with MAY_START;
 //	                  need FIELD_PATH
 //	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
+//	EXECS             and files that are opened to execute programs; needs FIELD_RESULT
 //	RESULT_WANTED     an expression of `result`; needs FIELD_RESULT
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
@@ -49,6 +50,7 @@
 // be used up by calls that block.
 
 #include <opensnoop/cgroup.h>
+#include <opensnoop/exec.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/kprobe.h>
 #include <opensnoop/maps.h>
@@ -76,10 +78,16 @@ BPF_PROG_ARRAY(uring_walks, 1);
 #if FIELDS & FIELD_FILE
 BPF_PROG_ARRAY(file_walks, 1);
 #endif
+#if FIELDS & FIELD_PATH && defined(EXECS) && defined(PROBE_TRACEPOINT)
+BPF_PROG_ARRAY(exec_walks, 1);
+#endif
 #ifdef FOLLOW
 // By tgid. Each has its memory when it comes.
 BPF_TABLE_FLAGS("hash", u32, u32, followed, 65536, BPF_F_NO_PREALLOC);
 BPF_TABLE_FLAGS("hash", u32, u32, forks, 65536, BPF_F_NO_PREALLOC);
+#endif
+#if FIELDS & FIELD_ARGS
+BPF_TABLE("lru_hash", u32, struct args, program_args, 16384); // by tgid
 #endif
 #ifdef CGROUPS
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
@@ -165,21 +173,25 @@ static __always_inline void continue_walk(void *ctx, enum scratch which)
 	else if (which == SCRATCH_ENTER)
 		walks.call(ctx, 0);
 #if FIELDS & FIELD_FILE
-	else
+	else if (which == SCRATCH_RETURN)
 		file_walks.call(ctx, 0);
+#endif
+#if defined(EXECS) && defined(PROBE_TRACEPOINT)
+	else
+		exec_walks.call(ctx, 0);
 #endif
 }
 #endif
 
 #ifdef FOLLOW
-static __always_inline bool find_followed(u32 *tgid)
+static __always_inline u32 *find_followed(u32 *tgid)
 {
 	return followed.lookup(tgid);
 }
 
-static __always_inline long put_followed(u32 *tgid)
+static __always_inline long put_followed(u32 *tgid, u32 *depth)
 {
-	return followed.update(tgid, tgid);
+	return followed.update(tgid, depth);
 }
 
 static __always_inline long delete_followed(u32 *tgid)
@@ -192,14 +204,31 @@ static __always_inline void put_fork(u32 *child, u32 *parent)
 	forks.update(child, parent);
 }
 #else
-static __always_inline bool find_followed(u32 *tgid)
+static __always_inline u32 *find_followed(u32 *tgid)
 {
-	return false;
+	return NULL;
 }
 
-static __always_inline long put_followed(u32 *tgid)
+static __always_inline long put_followed(u32 *tgid, u32 *depth)
 {
 	return -1;
+}
+#endif
+
+#if FIELDS & FIELD_ARGS
+static __always_inline struct args *find_args(u32 *tgid)
+{
+	return program_args.lookup(tgid);
+}
+
+static __always_inline void put_args(u32 *tgid, struct args *args)
+{
+	program_args.update(tgid, args);
+}
+
+static __always_inline void delete_args(u32 *tgid)
+{
+	program_args.delete(tgid);
 }
 #endif
 
@@ -262,8 +291,21 @@ int walk_return(struct bpf_raw_tracepoint_args *ctx) { return on_walk_return(ctx
 int walk_submit(struct bpf_raw_tracepoint_args *ctx) { return on_walk_submit(ctx); }
 #endif
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(ctx); }
-#ifdef FOLLOW
+#if defined(FOLLOW) || FIELDS & FIELD_ARGS
 int task_fork(struct bpf_raw_tracepoint_args *ctx) { return on_task_fork(ctx); }
+#endif
+#if defined(EXECS) || FIELDS & FIELD_ARGS
+int task_exec(struct bpf_raw_tracepoint_args *ctx) { return on_task_exec(ctx); }
+#endif
+#ifdef EXECS
+#ifdef PROBE_KPROBE
+int exec_enter(struct pt_regs *ctx) { return on_exec_enter(ctx); }
+int exec_open(struct pt_regs *ctx) { return on_exec_open(ctx); }
+#elif FIELDS & FIELD_PATH
+int walk_exec(struct bpf_raw_tracepoint_args *ctx) { return on_walk_exec(ctx); }
+#endif
+#endif
+#ifdef FOLLOW
 int task_exit(struct bpf_raw_tracepoint_args *ctx) { return on_task_exit(ctx); }
 #endif
 #ifdef CGROUP_KN

@@ -61,6 +61,8 @@ func (f *flags) checkFollow(command bool) error {
 		return errors.New("--follow is for -p, without a command")
 	case f.noFollow && !command:
 		return errors.New("--no-follow is for a command (-- CMD)")
+	case f.output.tree && !f.follow && (!command || f.noFollow):
+		return errors.New("--tree is for processes that are followed: a command (-- CMD), or -p with --follow")
 	case f.waitAll && !command:
 		return errors.New("--wait-all is for a command (-- CMD)")
 	case f.waitAll && f.noFollow:

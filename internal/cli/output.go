@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
 	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
@@ -25,6 +24,7 @@ type outputOptions struct {
 	printUID  bool // -U
 	extended  bool // -e
 	fullPath  bool // -F
+	tree      bool
 	color     string
 	summary   summaryEvery
 	file      string // of -w
@@ -69,6 +69,10 @@ var conflicts = []struct {
 		"-F puts the column path in the place of file: with --columns, name it there"},
 	{func(o *outputOptions) bool { return o.fullPath && o.summary.set },
 		"--summary shows no rows: leave out -F"},
+	{func(o *outputOptions) bool {
+		return o.tree && (o.layout == layoutBCC || o.format != formatTable || o.summary.set)
+	},
+		"--tree is for the usual table: with -o json or csv, the column depth has what it shows"},
 	{func(o *outputOptions) bool { return o.force && o.file == "" },
 		"--force is for -w"},
 }
@@ -89,7 +93,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if len(o.columns) > 0 {
 		return o.columns
 	}
-	added := o.added(&opts.Filter)
+	added := o.added(opts)
 	if o.format != formatTable {
 		// Programs skip what they do not need.
 		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
@@ -104,7 +108,8 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 }
 
 // added are the columns that flags add to the usual ones.
-func (o *outputOptions) added(f *filter.Filter) []string {
+func (o *outputOptions) added(opts *trace.Options) []string {
+	f := &opts.Filter
 	var added []string
 	for _, column := range []struct {
 		name  string
@@ -115,7 +120,7 @@ func (o *outputOptions) added(f *filter.Filter) []string {
 		{"tid", len(f.TIDs) > 0},
 		{"fd", f.Success},
 		{"err", f.Failed || len(f.Errnos) > 0},
-		{"flags", o.extended || len(f.Flags) > 0},
+		{"flags", o.extended || len(f.Flags) > 0 || opts.Execs},
 		{"mode", o.extended},
 		{"exe", len(f.Exes) > 0},
 		{"path", o.fullPath},
@@ -137,7 +142,11 @@ func (o *outputOptions) fields(opts *trace.Options) event.Fields {
 	case o.layout == layoutBCC:
 		return o.bcc(opts).Fields()
 	}
-	return format.Options{Columns: o.shown(opts)}.Fields()
+	fields := format.Options{Columns: o.shown(opts)}.Fields()
+	if o.tree {
+		fields |= event.Depth
+	}
+	return fields
 }
 
 func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
@@ -146,7 +155,7 @@ func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
 
 // writer returns what writes the rows or the summary to w; boot is [format.Options.Boot].
 func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool, boot func() time.Time) format.Writer {
-	options := format.Options{Columns: o.shown(opts), Color: color, Boot: boot}
+	options := format.Options{Columns: o.shown(opts), Tree: o.tree, Color: color, Boot: boot}
 	switch {
 	case o.summary.set:
 		return summary.NewWriter(w, summary.WriterOptions{

@@ -20,6 +20,16 @@ const CommSize = 16
 // (include/uapi/linux/limits.h).
 const NameMax = 4095
 
+// ArgsMax is the most bytes of a program's arguments that an event has: ARGS_MAX in
+// <opensnoop/record.h>.
+const ArgsMax = 252
+
+// What a record is of: enum how in <opensnoop/record.h>.
+const (
+	howFixed    = 1
+	howExecuted = 2
+)
+
 // addressSize is the size in bytes of what stands in the place of a name that is not known.
 const addressSize = 8
 
@@ -57,6 +67,13 @@ type Event struct {
 	Mode    uint32 // permissions for a new file, as the program passed them
 	Result  int32  // the descriptor, an error's number negated, or ResultUnknown
 	Fixed   bool   // a Result of 0 or more is a place in an io_uring's own table of files
+	Exec    bool   // opened to execute a program: a Result of 0 is no descriptor
+	Depth   uint32 // how far the process is below the one that is followed
+
+	// The arguments that the program was executed with, a NUL behind each, of which there are
+	// ArgsSize bytes, but no more than [ArgsMax] here; none if they are not known.
+	Args     []byte
+	ArgsSize uint32
 
 	// With Path: what the name is relative to, and by that the absolute path of what was to
 	// be opened, as somebody at a terminal would type it: without the . and the .. that the
@@ -119,7 +136,8 @@ func (e *Event) Decode(record []byte) error {
 		TID:      order.Uint32(record[12:]),
 		NameKind: NameKind(record[22]),
 		Fields:   there &^ unread,
-		Fixed:    record[23] != 0,
+		Fixed:    record[23] == howFixed,
+		Exec:     record[23] == howExecuted,
 	}
 	nameLen := int(order.Uint16(record[20:]))
 	rest := record[headerSize:]
@@ -248,11 +266,14 @@ func (e *Event) Append(b []byte) []byte {
 	b = order.AppendUint32(b, e.TID)
 	b = order.AppendUint32(b, uint32(e.Fields))
 	b = order.AppendUint16(b, uint16(nameLen))
-	fixed := byte(0)
-	if e.Fixed {
-		fixed = 1
+	how := byte(0)
+	switch {
+	case e.Fixed:
+		how = howFixed
+	case e.Exec:
+		how = howExecuted
 	}
-	b = append(b, byte(e.NameKind), fixed)
+	b = append(b, byte(e.NameKind), how)
 	b = e.appendParts(b)
 	b = appendComm(b, e.Comm)
 	if e.NameKind != NameRead {

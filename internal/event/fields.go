@@ -19,10 +19,12 @@ const (
 	File                       // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
 	PComm                      // Event.PComm
 	Cgroup                     // Event.Cgroup
+	Args                       // Event.Args and Event.ArgsSize
+	Depth                      // Event.Depth
 )
 
 // AllFields are all that there are.
-const AllFields = Cgroup<<1 - 1
+const AllFields = Depth<<1 - 1
 
 // A part is what a record has of a field.
 type part struct {
@@ -104,6 +106,23 @@ var parts = []part{
 		func(e *Event, b []byte) []byte {
 			return order.AppendUint32(order.AppendUint32(b, uint32(e.Cgroup)), uint32(e.Cgroup>>32))
 		},
+	},
+	{
+		Args, 4 + ArgsMax,
+		func(e *Event, b []byte) {
+			if e.ArgsSize = order.Uint32(b); e.ArgsSize > 0 {
+				e.Args = b[4 : 4+min(e.ArgsSize, ArgsMax)]
+			}
+		},
+		func(e *Event, b []byte) []byte {
+			b = append(order.AppendUint32(b, e.ArgsSize), e.Args...)
+			return append(b, make([]byte, ArgsMax-len(e.Args))...)
+		},
+	},
+	{
+		Depth, 4,
+		func(e *Event, b []byte) { e.Depth = order.Uint32(b) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Depth) },
 	},
 }
 

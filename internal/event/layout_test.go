@@ -69,6 +69,13 @@ int main(void)
 #if FIELDS & FIELD_PCOMM_BIT
 	memcpy(r.pcomm, "its parent is..", TASK_COMM_LEN);
 #endif
+#if FIELDS & FIELD_ARGS_BIT
+	r.args.size = 300;
+	memset(r.args.bytes, 'a', ARGS_MAX);
+#endif
+#if FIELDS & FIELD_DEPTH_BIT
+	r.depth = 0xe1e2e3e4;
+#endif
 #if FIELDS & FIELD_CGROUP_BIT
 	r.cgroup[0] = 0xc1c2c3c4;
 	r.cgroup[1] = 0xd1d2d3d4;
@@ -103,7 +110,7 @@ int main(void)
 #endif
 #endif
 	r.name_kind = KIND;
-	r.fixed = KIND == NAME_HANDLE;
+	r.how = KIND == NAME_HANDLE ? FIXED : KIND == NAME_BAD ? EXECUTED : OPENED;
 	if (r.name_kind == NAME_READ) {
 		r.name_len = 4;
 		if (!LATE)
@@ -123,7 +130,8 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_EUID == FIELD_EUID_BIT && FIELD_PROCESS == FIELD_PROCESS_BIT &&
 	       FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
 	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
-	       FIELD_CGROUP == FIELD_CGROUP_BIT, "Fields");
+	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT &&
+	       FIELD_DEPTH == FIELD_DEPTH_BIT, "Fields");
 _Static_assert(UNREAD(1) == 1 << 16, "UNREAD");
 `
 
@@ -167,7 +175,7 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -212,7 +220,7 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	e := Event{
 		Time: 0x0102030405060708, TGID: 0x21222324, TID: 0x31323334,
 		Comm: []byte("fifteen chars.."), NameKind: kind, Fields: fields,
-		Fixed: kind == NameHandle,
+		Fixed: kind == NameHandle, Exec: kind == NameBad,
 	}
 	if kind == NameRead {
 		e.Name = []byte("name")
@@ -239,6 +247,12 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(PComm) {
 		e.PComm = []byte("its parent is..")
+	}
+	if fields.Has(Args) {
+		e.Args, e.ArgsSize = bytes.Repeat([]byte("a"), ArgsMax), 300
+	}
+	if fields.Has(Depth) {
+		e.Depth = 0xe1e2e3e4
 	}
 	if fields.Has(Cgroup) {
 		e.Cgroup = 0xd1d2d3d4c1c2c3c4

@@ -85,7 +85,7 @@ var Columns = []*Column{
 		text: appendDescriptorText,
 		fields: []field{
 			{name: "fd", kind: number, value: appendDescriptor, known: func(e *event.Event) bool {
-				return resultKnown(e) && !fixed(e)
+				return resultKnown(e) && !fixed(e) && (!e.Exec || e.Result < 0)
 			}},
 			{name: "fixed_fd", kind: number, optional: true, value: appendDescriptor, known: fixed},
 		},
@@ -104,7 +104,7 @@ var Columns = []*Column{
 		place: 110, header: "FLAGS", width: 18,
 		text: appendFlags,
 		fields: []field{
-			{name: "flags", kind: number, value: func(_ *rows, b []byte, e *event.Event) []byte {
+			{name: "flags", kind: number, known: flagsPassed, value: func(_ *rows, b []byte, e *event.Event) []byte {
 				return strconv.AppendUint(b, e.Flags, 10)
 			}},
 			{name: "flag_names", kind: list, value: appendFlags},
@@ -121,7 +121,7 @@ var Columns = []*Column{
 		},
 		fields: []field{
 			{name: "mode", value: appendMode, known: func(e *event.Event) bool {
-				return e.Fields.Has(event.Flags) && event.HeedsMode(e.Flags)
+				return flagsPassed(e) && event.HeedsMode(e.Flags)
 			}},
 		},
 	},
@@ -139,6 +139,22 @@ var Columns = []*Column{
 		Name: "pcomm", Help: "name of the parent process", aliases: []string{"parent"}, Needs: event.PComm, OnDemand: true,
 		place: 85, header: "PCOMM", width: 16,
 		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
+	},
+	{
+		Name: "args", Help: "arguments of the program, as it was executed", aliases: []string{"cmdline", "argv"}, Needs: event.Args, OnDemand: true, known: argsKnown,
+		place: 58, header: "ARGS", width: 32,
+		text: appendArgsText,
+		fields: []field{
+			{name: "args", value: appendArgs, object: appendArgsList},
+			exactIf("args", argsKnown, argsOf),
+			{name: "args_cut", kind: number, optional: true, known: argsCut, value: appendTrue},
+		},
+	},
+	{
+		Name: "depth", Help: "how far the process is below the one that is followed", Needs: event.Depth, OnDemand: true,
+		place: 75, header: "DEPTH", width: 5,
+		text:   appendDepth,
+		fields: []field{{name: "depth", kind: number, value: appendDepth}},
 	},
 	{
 		Name: "container", Help: "name of the container, or its short id; - for none", Needs: event.Cgroup, OnDemand: true, known: containerKnown,
@@ -201,6 +217,7 @@ var Columns = []*Column{
 				return append(b, e.Name...)
 			}},
 			exact("file", func(e *event.Event) []byte { return e.Name }),
+			{name: "exec", kind: number, optional: true, known: isExec, value: appendTrue},
 			{name: "bad_address", optional: true, known: nameKind(event.NameBad), value: appendNameAddress},
 			{name: "unread_address", optional: true, known: nameKind(event.NameUnseen), value: appendNameAddress},
 			{name: "handle_address", optional: true, known: nameKind(event.NameHandle), value: appendNameAddress},

@@ -23,18 +23,18 @@ func appendContainer(_ *rows, b []byte, e *event.Event) []byte {
 	return append(b, ContainerTitle(e.Container)...)
 }
 
-func appendContainerText(_ *rows, b []byte, e *event.Event) []byte {
+func appendContainerText(r *rows, b []byte, e *event.Event) []byte {
 	if !inContainer(e) {
 		return append(b, '-')
 	}
-	return AppendEscaped(b, []byte(ContainerTitle(e.Container)))
+	return AppendEscaped(b, appendContainer(r, r.scratch[:0], e))
 }
 
 // appendContainerObject appends all that is known of a container as an object of JSON.
-func appendContainerObject(_ *rows, b []byte, e *event.Event) []byte {
+func appendContainerObject(r *rows, b []byte, e *event.Event) []byte {
 	c := e.Container
 	b = append(b, '{')
-	for i, member := range []struct{ name, value string }{
+	for i, member := range [...]struct{ name, value string }{
 		{"id", c.ID}, {"name", c.Name}, {"image", c.Image}, {"pod", c.Pod}, {"namespace", c.Namespace}, {"runtime", c.Runtime},
 	} {
 		if i > 0 {
@@ -47,7 +47,7 @@ func appendContainerObject(_ *rows, b []byte, e *event.Event) []byte {
 			b = append(b, "null"...)
 			continue
 		}
-		b = AppendJSON(b, []byte(member.value))
+		b = AppendJSON(b, append(r.scratch[:0], member.value...))
 	}
 	return append(b, '}')
 }

@@ -36,6 +36,9 @@ type Options struct {
 	// Columns, in this order. None is those of [Usual]. JSON has the fields of all
 	// that records with these columns hold, in an order of its own.
 	Columns []*Column
+	// Tree moves a table's comms to the right by how far their processes are below the one
+	// that is followed. Records must hold event.Depth.
+	Tree bool
 	// Color dims a table's header and makes rows of failed opens red.
 	Color bool
 	// Boot is when the clock of events was 0, by the clock that tells the time of day,

@@ -28,11 +28,18 @@ type shown struct {
 	value  value
 }
 
+// treeWidth is how wide the column of comms is if they are indented.
+const treeWidth = 24
+
 // NewTable returns a table that writes to w.
 func NewTable(w io.Writer, o Options) *Table {
 	t := &Table{rows: newRows(w, o.Boot), color: o.Color}
 	for _, c := range o.columns() {
-		t.columns = append(t.columns, shown{c.header, c.width, c.right, c.shown()})
+		s := shown{c.header, c.width, c.right, c.shown()}
+		if o.Tree && c.Name == "comm" {
+			s.width, s.value = treeWidth, indented
+		}
+		t.columns = append(t.columns, s)
 	}
 	if last := &t.columns[len(t.columns)-1]; !last.right {
 		last.width = 0

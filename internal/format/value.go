@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"strconv"
 	"syscall"
 	"time"
@@ -89,8 +90,11 @@ func appendDescriptor(_ *rows, b []byte, e *event.Event) []byte {
 
 // appendDescriptorText appends the same for a reader, with a mark for one that is fixed.
 func appendDescriptorText(r *rows, b []byte, e *event.Event) []byte {
-	if fixed(e) {
+	switch {
+	case fixed(e):
 		b = append(b, "fixed:"...)
+	case e.Exec && e.Result >= 0:
+		return append(b, '-')
 	}
 	return appendDescriptor(r, b, e)
 }
@@ -112,7 +116,78 @@ func appendError(_ *rows, b []byte, e *event.Event) []byte {
 	return appendInt(b, n)
 }
 
-func appendFlags(_ *rows, b []byte, e *event.Event) []byte { return event.AppendFlags(b, e.Flags) }
+func appendFlags(_ *rows, b []byte, e *event.Event) []byte {
+	if e.Exec {
+		return append(b, "exec"...)
+	}
+	return event.AppendFlags(b, e.Flags)
+}
+
+// isExec reports whether a file was opened to execute a program.
+func isExec(e *event.Event) bool { return e.Exec }
+
+// flagsPassed reports whether it is known which flags a program passed.
+func flagsPassed(e *event.Event) bool { return e.Fields.Has(event.Flags) && !e.Exec }
+
+func appendDepth(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.Depth) }
+
+// indentation is what a step down the tree of processes moves a comm to the right.
+const indentation = "  "
+
+// depthMax is the most steps that are shown so.
+const depthMax = 20
+
+// indented is a comm, moved to the right by how far its process is below the one followed.
+func indented(r *rows, b []byte, e *event.Event) []byte {
+	for range min(e.Depth, depthMax) {
+		b = append(b, indentation...)
+	}
+	return AppendEscaped(b, e.Comm)
+}
+
+// argsKnown reports whether the arguments of a process's program are known.
+func argsKnown(e *event.Event) bool { return e.Fields.Has(event.Args) && e.ArgsSize > 0 }
+
+// argsCut reports whether there are more of them.
+func argsCut(e *event.Event) bool { return argsKnown(e) && e.ArgsSize > uint32(len(e.Args)) }
+
+func argsOf(e *event.Event) []byte { return bytes.TrimRight(e.Args, "\x00") }
+
+// appendArgs appends the arguments, a blank between them.
+func appendArgs(_ *rows, b []byte, e *event.Event) []byte {
+	start := len(b)
+	b = append(b, argsOf(e)...)
+	for i := start; i < len(b); i++ {
+		if b[i] == 0 {
+			b[i] = ' '
+		}
+	}
+	return b
+}
+
+func appendArgsText(r *rows, b []byte, e *event.Event) []byte {
+	b = AppendEscaped(b, appendArgs(r, r.scratch[:0], e))
+	if argsCut(e) {
+		b = append(b, "…"...)
+	}
+	return b
+}
+
+// appendArgsList appends them as an array of JSON.
+func appendArgsList(_ *rows, b []byte, e *event.Event) []byte {
+	b = append(b, '[')
+	for rest, more := argsOf(e), true; more; {
+		var arg []byte
+		arg, rest, more = bytes.Cut(rest, []byte{0})
+		b = AppendJSON(b, arg)
+		if more {
+			b = append(b, ',')
+		}
+	}
+	return append(b, ']')
+}
+
+func appendTrue(_ *rows, b []byte, _ *event.Event) []byte { return append(b, "true"...) }
 
 // appendMode appends the bits of a mode that open(2) takes (S_IALLUGO in
 // include/linux/stat.h) as four octal digits.

@@ -34,6 +34,9 @@ type Probe struct {
 	// sees. The last is the one that sees opens. With results, records leave at
 	// the end of the system call.
 	Hooks func(version kernel.Version, results bool) []Hook
+
+	// Execs are more, for files that are opened to execute programs.
+	Execs []Hook
 }
 
 // Probes are all there are, in the order in which they are tried.

@@ -34,7 +34,7 @@ func (s *Session) follow() (err error) {
 		return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
 	default:
 		for _, pid := range s.filter.Roots {
-			if err := s.followed.Put(pid, pid); err != nil {
+			if err := s.followed.Put(pid, uint32(0)); err != nil {
 				return fmt.Errorf("following the process %d: %w", pid, err)
 			}
 		}
@@ -88,10 +88,11 @@ func (s *Session) findDescendants() error {
 // followChildren follows the processes whose parents are, and reports whether there were any.
 func (s *Session) followChildren(parents map[uint32]uint32) (added bool, err error) {
 	for pid, parent := range parents {
-		if !s.follows(parent) || s.follows(pid) {
+		var depth uint32 // of the parent
+		if s.followed.Lookup(parent, &depth) != nil || s.follows(pid) {
 			continue
 		}
-		if err := s.followed.Put(pid, pid); err != nil {
+		if err := s.followed.Put(pid, depth+1); err != nil {
 			return added, fmt.Errorf("following the process %d: %w", pid, err)
 		}
 		added = true

@@ -16,18 +16,20 @@ type tail struct{ array, program string }
 var (
 	entryTail = tail{"walks", "walk_enter"}
 	endTail   = tail{"file_walks", "walk_return"}
+	execTail  = tail{"exec_walks", "walk_exec"}
 	uringTail = tail{"uring_walks", "walk_submit"}
 )
 
 // load loads the programs of a probe's hooks, and of opens through io_uring, without which it
 // can be.
-func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
+func (s *Session) load(p *probe.Probe, hooks []probe.Hook, version kernel.Version) error {
 	s.uring, s.uringErr = probe.IOUring(version, s.fields.Has(event.Result))
 	needed, optional := programs(hooks), programs(s.uring)
 	if len(s.filter.Roots) > 0 {
 		needed = append(needed, programs(probe.Follow)...)
 	}
 	needed = append(needed, s.cgroupPrograms()...)
+	needed = append(needed, s.execPrograms()...)
 	var tails []tail
 	addTail := func(t tail, kind probe.Kind) {
 		tails = append(tails, t)
@@ -39,14 +41,17 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) error {
 	if s.fields.Has(event.File) {
 		addTail(endTail, probe.RawTracepoint)
 	}
+	if s.execs && len(p.Execs) == 0 && s.fields.Has(event.Path) {
+		addTail(execTail, probe.RawTracepoint)
+	}
 	errs := s.module.LoadAll(slices.Concat(needed, optional))
-	for _, p := range needed {
-		if err := errs[p.Program]; err != nil {
+	for _, l := range needed {
+		if err := errs[l.Program]; err != nil {
 			return err
 		}
 	}
-	for _, p := range optional {
-		if err := errs[p.Program]; err != nil {
+	for _, l := range optional {
+		if err := errs[l.Program]; err != nil {
 			s.uringErr = err
 		}
 	}

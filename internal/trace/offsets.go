@@ -74,6 +74,12 @@ var allDescribed = []described{
 		{"CGROUP_ROOT_ID", "cgroup_root", []string{"hierarchy_id"}},
 		{"KERNFS_ID", "kernfs_node", []string{"id"}},
 	}},
+	{event.Args, "the arguments of a program", []member{
+		{"TASK_TGID", "task_struct", []string{"tgid"}},
+		{"TASK_MM", "task_struct", []string{"mm"}},
+		{"MM_ARG_START", "mm_struct", []string{"arg_start"}},
+		{"MM_ARG_END", "mm_struct", []string{"arg_end"}},
+	}},
 	{event.Exe, "the program of a process", []member{
 		{"TASK_MM", "task_struct", []string{"mm"}},
 		{"MM_EXE_FILE", "mm_struct", []string{"exe_file"}},
@@ -103,6 +109,12 @@ var membersOfMountNamespaces = []member{
 	{"MNT_NS_INUM", "mnt_namespace", []string{"ns", "inum"}},
 }
 
+// membersOfExecs are those that files need that are opened to execute programs.
+var membersOfExecs = []member{
+	{"BPRM_FILENAME", "linux_binprm", []string{"filename"}},
+	{"BPRM_INTERP", "linux_binprm", []string{"interp"}},
+}
+
 // membersOfFollowing are those that following processes needs.
 var membersOfFollowing = []member{
 	{"TASK_TGID", "task_struct", []string{"tgid"}},
@@ -117,8 +129,12 @@ var renamed = map[string]string{
 
 // offsetsFor defines where the members of the kernel's structures are that these fields
 // and filters need.
-func offsetsFor(fields event.Fields, f *filter.Filter) ([]string, error) {
+func offsetsFor(fields event.Fields, o *Options) ([]string, error) {
 	var members []member
+	f := &o.Filter
+	if o.Execs {
+		members = append(members, membersOfExecs...)
+	}
 	for _, d := range allDescribed {
 		if fields.Has(d.field) {
 			members = append(members, d.members...)
@@ -163,6 +179,15 @@ func needed(f *filter.Filter) event.Fields {
 		return event.EUID
 	}
 	return 0
+}
+
+// CanShowExecs returns nil if files that are opened to execute programs can be shown here, else
+// the reason.
+func CanShowExecs() error {
+	if err := kernel.DescribesTypes(); err != nil {
+		return fmt.Errorf("programs that are executed cannot be shown, as %w", err)
+	}
+	return nil
 }
 
 // CanFollow returns nil if processes can be followed here, else the reason.

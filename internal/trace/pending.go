@@ -25,21 +25,22 @@ const completionTime = 3 * time.Second
 // pendingTime is how often we look after pending calls.
 const pendingTime = 100 * time.Millisecond
 
-// The keys of pending calls are pid_tgids, with these bits in those of others: REQUEST_ID and
-// INTERRUPTED_ID in <opensnoop/call.h>.
+// The keys of pending calls are pid_tgids, with these bits in those of others: REQUEST_ID,
+// INTERRUPTED_ID and EXEC_ID in <opensnoop/call.h>.
 const (
 	requestBit     = 1 << 63 // a request of io_uring
 	interruptedBit = 1 << 62 // a call that ends with EINTR unless it begins again
+	execBit        = 1 << 61 // opened for a program that is executed
 )
 
-func interrupted(id uint64) bool { return id&interruptedBit != 0 }
+func interrupted(id uint64) bool { return id&requestBit == 0 && id&interruptedBit != 0 }
 
 // pendingCall is a value of the map of pending calls: struct pending_call in
 // <opensnoop/call.h>.
 type pendingCall []byte
 
 const (
-	recordAt = 24 // the record; the rest is its strings'
+	recordAt = 32 // the record; the rest is its strings'
 )
 
 // shortName is how many bytes of strings are in it; longer ones are elsewhere.
@@ -64,7 +65,7 @@ func (s *Session) reclaim() error {
 			return age > completionTime
 		}
 		// Nothing limits how long a call takes, and it is in the map only once.
-		return age > pendingTime && !s.foreignIDs && threadGone(id&^interruptedBit)
+		return age > pendingTime && !s.foreignIDs && threadGone(id&^(interruptedBit|execBit))
 	})
 }
 

@@ -71,6 +71,12 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	if kernel.HasHelper(asm.FnTaskPtRegs) {
 		macros = append(macros, "TASK_REGS")
 	}
+	if opts.Execs {
+		if err := CanShowExecs(); err != nil {
+			return bcc.Source{}, err
+		}
+		macros = append(macros, "EXECS")
+	}
 	macros = append(macros, opts.Filter.Macros()...)
 	if err := Supports(fields | needed(&opts.Filter)); err != nil {
 		return bcc.Source{}, err
@@ -81,7 +87,7 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	source.Flags = append(source.Flags, "-Werror=implicit-function-declaration")
 	source.Flags = append(source.Flags, defines(macros)...)
 	source.MoreFlags = func() ([]string, error) {
-		offsets, err := offsetsFor(fields, &opts.Filter)
+		offsets, err := offsetsFor(fields, opts)
 		if fields.Has(event.Result) && completesWithCQE(version) {
 			offsets = append(offsets, "URING_CQE")
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,10 @@ type Options struct {
 	// open. With event.Result, an open is reported at its return and not at its
 	// entry, and every system call of the machine gets slower by some 60 ns.
 	Fields event.Fields
+
+	// Execs is whether opens are shown, too, that the kernel makes to execute a program: of it,
+	// of its interpreter and of its loader. Their results need event.Result.
+	Execs bool
 
 	// Filter chooses the opens to show.
 	Filter filter.Filter
@@ -83,7 +88,7 @@ func (o *Options) fields() event.Fields {
 	if fields&(event.Exe|event.File) != 0 {
 		fields |= event.Path // which walks for them
 	}
-	if fields.Has(event.File) {
+	if fields.Has(event.File) || o.Execs {
 		fields |= event.Result
 	}
 	return fields
@@ -121,6 +126,8 @@ type Session struct {
 	reclaimed uint64      // calls taken out of the map here
 
 	containers *containers // nil if they are not asked for
+
+	execs bool // files that are opened to execute programs are shown
 
 	followed *ebpf.Map // the processes that are followed; nil if none are
 	orphans  int
@@ -202,7 +209,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, &unavailable{err}
 	}
 	_, foreign := kernel.CurrentPIDNamespace()
-	s := &Session{probe: p.Name, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
+	s := &Session{execs: opts.Execs, probe: p.Name, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -222,7 +229,13 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, err
 	}
 	hooks := p.Hooks(version, s.fields.Has(event.Result))
-	if err := s.load(hooks, version); err != nil {
+	if opts.Execs {
+		if len(p.Execs) == 0 {
+			s.unseen = append(s.unseen, "loaders of programs, and interpreters of interpreters, which only kprobes show")
+		}
+		hooks = slices.Insert(hooks, 1, p.Execs...)
+	}
+	if err := s.load(p, hooks, version); err != nil {
 		return nil, err
 	}
 	opts.reached(Loaded)
@@ -236,6 +249,9 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, err
 	}
 	if err := s.follow(); err != nil {
+		return nil, err
+	}
+	if err := s.seeExecs(); err != nil {
 		return nil, err
 	}
 	if err := s.attachAll(p, hooks); err != nil {

@@ -76,6 +76,7 @@ struct walk {
 
 // A call while it is being recorded.
 struct call {
+	u64 id;      // by which it is pending
 	u64 address; // of the name in the process
 	u64 sp;      // the process's stack pointer, of an interrupted call
 	u64 nr;      // the system call, or NR_ANY
@@ -97,8 +98,11 @@ struct pending_call {
 // pid_tgid has the bit.
 #define INTERRUPTED_ID(id) ((id) | 1ULL << 62)
 
+// What is opened for a program that is executed is found by this, beside the call itself.
+#define EXEC_ID(id) ((id) | 1ULL << 61)
+
 // Requests of io_uring are found by their address, which has the top bits.
-#define REQUEST_ID(address) (((address) | 1ULL << 63) & ~(1ULL << 62))
+#define REQUEST_ID(address) (((address) | 1ULL << 63) & ~(3ULL << 61))
 
 // How long after a call's entry a name that was not in memory is still taken for the one
 // that the kernel read, in ns.

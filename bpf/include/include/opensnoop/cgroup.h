@@ -11,8 +11,8 @@
 // What goes to user space; made in internal/trace/cgroup.go.
 struct cgroup_made {
 	u64 id;
-	u32 uid; // of who makes it
-	u32 size; // of the path, with its NUL
+	u32 uid;             // of who makes it
+	u32 size;            // of the path, with its NUL
 	char path[PATH_MAX]; // in the hierarchy
 };
 
@@ -30,7 +30,8 @@ static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 	made->id = member(member(ctx->args[0], CGROUP_KN), KERNFS_ID);
 	made->uid = bpf_get_current_uid_gid();
 	made->size = n > 0 ? n : 0;
-	output_cgroup(ctx, made, offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
+	output_cgroup(ctx, made,
+		      offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
 	return 0;
 }
 #endif

@@ -4,6 +4,7 @@
 
 // Filling records and giving them out.
 
+#include <opensnoop/args.h>
 #include <opensnoop/filter.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/record.h>
@@ -51,7 +52,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->tgid = id >> 32;
 	r->tid = id;
 	r->fields = FIELDS;
-	r->fixed = 0;
+	r->how = args->exec ? EXECUTED : OPENED;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
@@ -74,6 +75,8 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	bpf_probe_read_kernel(r->process, sizeof(r->process),
 			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
 #endif
+	fill_args(r);
+	fill_depth(r);
 #if FIELDS & FIELD_CGROUP
 	u64 cgroup = bpf_get_current_cgroup_id();
 

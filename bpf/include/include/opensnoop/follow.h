@@ -8,11 +8,13 @@
 // last thread does. A thread that executes a program and is not the first takes the tgid.
 
 #include <opensnoop/maps.h>
+#include <opensnoop/record.h>
 #include <opensnoop/task.h>
 
-static __always_inline void follow(u32 tgid)
+// follow follows a process that is so far below the one to follow.
+static __always_inline void follow(u32 tgid, u32 depth)
 {
-	if (put_followed(&tgid))
+	if (put_followed(&tgid, &depth))
 		add(UNFOLLOWED, 1);
 }
 
@@ -25,7 +27,7 @@ static __always_inline bool is_root(u64 id, u64 local)
 	if (!root || !*root || local >> 32 != *root)
 		return false;
 	*root = 0;
-	follow(id >> 32);
+	follow(id >> 32, 0);
 	return true;
 }
 
@@ -39,20 +41,17 @@ static __always_inline bool is_followed(u64 local)
 }
 
 #ifdef FOLLOW
-// sched_process_fork(struct task_struct *parent, struct task_struct *child). The parent is the
-// one that calls, also with CLONE_PARENT.
-static __always_inline int on_task_fork(struct bpf_raw_tracepoint_args *ctx)
+// follow_fork follows the child of the current process if that is followed.
+static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 {
-	u64 id = bpf_get_current_pid_tgid();
-	u32 parent = id >> 32, child = member(ctx->args[1], TASK_TGID);
+	u32 *depth;
 
-	if (child == parent)
-		return 0; // a thread
 	if (told(LOOKING))
 		put_fork(&child, &parent);
-	if (is_followed(local_id(id)))
-		follow(child);
-	return 0;
+	if (!is_followed(local_id(id)))
+		return;
+	depth = find_followed(&parent);
+	follow(child, depth ? *depth + 1 : 0);
 }
 
 // sched_process_exit(struct task_struct *task), which comes for each thread
@@ -64,6 +63,24 @@ static __always_inline int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
 		delete_followed(&tgid);
 	return 0;
 }
+#else
+static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
+{
+}
 #endif
+
+// fill_depth sets how far the current process is below the one that is followed.
+static __always_inline void fill_depth(struct record *r)
+{
+#if FIELDS & FIELD_DEPTH
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 *depth = find_followed(&tgid);
+
+	if (depth)
+		r->depth = *depth;
+	else
+		r->fields |= UNREAD(FIELD_DEPTH);
+#endif
+}
 
 #endif

@@ -28,7 +28,7 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 	long n;
 
 	fill(r, id, args);
-	r->fixed = req->file_slot != 0;
+	r->how = req->file_slot ? FIXED : OPENED;
 	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
 	n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
 	if (n < 0)
@@ -74,10 +74,11 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	c->address = req.file_slot;
 	c->nr = NR_ANY;
+	c->id = REQUEST_ID(ctx->args[0]);
 #if FIELDS & FIELD_PATH
 	walk(ctx, c, SCRATCH_SUBMIT);
 #endif
-	entered(ctx, c, REQUEST_ID(ctx->args[0]));
+	entered(ctx, c);
 	return 0;
 }
 
@@ -91,7 +92,7 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 	walk_on(ctx, c, SCRATCH_SUBMIT);
 	if (!folder_wanted(c))
 		return 0;
-	entered(ctx, c, REQUEST_ID(ctx->args[0]));
+	entered(ctx, c);
 	return 0;
 }
 #endif

@@ -25,6 +25,7 @@ enum scratch {
 	SCRATCH_INTERRUPTED, // of the same program, for a second call
 	SCRATCH_SUBMIT,
 	SCRATCH_COMPLETE,
+	SCRATCH_EXEC,
 	SCRATCHES,
 };
 
@@ -52,10 +53,16 @@ static __always_inline void continue_walk(void *ctx, enum scratch which);
 
 // The processes that are followed, by their tgids in the kernel's first pid namespace, and of
 // those that were made while user space looked, who made them. Putting and deleting as above.
-static __always_inline bool find_followed(u32 *tgid);
-static __always_inline long put_followed(u32 *tgid);
+static __always_inline u32 *find_followed(u32 *tgid);
+static __always_inline long put_followed(u32 *tgid, u32 *depth);
 static __always_inline long delete_followed(u32 *tgid);
 static __always_inline void put_fork(u32 *child, u32 *parent);
+
+// The arguments of the programs of processes, by tgid.
+struct args;
+static __always_inline struct args *find_args(u32 *tgid);
+static __always_inline void put_args(u32 *tgid, struct args *args);
+static __always_inline void delete_args(u32 *tgid);
 
 // Whether an id is among those to trace.
 static __always_inline bool cgroup_listed(u64 *id);

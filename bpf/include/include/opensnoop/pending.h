@@ -97,7 +97,7 @@ static __always_inline bool make_pending(struct call *c, u64 id)
 
 // entered sends the record of a call, or of a request, at its entry if nothing is left to wait
 // for, or else makes it pending.
-static __always_inline void entered(void *ctx, struct call *c, u64 id)
+static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
@@ -107,7 +107,7 @@ static __always_inline void entered(void *ctx, struct call *c, u64 id)
 		return;
 	}
 #endif
-	if (make_pending(c, id))
+	if (make_pending(c, c->id))
 		return;
 	// No room for one more: without what is missing rather than not at all.
 	if (result_wanted(RESULT_UNKNOWN) && r->name_kind != NAME_UNSEEN)

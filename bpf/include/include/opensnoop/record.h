@@ -15,6 +15,13 @@ enum name_kind {
 	NAME_HANDLE = 3, // none: opened by a file handle, whose address `name` holds
 };
 
+// What a record is of; event.Event in Go.
+enum how {
+	OPENED = 0,
+	FIXED = 1,    // a result of 0 or more is a place in an io_uring's table of files
+	EXECUTED = 2, // as a program, or for one: a result of 0 is no descriptor
+};
+
 // The parts of a record: event.Fields in Go. Macros, for the preprocessor to choose by.
 // A part stands in the record in the order of these bits, and first come those with
 // members of 8 bytes, so that none is out of its alignment.
@@ -23,16 +30,26 @@ enum name_kind {
 #define FIELD_RESULT 4
 #define FIELD_UID 8
 #define FIELD_EUID 16
-#define FIELD_PROCESS 32 // the comm of the process's first thread
-#define FIELD_PATH 64    // the folder that the name is relative to
-#define FIELD_EXE 128    // the program of the process; needs FIELD_PATH
-#define FIELD_FILE 256   // the file that was opened; needs FIELD_PATH and FIELD_RESULT
-#define FIELD_PCOMM 512  // the comm of the parent's first thread
+#define FIELD_PROCESS 32  // the comm of the process's first thread
+#define FIELD_PATH 64     // the folder that the name is relative to
+#define FIELD_EXE 128     // the program of the process; needs FIELD_PATH
+#define FIELD_FILE 256    // the file that was opened; needs FIELD_PATH and FIELD_RESULT
+#define FIELD_PCOMM 512   // the comm of the parent's first thread
 #define FIELD_CGROUP 1024 // of the hierarchy of version 2
+#define FIELD_ARGS 2048   // of the program, as it was executed
+#define FIELD_DEPTH 4096  // below the process that is followed
 
 #ifndef FIELDS
 #define FIELDS 0
 #endif
+
+// How many bytes of a program's arguments are kept, with a NUL behind each.
+#define ARGS_MAX 252
+
+struct args {
+	u32 size; // bytes that there are; 0 if they are not known
+	char bytes[ARGS_MAX];
+};
 
 // Set in `fields` for a part that is there, but whose values could not be read.
 #define UNREAD(field) ((field) << 16)
@@ -94,7 +111,7 @@ struct record {
 	u32 fields;   // FIELD_… of the parts that are there, UNREAD(FIELD_…)
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
-	u8 fixed;     // not 0: a result of 0 or more is a place in the ring's table of files
+	u8 how;       // enum how
 
 #if FIELDS & FIELD_FLAGS
 	u64 flags;
@@ -138,6 +155,12 @@ struct record {
 #endif
 #if FIELDS & FIELD_CGROUP
 	u32 cgroup[2]; // the halves of its id
+#endif
+#if FIELDS & FIELD_ARGS
+	struct args args;
+#endif
+#if FIELDS & FIELD_DEPTH
+	u32 depth;
 #endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));

@@ -18,6 +18,7 @@ struct open_args {
 	u32 nr;          // the system call, or NR_ANY
 	bool flags_read; // flags and mode are set
 	bool by_handle;
+	bool exec;
 	bool in_root; // the folder is the root for this call
 };
 
@@ -32,6 +33,8 @@ enum door {
 	OPENAT,    // (dfd, name, flags, mode)
 	OPENAT2,   // (dfd, name, how, size)
 	BY_HANDLE, // (mount dfd, handle, flags)
+	EXECVE,    // (name, arguments, environment)
+	EXECVEAT,  // (dfd, name, arguments, environment, flags)
 };
 
 struct open_how { // include/uapi/linux/openat2.h, less `resolve`
@@ -66,12 +69,13 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 {
 	bool compat = is_compat();
 	enum door door = door_of(nr, compat);
-	int name = door != OPEN && door != CREAT;
+	int name = door != OPEN && door != CREAT && door != EXECVE;
 
 	if (door == NO_DOOR)
 		return false;
 	args->name = read_argument(regs, compat, name);
 	args->by_handle = door == BY_HANDLE;
+	args->exec = door == EXECVE || door == EXECVEAT;
 	args->nr = nr;
 #if FIELDS & FIELD_RESULT
 	args->sp = LOAD(&regs->sp);
@@ -100,6 +104,8 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 		args->flags = how.flags;
 		args->mode = how.mode;
 		break;
+	case EXECVE:
+	case EXECVEAT: break;
 	case BY_HANDLE: args->flags = (u32)next; break;
 	default:
 		args->flags = (u32)next;

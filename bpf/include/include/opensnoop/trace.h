@@ -33,12 +33,13 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 		return;
 	c->address = args->name;
 	c->nr = args->nr;
+	c->id = id;
 	if (needs_walk(r)) {
 		walk(ctx, c, SCRATCH_ENTER);
 		add(LOST_PENDING, 1);
 		return;
 	}
-	entered(ctx, c, id);
+	entered(ctx, c);
 }
 
 #if FIELDS & FIELD_PATH
@@ -51,7 +52,7 @@ static __always_inline int on_walk_enter(void *ctx)
 	walk_on(ctx, c, SCRATCH_ENTER);
 	if (!folder_wanted(c))
 		return 0;
-	entered(ctx, c, bpf_get_current_pid_tgid());
+	entered(ctx, c);
 	return 0;
 }
 #endif
@@ -87,7 +88,7 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 	if (!result_wanted(result))
 		return;
 	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && chosen(local) &&
-	    flags_wanted(args.flags))
+	    flags_wanted(args.flags) && !(args.exec && !result))
 		add(LOST_ENTRY, 1);
 #endif
 }
@@ -122,6 +123,10 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 			walk_file(ctx, c, SCRATCH_RETURN);
 #endif
 		end_call(ctx, c, result);
+#ifdef EXECS
+		if (c->record.how == EXECUTED && take_pending(c, EXEC_ID(id)))
+			end_call(ctx, c, result);
+#endif
 		return;
 	}
 #if FIELDS & FIELD_RESULT

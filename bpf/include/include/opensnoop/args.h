@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_ARGS_H
+#define _OPENSNOOP_ARGS_H
+
+// The arguments that programs were executed with: what a program makes of its memory later does
+// not matter. Processes have those of what they were forked from, until they execute something.
+
+#include <opensnoop/follow.h>
+#include <opensnoop/maps.h>
+#include <opensnoop/record.h>
+#include <opensnoop/task.h>
+
+static __always_inline void fill_args(struct record *r)
+{
+#if FIELDS & FIELD_ARGS
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct args *args = find_args(&tgid);
+
+	if (args)
+		__builtin_memcpy(&r->args, args, sizeof(*args));
+	else
+		r->args.size = 0;
+#endif
+}
+
+// copy_args gives a process the arguments of the one that it was forked from.
+static __always_inline void copy_args(u32 parent, u32 child)
+{
+#if FIELDS & FIELD_ARGS
+	struct args *args = find_args(&parent);
+
+	if (args)
+		put_args(&child, args);
+	else
+		delete_args(&child); // of one that had the number before
+#endif
+}
+
+// read_args reads those of the program that the current process has just executed.
+static __always_inline void read_args(void)
+{
+#if FIELDS & FIELD_ARGS
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 mm = task_member(TASK_MM);
+	u64 start = member(mm, MM_ARG_START);
+	u64 size = member(mm, MM_ARG_END) - start;
+	struct args args = {};
+
+	args.size = size;
+	asm volatile("" : "+r"(size)); // for the verifier to see what is compared
+	if (size > ARGS_MAX)
+		size = ARGS_MAX;
+	if (bpf_probe_read_user(args.bytes, size, (void *)start))
+		args.size = 0;
+	put_args(&tgid, &args);
+#endif
+}
+
+#if defined(FOLLOW) || FIELDS & FIELD_ARGS
+// sched_process_fork(struct task_struct *parent, struct task_struct *child). The parent is the
+// one that calls, also with CLONE_PARENT.
+static __always_inline int on_task_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 parent = id >> 32, child = member(ctx->args[1], TASK_TGID);
+
+	if (child == parent)
+		return 0; // a thread
+	copy_args(parent, child);
+	follow_fork(id, parent, child);
+	return 0;
+}
+#endif
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_EXEC_H
+#define _OPENSNOOP_EXEC_H
+
+// Programs that are executed: the files that the kernel opens for that.
+//
+// The call is one that opens its program. What the kernel opens besides, interpreters of scripts
+// and the loader, are opens of their own, which the kernel does one after the other: when it goes
+// on, the one before has succeeded, and the call's error is the last one's.
+
+#include <opensnoop/args.h>
+#include <opensnoop/trace.h>
+
+#ifdef EXECS
+// name_from_kernel takes a name that the kernel has.
+static __always_inline void name_from_kernel(struct record *r, void *name)
+{
+	long n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
+
+	if (n < 0)
+		set_address(r, NAME_BAD, (u64)name);
+	else
+		set_name(r, n);
+}
+
+// fill_executed sets the record of a file that is opened for a program; false if it is not wanted.
+static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
+{
+	struct open_args args = {};
+
+	args.dfd = AT_FDCWD;
+	args.flags_read = true;
+	args.exec = true;
+	if (!flags_wanted(0))
+		return false;
+	fill(&c->record, id, &args);
+	name_from_kernel(&c->record, name);
+	c->address = 0;
+	c->nr = NR_ANY;
+	c->id = EXEC_ID(id);
+	return record_wanted(&c->record);
+}
+
+#ifdef PROBE_KPROBE
+// __x64_sys_execve(const struct pt_regs *regs) and its like
+static __always_inline int on_exec_enter(struct pt_regs *ctx)
+{
+#ifdef TASK_REGS
+	struct pt_regs *regs = current_regs(NULL);
+#else
+	struct pt_regs *regs = (void *)PT_REGS_PARM1(ctx);
+#endif
+	u64 id = bpf_get_current_pid_tgid();
+	struct open_args args = {};
+
+	if (traced(id) && read_open_args(regs, syscall_nr(regs), &args))
+		trace_enter(ctx, id, &args);
+	return 0;
+}
+
+// open_exec(const char *name) opens interpreters and loaders.
+static __always_inline int on_exec_open(struct pt_regs *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct call *c = scratch_call(SCRATCH_ENTER);
+
+	if (!c || !traced(id))
+		return 0;
+	if (take_pending(c, EXEC_ID(id)))
+		end_call(ctx, c, 0);
+	if (!fill_executed(c, id, (void *)PT_REGS_PARM1(ctx)))
+		return 0;
+	if (needs_walk(&c->record)) {
+		walk(ctx, c, SCRATCH_ENTER);
+		add(LOST_PENDING, 1);
+		return 0;
+	}
+	entered(ctx, c);
+	return 0;
+}
+#endif
+
+// end_exec ends the call of a program that runs now.
+static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm)
+{
+	struct record *r = &c->record;
+
+	if (take_pending(c, EXEC_ID(id)))
+		end_call(ctx, c, 0);
+	if (!take_pending(c, id)) {
+#ifdef PROBE_TRACEPOINT
+		if (result_wanted(0) && !is_self(local_id(id)) && chosen(local_id(id)) &&
+		    flags_wanted(0))
+			add(LOST_ENTRY, 1);
+#endif
+		return;
+	}
+	if (r->how == EXECUTED && r->name_kind == NAME_UNSEEN) {
+		// The program's memory, where the name was, is gone.
+		long n = bpf_probe_read_kernel_str(late_name(r), PATH_MAX,
+						   (void *)member(bprm, BPRM_FILENAME));
+
+		set_late_name(r, n, NAME_UNSEEN, c->address);
+		if (!record_wanted(r))
+			return;
+	}
+	end_call(ctx, c, r->how == EXECUTED ? 0 : RESULT_UNKNOWN);
+}
+
+// show_interpreter shows the last interpreter of a script, where nothing has seen it opened.
+static __always_inline void show_interpreter(void *ctx, struct call *c, u64 id, u64 bprm)
+{
+#ifdef PROBE_TRACEPOINT
+	u64 name = member(bprm, BPRM_INTERP);
+
+	if (name == member(bprm, BPRM_FILENAME) || !traced(id) ||
+	    !fill_executed(c, id, (void *)name))
+		return;
+#if FIELDS & FIELD_PATH
+	walk(ctx, c, SCRATCH_EXEC);
+#endif
+	end_call(ctx, c, 0);
+#endif
+}
+
+#if FIELDS & FIELD_PATH && defined(PROBE_TRACEPOINT)
+static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call *c = scratch_call(SCRATCH_EXEC);
+
+	if (!c)
+		return 0;
+	walk_on(ctx, c, SCRATCH_EXEC);
+	if (folder_wanted(c))
+		end_call(ctx, c, 0);
+	return 0;
+}
+#endif
+#endif
+
+#if defined(EXECS) || FIELDS & FIELD_ARGS
+// sched_process_exec(struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm). The
+// thread that calls has then the number of the first one; old_pid is its own.
+static __always_inline int on_task_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	read_args();
+#ifdef EXECS
+	struct call *c = scratch_call(SCRATCH_EXEC);
+	u64 id = bpf_get_current_pid_tgid();
+
+	if (!c)
+		return 0;
+	end_exec(ctx, c, (id >> 32 << 32) | (u32)ctx->args[1], ctx->args[2]);
+	show_interpreter(ctx, c, id, ctx->args[2]);
+#endif
+	return 0;
+}
+#endif
+
+#endif
