@@ -496,6 +496,26 @@ static void by_handle(const char *name)
 	open_by_handle_at(mount, &h.handle, O_RDONLY);
 }
 
+// execute executes a program, which opens a name.
+static void *execute(void *program)
+{
+	execl(program, program, "names", "/executed", NULL);
+	fail(program);
+	return NULL;
+}
+
+// exec_unfaulted executes a program whose name is not in memory.
+static void exec_unfaulted(const char *program)
+{
+	char *args[] = { (char *)program, "names", "/executed", NULL };
+	int fd = memfd_create("program", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, program, strlen(program) + 1) < 0)
+		fail("memfd_create");
+	execv(map(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0), args);
+	fail(program);
+}
+
 int main(int argc, char **argv)
 {
 	char c;
@@ -550,6 +570,14 @@ int main(int argc, char **argv)
 		refused(argv[2]);
 	else if (!strcmp(how, "by-handle") && argc == 3)
 		by_handle(argv[2]);
+	else if (!strcmp(how, "exec-thread") && argc == 3) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, execute, argv[2]))
+			fail("pthread_create");
+		pthread_join(thread, NULL);
+	} else if (!strcmp(how, "exec-unfaulted") && argc == 3)
+		exec_unfaulted(argv[2]);
 	else if (!strcmp(how, "flood") && argc == 4)
 		flood(atol(argv[2]), argv[3]);
 	else if (!strcmp(how, "blocked") && argc == 4)
