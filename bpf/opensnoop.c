@@ -300,7 +300,8 @@ int task_exec(struct bpf_raw_tracepoint_args *ctx) { return on_task_exec(ctx); }
 #ifdef EXECS
 #ifdef PROBE_KPROBE
 int exec_enter(struct pt_regs *ctx) { return on_exec_enter(ctx); }
-int exec_open(struct pt_regs *ctx) { return on_exec_open(ctx); }
+int exec_open(struct pt_regs *ctx) { return on_exec_open(ctx, PT_REGS_PARM1(ctx)); }
+int exec_loader(struct pt_regs *ctx) { return on_exec_open(ctx, PT_REGS_PARM2(ctx)); }
 #elif FIELDS & FIELD_PATH
 int walk_exec(struct bpf_raw_tracepoint_args *ctx) { return on_walk_exec(ctx); }
 #endif

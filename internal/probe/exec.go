@@ -8,6 +8,7 @@ var Exec = Hook{Program: "task_exec", Kind: RawTracepoint, At: []string{"sched_p
 // execs are what kprobes see executed: the system calls, and what the kernel opens besides.
 var execs = append([]Hook{
 	{Program: "exec_open", Kind: Kprobe, At: []string{"open_exec"}, Opens: true},
+	{Program: "exec_loader", Kind: Kprobe, At: []string{"bprm_open_interpreter"}, Optional: true, Quiet: true, Opens: true},
 }, execDoors[runtime.GOARCH]...)
 
 var execDoors = map[string][]Hook{

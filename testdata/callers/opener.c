@@ -507,12 +507,11 @@ static void *execute(void *program)
 // exec_unfaulted executes a program whose name is not in memory.
 static void exec_unfaulted(const char *program)
 {
-	char *args[] = { (char *)program, "names", "/executed", NULL };
 	int fd = memfd_create("program", MFD_CLOEXEC);
 
 	if (fd < 0 || write(fd, program, strlen(program) + 1) < 0)
 		fail("memfd_create");
-	execv(map(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0), args);
+	execl(map(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0), program, "names", "/executed", NULL);
 	fail(program);
 }
 

@@ -58,8 +58,10 @@ static __always_inline int on_exec_enter(struct pt_regs *ctx)
 	return 0;
 }
 
-// open_exec(const char *name) opens interpreters and loaders.
-static __always_inline int on_exec_open(struct pt_regs *ctx)
+// on_exec_open begins the record of a file that the kernel opens by this name: in
+// open_exec(const char *name), or since Linux 7.0, for loaders, in
+// bprm_open_interpreter(struct linux_binprm *bprm, const char *path).
+static __always_inline int on_exec_open(struct pt_regs *ctx, u64 name)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct call *c = scratch_call(SCRATCH_ENTER);
@@ -68,7 +70,7 @@ static __always_inline int on_exec_open(struct pt_regs *ctx)
 		return 0;
 	if (take_pending(c, EXEC_ID(id)))
 		end_call(ctx, c, 0);
-	if (!fill_executed(c, id, (void *)PT_REGS_PARM1(ctx)))
+	if (!fill_executed(c, id, (void *)name))
 		return 0;
 	if (needs_walk(&c->record)) {
 		walk(ctx, c, SCRATCH_ENTER);
