@@ -6,10 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"opensnoop/internal/event"
 	"opensnoop/internal/format"
+	"opensnoop/internal/spell"
+	"opensnoop/internal/summary"
 )
 
 // The values of flags about the output, as pflag.Value.
@@ -58,24 +62,78 @@ func (c *choice) String() string {
 
 func (c *choice) Type() string { return strings.Join(c.words, "|") }
 
-// summaryEvery is --summary, with a time or without.
-type summaryEvery struct {
+// summaryFlag is --summary, with what to count by, a time, and whether it is live, or without.
+type summaryFlag struct {
 	set   bool
+	by    []*summary.By
 	every seconds // 0: once, at the end
+	live  bool
 }
 
-const summaryAtEnd = "end"
+const (
+	summaryAtEnd = "end"
+	summaryLive  = "live"
 
-func (s *summaryEvery) Set(text string) error {
+	// liveTime is how often a live summary is drawn.
+	liveTime = seconds(time.Second)
+)
+
+func (s *summaryFlag) Set(text string) error {
 	s.set = true
-	if text == summaryAtEnd {
-		return nil
+	for part := range strings.SplitSeq(text, ",") {
+		by := summary.FindBy(part)
+		switch {
+		case by != nil && slices.Contains(s.by, by):
+			return fmt.Errorf("%s is there twice", part)
+		case by != nil:
+			s.by = append(s.by, by)
+		case part == summaryLive:
+			s.live = true
+		case part == summaryAtEnd:
+		default:
+			if err := s.every.Set(part); err != nil {
+				return fmt.Errorf("%q: expected some of %s, by commas, %s, or a time above 0 such as 10s%s", part, summaryBys(), summaryLive, s.suggestion(part))
+			}
+		}
 	}
-	return s.every.Set(text)
+	if s.live && s.every == 0 {
+		s.every = liveTime
+	}
+	return nil
 }
 
-func (s *summaryEvery) String() string { return s.every.String() }
-func (*summaryEvery) Type() string     { return "TIME" }
+// suggestion asks whether another word was meant.
+func (s *summaryFlag) suggestion(part string) string {
+	names := []string{summaryLive}
+	for _, by := range summary.Bys {
+		names = append(names, by.Name)
+	}
+	if near := spell.Nearest(part, names); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
+// summaryBys are the names of what can be counted by.
+func summaryBys() string {
+	var names []string
+	for _, by := range summary.Bys {
+		names = append(names, by.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// fields are those that events must have.
+func (s *summaryFlag) fields() event.Fields {
+	fields := event.Result
+	for _, by := range s.by {
+		fields |= by.Needs
+	}
+	return fields
+}
+
+func (s *summaryFlag) String() string { return s.every.String() }
+func (*summaryFlag) Type() string     { return "BY,TIME" }
 
 // filePath is the path of a file.
 type filePath string

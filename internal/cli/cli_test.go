@@ -201,7 +201,7 @@ func TestHelpOfOptionalValues(t *testing.T) {
 	_, help, _ := runMain(t, "-h")
 	var at []int
 	for line := range strings.Lines(help) {
-		if strings.Contains(line, "--summary[=TIME] ") || strings.Contains(line, " --color ") {
+		if strings.Contains(line, "--summary[=BY,TIME] ") || strings.Contains(line, " --color ") {
 			at = append(at, strings.IndexAny(line[32:], "no")+32)
 		}
 	}

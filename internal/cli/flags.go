@@ -90,7 +90,7 @@ func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	fs.VarP(newChoice(&o.format, formats), "output", "o", "a table, an object of JSON a line, or CSV")
 	fs.VarP((*filePath)(&o.file), "write", "w", "write the rows into this new file, not to stdout")
 	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
-	fs.Var(&o.summary, "summary", "no rows, but at the end or, with =10s, every 10 s, who opened most, and what")
+	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =10s every 10 s, =live again and again in place on a terminal; all by commas")
 	fs.Lookup("summary").NoOptDefVal = summaryAtEnd
 	fs.Var(newChoice(&o.color, colors), "color", "on a terminal unless NO_COLOR is set, or never")
 }

@@ -63,6 +63,8 @@ func (f *flags) checkFollow(command bool) error {
 		return errors.New("--no-follow is for a command (-- CMD)")
 	case f.output.tree && !f.follow && (!command || f.noFollow):
 		return errors.New("--tree is for processes that are followed: a command (-- CMD), or -p with --follow")
+	case f.output.summary.live && command:
+		return errors.New("--summary=live would draw over what a command prints: leave out live")
 	case f.waitAll && !command:
 		return errors.New("--wait-all is for a command (-- CMD)")
 	case f.waitAll && f.noFollow:

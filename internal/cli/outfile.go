@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/terminal"
 )
 
 // open returns where the rows go: stdout, or the file of -w.
@@ -25,7 +27,7 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the file to write: %w", err)
 	}
-	if o.format == formatCSV && isTerminal(file) {
+	if o.format == formatCSV && terminal.Is(file) {
 		if file != stdout {
 			file.Close()
 		}

@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
 	"opensnoop/internal/summary"
+	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
 )
 
@@ -26,7 +25,7 @@ type outputOptions struct {
 	fullPath  bool // -F
 	tree      bool
 	color     string
-	summary   summaryEvery
+	summary   summaryFlag
 	file      string // of -w
 	force     bool
 }
@@ -69,6 +68,8 @@ var conflicts = []struct {
 		"-F puts the column path in the place of file: with --columns, name it there"},
 	{func(o *outputOptions) bool { return o.fullPath && o.summary.set },
 		"--summary shows no rows: leave out -F"},
+	{func(o *outputOptions) bool { return o.summary.live && (o.format == formatJSON || o.file != "") },
+		"--summary=live is for a terminal: leave out -o json and -w"},
 	{func(o *outputOptions) bool {
 		return o.tree && (o.layout == layoutBCC || o.format != formatTable || o.summary.set)
 	},
@@ -138,7 +139,7 @@ func (o *outputOptions) added(opts *trace.Options) []string {
 func (o *outputOptions) fields(opts *trace.Options) event.Fields {
 	switch {
 	case o.summary.set:
-		return event.Result
+		return o.summary.fields()
 	case o.layout == layoutBCC:
 		return o.bcc(opts).Fields()
 	}
@@ -158,9 +159,7 @@ func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool, boo
 	options := format.Options{Columns: o.shown(opts), Tree: o.tree, Color: color, Boot: boot}
 	switch {
 	case o.summary.set:
-		return summary.NewWriter(w, summary.WriterOptions{
-			JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every),
-		})
+		return summary.NewWriter(w, o.summaryOptions(color))
 	case o.layout == layoutBCC:
 		bcc := o.bcc(opts)
 		bcc.Color = color
@@ -171,6 +170,12 @@ func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool, boo
 		return format.NewCSV(w, options)
 	}
 	return format.NewTable(w, options)
+}
+
+func (o *outputOptions) summaryOptions(color bool) summary.WriterOptions {
+	return summary.WriterOptions{
+		By: o.summary.by, JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every),
+	}
 }
 
 // rowEnd returns what finds the end of a row.
@@ -186,10 +191,5 @@ func (o *outputOptions) colored(file *os.File) bool {
 	if o.color == colorNever || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	return isTerminal(file)
-}
-
-func isTerminal(file *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
-	return err == nil
+	return terminal.Is(file)
 }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal returns the two ends of a pseudoterminal.
-func terminal(t *testing.T) (master, slave *os.File) {
+// pseudoTerminal returns the two ends of a pseudoterminal.
+func pseudoTerminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -46,7 +46,7 @@ func read(t *testing.T, from io.Reader, n int) string {
 
 func TestProgress(t *testing.T) {
 	const line = "one moment"
-	master, slave := terminal(t)
+	master, slave := pseudoTerminal(t)
 	done := progress(slave, 0, line)
 	if got := read(t, master, len(line)); got != line {
 		t.Errorf("%q, want %q", got, line)
@@ -59,7 +59,7 @@ func TestProgress(t *testing.T) {
 }
 
 func TestProgressIsQuiet(t *testing.T) {
-	master, slave := terminal(t)
+	master, slave := pseudoTerminal(t)
 	progress(slave, time.Hour, "too early")()
 	if _, err := slave.WriteString("x"); err != nil {
 		t.Fatal(err)

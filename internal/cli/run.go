@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -158,7 +159,7 @@ func (r *run) trace() (err error) {
 		return err
 	}
 	defer out.Close()
-	return r.write(session, out, r.flags.output.colored(file))
+	return r.write(session, out, file)
 }
 
 // keep puts the compiled program into the cache.
@@ -169,9 +170,14 @@ func (r *run) keep(session *trace.Session) {
 	}
 }
 
-// write writes what the session hands out, and lets the command go before.
-func (r *run) write(session *trace.Session, out *stream.Stream, color bool) error {
-	rows := r.flags.output.writer(out, &r.flags.trace, color, session.Boot)
+// write writes what the session hands out, to file by out, and lets the command go before.
+func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) error {
+	rows := r.flags.output.writer(out, &r.flags.trace, r.flags.output.colored(file), session.Boot)
+	if w, ok := rows.(*summary.Writer); ok {
+		live, done := r.live(w, file)
+		defer done()
+		rows = live
+	}
 	if err := rows.Header(); err != nil {
 		return err
 	}
@@ -190,7 +196,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, color bool) erro
 	lost, err := r.hand(session, rows)
 	r.tellFollowed(session)
 	total := lost.Total()
-	if sum, ok := rows.(*summary.Writer); !ok {
+	if sum, ok := rows.(io.Closer); !ok {
 		total += out.Dropped()
 	} else if err == nil || errors.Is(err, errEnough) {
 		err = errors.Join(err, sum.Close())

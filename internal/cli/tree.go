@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opensnoop/internal/stream"
+	"opensnoop/internal/terminal"
 )
 
 // Command returns the command line as a tree, for the manual.
@@ -93,7 +94,7 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 			return err
 		}
 	}
-	if f.output.format == formatCSV && f.output.file == "" && !f.source && isTerminal(i.stdout) {
+	if f.output.format == formatCSV && f.output.file == "" && !f.source && terminal.Is(i.stdout) {
 		return &usageError{errCSVOnTerminal}
 	}
 	f.trace.Fields = f.output.fields(&f.trace)

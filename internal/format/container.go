@@ -30,9 +30,16 @@ func appendContainerText(r *rows, b []byte, e *event.Event) []byte {
 	return AppendEscaped(b, appendContainer(r, r.scratch[:0], e))
 }
 
-// appendContainerObject appends all that is known of a container as an object of JSON.
 func appendContainerObject(r *rows, b []byte, e *event.Event) []byte {
-	c := e.Container
+	return appendContainerMembers(b, r.scratch, e.Container)
+}
+
+// AppendContainer appends all that is known of a container as an object of JSON.
+func AppendContainer(b []byte, c *event.Container) []byte {
+	return appendContainerMembers(b, nil, c)
+}
+
+func appendContainerMembers(b, scratch []byte, c *event.Container) []byte {
 	b = append(b, '{')
 	for i, member := range [...]struct{ name, value string }{
 		{"id", c.ID}, {"name", c.Name}, {"image", c.Image}, {"pod", c.Pod}, {"namespace", c.Namespace}, {"runtime", c.Runtime},
@@ -47,7 +54,7 @@ func appendContainerObject(r *rows, b []byte, e *event.Event) []byte {
 			b = append(b, "null"...)
 			continue
 		}
-		b = AppendJSON(b, append(r.scratch[:0], member.value...))
+		b = AppendJSON(b, append(scratch[:0], member.value...))
 	}
 	return append(b, '}')
 }

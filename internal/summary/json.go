@@ -1,87 +1,97 @@
 package summary
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"unicode/utf8"
 
-	"opensnoop/internal/event"
 	"opensnoop/internal/format"
 )
 
-// The object that WriteJSON writes. Failed and Unknown are only there where
-// results are counted.
-type summaryJSON struct {
-	countsJSON
-	Unknown        *uint64       `json:"unknown_results,omitempty"`
-	Files          []fileJSON    `json:"files"`
-	OtherFiles     countsJSON    `json:"other_files"`
-	Processes      []processJSON `json:"processes"`
-	OtherProcesses countsJSON    `json:"other_processes"`
-}
-
+// countsJSON is the counts of anything. Failed is only there where results are counted.
 type countsJSON struct {
 	Opens  uint64  `json:"opens"`
 	Failed *uint64 `json:"failed,omitempty"`
 	Share  float64 `json:"share"` // of all opens, 0 to 1, to four digits
 }
 
-type fileJSON struct {
-	File    json.RawMessage `json:"file"` // null if it could not be read
-	Base64  []byte          `json:"file_base64,omitempty"`
-	Bad     bool            `json:"bad_address,omitempty"`
-	Unread  bool            `json:"unread_address,omitempty"`
-	Handle  bool            `json:"file_handle,omitempty"`
-	AtLeast bool            `json:"at_least,omitempty"`
+// rowJSON is what each row has.
+type rowJSON struct {
+	AtLeast bool `json:"at_least,omitempty"`
 	countsJSON
 }
 
+type fileJSON struct {
+	File   json.RawMessage `json:"file"` // null if it could not be read
+	Base64 []byte          `json:"file_base64,omitempty"`
+	Bad    bool            `json:"bad_address,omitempty"`
+	Unread bool            `json:"unread_address,omitempty"`
+	Handle bool            `json:"file_handle,omitempty"`
+	rowJSON
+}
+
 type processJSON struct {
-	PID     uint32          `json:"pid"`
-	Comm    json.RawMessage `json:"comm"`
-	Base64  []byte          `json:"comm_base64,omitempty"`
-	AtLeast bool            `json:"at_least,omitempty"`
-	countsJSON
+	PID    uint32          `json:"pid"`
+	Comm   json.RawMessage `json:"comm"`
+	Base64 []byte          `json:"comm_base64,omitempty"`
+	rowJSON
+}
+
+type programJSON struct {
+	Program json.RawMessage `json:"program"` // null if it is not known exactly
+	Base64  []byte          `json:"program_base64,omitempty"`
+	Known   json.RawMessage `json:"program_known,omitempty"`
+	Problem string          `json:"program_problem,omitempty"`
+	rowJSON
+}
+
+type userJSON struct {
+	UID  uint32          `json:"uid"`
+	User json.RawMessage `json:"user"` // null if it has no name
+	rowJSON
+}
+
+type containerJSON struct {
+	Container json.RawMessage `json:"container"` // null for none
+	Problem   string          `json:"container_problem,omitempty"`
+	rowJSON
 }
 
 // WriteJSON writes what WriteTable does as one object on a line, with one Write.
 // Strings are as in format's JSON.
 func (s *Summary) WriteJSON(w io.Writer) error {
-	object := summaryJSON{
-		countsJSON: s.countsJSON(s.total),
-		Files:      []fileJSON{},
-		Processes:  []processJSON{},
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(s.countsJSON(s.total))
+	b.Truncate(b.Len() - len("}\n")) // more comes
+	add := func(name string, value any) {
+		fmt.Fprintf(&b, `,"%s":`, name)
+		err = errors.Join(err, encoder.Encode(value))
+		b.Truncate(b.Len() - len("\n"))
 	}
 	if s.o.Results {
-		object.Unknown = &s.unknown
+		add("unknown_results", s.unknown)
 	}
-	files, others := s.top(&s.files)
-	object.OtherFiles = s.countsJSON(others)
-	for _, e := range files {
-		kind, name := e.file()
-		file := fileJSON{
-			Bad:        kind == event.NameBad,
-			Unread:     kind == event.NameUnseen,
-			Handle:     kind == event.NameHandle,
-			AtLeast:    e.atLeast,
-			countsJSON: s.countsJSON(e.counts),
+	for i, by := range s.o.By {
+		shown, others := s.top(&s.tallies[i])
+		rows := []any{}
+		for _, t := range shown {
+			rows = append(rows, by.object(t, rowJSON{t.atLeast, s.countsJSON(t.counts)}))
 		}
-		if kind == event.NameRead {
-			file.File, file.Base64 = textJSON(name)
-		}
-		object.Files = append(object.Files, file)
+		add(by.plural, rows)
+		add("other_"+by.plural, s.countsJSON(others))
 	}
-	processes, others := s.top(&s.processes)
-	object.OtherProcesses = s.countsJSON(others)
-	for _, e := range processes {
-		process := processJSON{PID: e.pid(), AtLeast: e.atLeast, countsJSON: s.countsJSON(e.counts)}
-		process.Comm, process.Base64 = textJSON(e.comm)
-		object.Processes = append(object.Processes, process)
+	if err != nil {
+		return err
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(object)
+	b.WriteString("}\n")
+	_, err = w.Write(b.Bytes())
+	return err
 }
 
 func (s *Summary) countsJSON(c counts) countsJSON {

@@ -1,46 +1,50 @@
-// Package summary counts opens by file and by process, in place of a row for each.
+// Package summary counts opens by what they are of, in place of a row for each: by file, by process
+// and so on.
 //
-// Its memory is bounded: it holds a fixed number of files and of processes, and
-// drops those of the fewest opens for new ones. The opens that are in no row shown
+// Its memory is bounded: it holds a fixed number of each, and drops those of the fewest opens
+// for new ones. The opens that are in no row shown
 // are counted all the same, exactly: those in the rows and the others are all opens
 // added. The count of a row is exact too, unless its file or process may have been
 // dropped before; then it is marked as the least that it can be.
 package summary
 
-import (
-	"encoding/binary"
-
-	"opensnoop/internal/event"
-)
+import "opensnoop/internal/event"
 
 // Options are what to count and show. The zero value is ready to use.
 type Options struct {
-	Top     int  // rows of each table; 10 if 0
-	Keys    int  // files, and processes, held at a time; DefaultKeys if 0
+	Top     int   // rows of each table; 10 if 0
+	By      []*By // what to count by; Usual if there is none
+	Order   Order
+	Keys    int  // files, and processes and so on, held at a time; DefaultKeys if 0
 	Results bool // whether the events have results: shows what failed
 	Color   bool // dims headers and makes counts of failed opens red
 }
+
+// usualTop is how many rows a table has.
+const usualTop = 10
 
 // DefaultKeys takes 13 MB at most, and 5 MB with names of a usual length.
 const DefaultKeys = 1 << 14
 
 // Summary counts opens.
 type Summary struct {
-	o         Options
-	total     counts
-	unknown   uint64 // opens whose results are not known
-	files     tally  // by the name's kind, one byte, and the name
-	processes tally  // by process id, big-endian
-	key       []byte
+	o       Options
+	total   counts
+	unknown uint64  // opens whose results are not known
+	tallies []tally // by what o.By says
+	key     []byte
 }
 
 // New returns an empty summary.
 func New(o Options) *Summary {
 	if o.Top == 0 {
-		o.Top = 10
+		o.Top = usualTop
 	}
 	if o.Keys == 0 {
 		o.Keys = DefaultKeys
+	}
+	if len(o.By) == 0 {
+		o.By = Usual
 	}
 	s := &Summary{o: o}
 	s.Reset()
@@ -50,7 +54,10 @@ func New(o Options) *Summary {
 // Reset makes the summary an empty one.
 func (s *Summary) Reset() {
 	s.total, s.unknown = counts{}, 0
-	s.files, s.processes = newTally(s.o.Keys), newTally(s.o.Keys)
+	s.tallies = make([]tally, len(s.o.By))
+	for i := range s.tallies {
+		s.tallies[i] = newTally(s.o.Keys)
+	}
 }
 
 // Add counts an open. The event is not kept. It allocates only for a file or
@@ -65,22 +72,19 @@ func (s *Summary) Add(e *event.Event) {
 	}
 	s.total.add(one)
 
-	// All names that could not be read count as one of their kind.
-	s.key = append(s.key[:0], byte(e.NameKind))
-	if e.NameKind == event.NameRead {
-		s.key = append(s.key, e.Name...)
+	for i, by := range s.o.By {
+		s.key = by.key(s.key[:0], e)
+		t := s.tallies[i].get(s.key)
+		t.add(one)
+		if by.note != nil {
+			by.note(t, e)
+		}
 	}
-	s.files.get(s.key).add(one)
-
-	s.key = binary.BigEndian.AppendUint32(s.key[:0], e.TGID)
-	process := s.processes.get(s.key)
-	process.add(one)
-	process.comm = append(process.comm[:0], e.Comm...)
 }
 
 // top returns the rows to show, and the counts of all others.
 func (s *Summary) top(t *tally) (shown []*entry, others counts) {
-	shown = t.sorted()
+	shown = t.sorted(s.o.Order)
 	shown = shown[:min(len(shown), s.o.Top)]
 	others = s.total
 	for _, e := range shown {
@@ -96,11 +100,3 @@ func (s *Summary) share(c counts) float64 {
 	}
 	return float64(c.opens) / float64(s.total.opens)
 }
-
-// file returns the name that an entry of files counts, and its kind.
-func (e *entry) file() (event.NameKind, []byte) {
-	return event.NameKind(e.key[0]), []byte(e.key[1:])
-}
-
-// pid returns the process that an entry of processes counts.
-func (e *entry) pid() uint32 { return binary.BigEndian.Uint32([]byte(e.key)) }

@@ -16,6 +16,16 @@ import (
 	"opensnoop/internal/event"
 )
 
+// summaryJSON is what WriteJSON writes by default.
+type summaryJSON struct {
+	countsJSON
+	Unknown        *uint64       `json:"unknown_results"`
+	Files          []fileJSON    `json:"files"`
+	OtherFiles     countsJSON    `json:"other_files"`
+	Processes      []processJSON `json:"processes"`
+	OtherProcesses countsJSON    `json:"other_processes"`
+}
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func open(pid uint32, comm, name string, result int32) *event.Event {
@@ -116,8 +126,8 @@ func TestNothingIsUncounted(t *testing.T) {
 		s := New(Options{Top: 5, Keys: keys, Results: true})
 		for i := range 5000 {
 			s.Add(open(uint32(i*i%77), "c", fmt.Sprint(i*i%331), int32(i%3-1)))
-			if len(s.files.entries) > keys || len(s.processes.entries) > keys {
-				t.Fatalf("%d files and %d processes held, want at most %d", len(s.files.entries), len(s.processes.entries), keys)
+			if len(s.tallies[0].entries) > keys || len(s.tallies[1].entries) > keys {
+				t.Fatalf("%d files and %d processes held, want at most %d", len(s.tallies[0].entries), len(s.tallies[1].entries), keys)
 			}
 		}
 		object := read(t, s)
@@ -192,11 +202,11 @@ func TestBytesAreBounded(t *testing.T) {
 	for i := range 1000 {
 		s.Add(open(1, "c", fmt.Sprintf("%04000d", i), 0))
 		held := 0
-		for key := range s.files.entries {
+		for key := range s.tallies[0].entries {
 			held += len(key)
 		}
-		if held != s.files.size || held > 64*keyMean {
-			t.Fatalf("names of %d bytes held, counted as %d, want at most %d", held, s.files.size, 64*keyMean)
+		if held != s.tallies[0].size || held > 64*keyMean {
+			t.Fatalf("names of %d bytes held, counted as %d, want at most %d", held, s.tallies[0].size, 64*keyMean)
 		}
 	}
 }
@@ -224,7 +234,7 @@ func TestMemory(t *testing.T) {
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		used := after.HeapAlloc - before.HeapAlloc
-		t.Logf("%s: %d KiB for %d files and %d processes", test.name, used>>10, len(s.files.entries), len(s.processes.entries))
+		t.Logf("%s: %d KiB for %d files and %d processes", test.name, used>>10, len(s.tallies[0].entries), len(s.tallies[1].entries))
 		if used > test.most {
 			t.Errorf("%s: %d bytes, want at most %d", test.name, used, test.most)
 		}

@@ -6,15 +6,14 @@ import (
 	"math"
 	"strings"
 
-	"opensnoop/internal/event"
 	"opensnoop/internal/format"
 )
 
 // barWidth is the width of the bar of all opens, in characters.
 const barWidth = 10
 
-// WriteTable writes a line of totals, then a table of the most opened files and
-// one of the most active processes, with one Write. A count that is followed by +
+// WriteTable writes a line of totals, then a table for each of what is counted by, as of the
+// most opened files, with one Write. A count that is followed by +
 // is the least that it can be. The row \(others) counts all that is in no other
 // row. Bytes of names come escaped as in format's table, so that no name looks
 // like it.
@@ -28,42 +27,29 @@ func (s *Summary) WriteTable(w io.Writer) error {
 	}
 	b = append(b, '\n')
 	if s.total.opens > 0 {
-		b = s.appendTable(b, "FILE", &s.files, func(b []byte, e *entry) []byte {
-			switch kind, name := e.file(); kind {
-			case event.NameRead:
-				return format.AppendEscaped(b, name)
-			case event.NameBad:
-				return append(b, `\(bad address)`...)
-			case event.NameHandle:
-				return append(b, `\(file handle)`...)
-			default:
-				return append(b, `\(unread name)`...)
-			}
-		})
-		b = s.appendTable(b, "PID    COMM", &s.processes, func(b []byte, e *entry) []byte {
-			b = fmt.Appendf(b, "%-6d ", e.pid())
-			return format.AppendEscaped(b, e.comm)
-		})
+		for i := range s.o.By {
+			b = s.appendTable(append(b, '\n'), i)
+		}
 	}
 	_, err := w.Write(b)
 	return err
 }
 
-// appendTable appends a table; what shows what an entry counts.
-func (s *Summary) appendTable(b []byte, header string, t *tally, what func([]byte, *entry) []byte) []byte {
+// appendTable appends the table of what is counted i-th.
+func (s *Summary) appendTable(b []byte, i int) []byte {
 	failed := ""
 	if s.o.Results {
 		failed = "  FAILED"
 	}
-	header = fmt.Sprintf("%9s%s  %-17s %s", "OPENS ", failed, "SHARE", header)
+	header := fmt.Sprintf("%9s%s  %-17s %s", "OPENS ", failed, "SHARE", s.o.By[i].header)
 	if s.o.Color {
 		header = format.Dim + header + format.Reset
 	}
-	b = fmt.Appendf(b, "\n%s\n", header)
-	shown, others := s.top(t)
+	b = fmt.Appendf(b, "%s\n", header)
+	shown, others := s.top(&s.tallies[i])
 	for _, e := range shown {
 		b = s.appendCounts(b, e.counts, e.atLeast)
-		b = trimmed(what(b, e))
+		b = trimmed(s.o.By[i].text(b, e))
 	}
 	if others.opens > 0 {
 		b = s.appendCounts(b, others, false)

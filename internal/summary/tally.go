@@ -3,6 +3,8 @@ package summary
 import (
 	"cmp"
 	"slices"
+
+	"opensnoop/internal/event"
 )
 
 // counts are opens, and those among them that are known to have failed.
@@ -21,8 +23,11 @@ func (c counts) less(other counts) counts {
 type entry struct {
 	key string
 	counts
-	atLeast bool   // the key may have been dropped before
-	comm    []byte // of a process: the last one seen
+	atLeast bool // the key may have been dropped before
+
+	// What is shown beside the key, as it was last seen.
+	comm      []byte
+	container *event.Container
 }
 
 // keyMean is how long keys may be on average, in bytes, where there are as many as
@@ -62,7 +67,7 @@ func (t *tally) get(key []byte) *entry {
 // and in bytes.
 func (t *tally) drop() {
 	size, full := 0, false
-	for i, e := range t.sorted() {
+	for i, e := range t.sorted(ByOpens) {
 		full = full || i >= t.keys/2 || size+len(e.key) > t.keys*keyMean/2
 		if full {
 			delete(t.entries, e.key)
@@ -74,15 +79,36 @@ func (t *tally) drop() {
 	t.size = size
 }
 
-// sorted returns the entries by opens, the most first, and by key where these are
-// equal.
-func (t *tally) sorted() []*entry {
+// Order is what rows are sorted by.
+type Order int
+
+// The orders. Rows that are equal in one are in the order of their keys.
+const (
+	ByOpens  Order = iota // the most first
+	ByFailed              // the most first
+	ByKey
+	orders
+)
+
+func (o Order) String() string { return [...]string{"opens", "failed", "name"}[o] }
+
+// Next is the order after one.
+func (o Order) Next() Order { return (o + 1) % orders }
+
+// sorted returns the entries in an order.
+func (t *tally) sorted(order Order) []*entry {
 	all := make([]*entry, 0, len(t.entries))
 	for _, e := range t.entries {
 		all = append(all, e)
 	}
 	slices.SortFunc(all, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
+		switch order {
+		case ByOpens:
+			return cmp.Or(cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
+		case ByFailed:
+			return cmp.Or(cmp.Compare(b.failed, a.failed), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
+		}
+		return cmp.Compare(a.key, b.key)
 	})
 	return all
 }

@@ -9,8 +9,9 @@ import (
 
 // WriterOptions say what a Writer writes, and when.
 type WriterOptions struct {
-	JSON  bool // objects on lines, not tables
-	Color bool // as in Options
+	By    []*By // what to count by; Usual if there is none
+	JSON  bool  // objects on lines, not tables
+	Color bool  // as in Options
 	// Every is the time from one summary to the next; 0 is for one at the end.
 	Every time.Duration
 }
@@ -27,7 +28,7 @@ type Writer struct {
 
 // NewWriter returns a Writer of summaries to w.
 func NewWriter(w io.Writer, o WriterOptions) *Writer {
-	return &Writer{summary: New(Options{Results: true, Color: o.Color}), w: w, o: o}
+	return &Writer{summary: New(Options{By: o.By, Results: true, Color: o.Color}), w: w, o: o}
 }
 
 // Header writes nothing; the time to the first summary begins.
