@@ -45,6 +45,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
   sudo opensnoop -f O_WRONLY -f O_RDWR    what is opened to write?
   sudo opensnoop -F                       the absolute path of every open
   sudo opensnoop -- make                  the opens of a command and all it starts
+  sudo opensnoop --containers -F          of containers, with their names
   sudo opensnoop --summary -d 60          who opens most, and what?
   sudo opensnoop -o json | jq -r .file`,
 		Version:               i.version,
