@@ -99,7 +99,7 @@ func TestPeersHaveNamesOfTheirOwn(t *testing.T) {
 			}
 			seen[tool.name] = true
 		}
-		if want := 9 + len(peers); len(seen) != want {
+		if want := 10 + len(peers); len(seen) != want {
 			t.Errorf("with the peers %q there are %d tools, want %d", peers, len(seen), want)
 		}
 	}

@@ -17,6 +17,10 @@ type part struct {
 
 // parts returns those of a tool.
 func (t *tool) parts() []part {
+	filtered := part{"an open that a filter drops", (*bench).filtered}
+	if t.onlyFilter {
+		return []part{filtered}
+	}
 	parts := []part{{"the loads", (*bench).loads}}
 	if t.process() {
 		parts = append(parts, part{"the start on a terminal", (*bench).warmStart})
@@ -31,7 +35,7 @@ func (t *tool) parts() []part {
 		parts = append(parts, part{"an open by a relative name", (*bench).deep})
 	}
 	if t.filter != nil || t.attach != nil {
-		parts = append(parts, part{"an open that a filter drops", (*bench).filtered})
+		parts = append(parts, filtered)
 	}
 	return parts
 }

@@ -26,6 +26,9 @@ type tool struct {
 	// there are none.
 	filter func(pid int) []string
 
+	// onlyFilter leaves out all that is not about opens that the filter drops.
+	onlyFilter bool
+
 	// joins returns the arguments for a tool that traces only the processes it is
 	// told; nil for one that traces all.
 	joins func(pids []int) []string
@@ -100,6 +103,15 @@ func oursWithPaths(opensnoop string) tool {
 	return t
 }
 
+// oursFollowing follows another process than the load, and is measured by what that costs others.
+func oursFollowing(opensnoop string) tool {
+	t := ours(opensnoop)
+	t.name = "opensnoop follow"
+	t.filter = func(pid int) []string { return []string{"-p", strconv.Itoa(pid), "--follow"} }
+	t.onlyFilter = true
+	return t
+}
+
 var (
 	noTracer      = tool{name: "no tracer"}
 	emptySyscalls = tool{name: "empty program", attach: attachEmptySyscalls}
@@ -135,7 +147,7 @@ var (
 // hostTools are measured on the machine itself.
 func hostTools(opensnoop string, peers []string) []tool {
 	return slices.Concat(
-		[]tool{ours(opensnoop), oursWithColumns(opensnoop), oursWithPaths(opensnoop)}, before(peers),
+		[]tool{ours(opensnoop), oursWithColumns(opensnoop), oursWithPaths(opensnoop), oursFollowing(opensnoop)}, before(peers),
 		[]tool{libbpfTools, bpftrace, bccTools, strace, emptySyscalls, noTracer})
 }
 

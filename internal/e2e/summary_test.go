@@ -109,7 +109,7 @@ func TestLiveSummary(t *testing.T) {
 	for key, how := range map[byte]string{'q': "q", 3: "Ctrl-C"} {
 		t.Run(how, func(t *testing.T) {
 			// script(1) has it run on a terminal, whose keys come from stdin.
-			cmd := exec.Command("script", "-qefc", opensnoop+" --summary=live,0.1,file,user,program -n opener", "/dev/null")
+			cmd := exec.Command("script", "-qefc", "exec "+opensnoop+" --summary=live,0.1,file,user,program -n opener", "/dev/null")
 			cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
 			shown := &lockedBuffer{}
 			cmd.Stdout = shown

@@ -19,7 +19,7 @@ suites() {
 	5.10 | 5.10.*) echo "bullseye main" && echo "bullseye-security security" ;;
 	6.1 | 6.1.*) echo "bookworm main" && echo "bookworm-security security" ;;
 	6.12 | 6.12.*) echo "trixie main" && echo "trixie-security security" ;;
-	6.1[6-9]* | 6.[2-9][0-9]* | [7-9].* | [1-9][0-9].*) echo "trixie-backports main" ;;
+	6.1[6-9]* | 6.[2-9][0-9]* | [7-9] | [7-9].* | [1-9][0-9].*) echo "trixie-backports main" ;;
 	esac
 }
 

@@ -20,19 +20,20 @@ var kprobe = Probe{
 	},
 	Execs: execs,
 	Hooks: func(version kernel.Version, results bool) []Hook {
+		// The kernel's own copy of a name that is not in memory at entry: what it opens. The
+		// function got another name with Linux 7.0.
+		named := Hook{Program: openNamed, Kind: Kprobe, At: []string{"do_filp_open", "do_file_open"}, Optional: true}
 		hooks := []Hook{
-			// The kernel's own copy of a name that is not in memory at entry: what it
-			// opens. The function got another name with Linux 7.0.
-			{Program: "open_named", Kind: Kprobe, At: []string{"do_filp_open", "do_file_open"}, Optional: true},
 			{Program: "handle_enter", Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		hooks = append(hooks, openat2...)
 		hooks = append(hooks, Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(version)}, Opens: true})
-		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(version)}, Quiet: true}
 		if results {
-			end = Hook{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}}
+			return append([]Hook{{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}}, named}, hooks...)
 		}
-		return append([]Hook{end}, hooks...)
+		// A return probe would cost every open a third of what tracing does.
+		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(version)}, Quiet: true, InPlaceOf: openNamed}
+		return append([]Hook{named, end}, hooks...)
 	},
 }
 
@@ -47,6 +48,8 @@ var openat2 = map[string][]Hook{
 		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__arm64_sys_openat2"}, Optional: true, Quiet: true, Marks: NativeOpenat2 | CompatOpenat2, Opens: true},
 	},
 }[runtime.GOARCH]
+
+const openNamed = "open_named"
 
 const doSysOpen = "do_sys_open"
 

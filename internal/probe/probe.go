@@ -93,6 +93,10 @@ type Hook struct {
 	Optional bool
 	Quiet    bool
 
+	// InPlaceOf is the program of a hook before it, in whose place this one is: it attaches
+	// only if that could not. "" is for one that attaches anyway.
+	InPlaceOf string
+
 	// Marks is what the program has to be told once the hook is attached: a sum of
 	// NativeOpenat2 and CompatOpenat2.
 	Marks uint64

@@ -3,6 +3,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
@@ -12,6 +13,9 @@ import (
 func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
 	for i := range hooks {
 		h := &hooks[i]
+		if s.attached(h.InPlaceOf) {
+			continue
+		}
 		at, err := s.attach(h)
 		if err == nil && h.Marks != 0 {
 			s.hooked |= h.Marks
@@ -28,6 +32,11 @@ func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
 		}
 	}
 	return nil
+}
+
+// attached reports whether a hook of this program is attached.
+func (s *Session) attached(program string) bool {
+	return slices.ContainsFunc(s.hooks, func(h *probe.Hook) bool { return h.Program == program })
 }
 
 // attach attaches a hook to the first of its places that is there, and returns that.

@@ -60,12 +60,12 @@ func (s *Session) reclaim() error {
 	return s.takePending(func(age time.Duration, id uint64) bool {
 		switch {
 		case !s.fields.Has(event.Result):
-			return age > unreadTime
+			return age > unreadTime || age > pendingTime && s.threadGone(id)
 		case id&requestBit != 0:
 			return age > completionTime
 		}
 		// Nothing limits how long a call takes, and it is in the map only once.
-		return age > pendingTime && !s.foreignIDs && threadGone(id&^(interruptedBit|execBit))
+		return age > pendingTime && s.threadGone(id)
 	})
 }
 
@@ -74,9 +74,10 @@ func (s *Session) reclaimAll() error {
 	return s.takePending(func(time.Duration, uint64) bool { return true })
 }
 
-// threadGone reports whether a thread has ended.
-func threadGone(id uint64) bool {
-	return errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
+// threadGone reports whether the thread of a pending call is known to have ended.
+func (s *Session) threadGone(id uint64) bool {
+	id &^= interruptedBit | execBit
+	return !s.foreignIDs && errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
 }
 
 // takePending puts those of the pending calls into the queue for which take is true. It
@@ -104,6 +105,10 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 	}
 	return s.setSlot(slotPendingReclaimed, s.reclaimed)
 }
+
+// nobodys reports whether no program has memory at an address: in the first page, which only root
+// can map (vm.mmap_min_addr), or in the kernel's half.
+func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
 
 // give takes a pending call out of the map and puts it into the queue.
 func (s *Session) give(id uint64, p pendingCall) error {
@@ -138,6 +143,9 @@ func (s *Session) give(id uint64, p pendingCall) error {
 	var e event.Event
 	if err := e.Decode(record); err != nil {
 		return err
+	}
+	if e.NameKind == event.NameUnseen && nobodys(e.Address) {
+		e.NameKind = event.NameBad
 	}
 	if interrupted(id) {
 		e.Result = -int32(unix.EINTR)

@@ -44,6 +44,7 @@ func TestPendingCallsAreThoseOfC(t *testing.T) {
 		"offsetof(struct pending_call, record)": recordAt,
 		"REQUEST_ID(1ULL << 62 | 5)":            requestBit | 5,
 		"INTERRUPTED_ID(5)":                     interruptedBit | 5,
+		"EXEC_ID(5)":                            execBit | 5,
 		"UNREAD_TIME":                           uint64(unreadTime),
 	} {
 		condition = strings.ReplaceAll(condition, "recordAt", fmt.Sprint(recordAt))
@@ -59,11 +60,11 @@ func TestPendingCallsAreThoseOfC(t *testing.T) {
 func TestThreadGone(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	self := uint64(os.Getpid())
-	if threadGone(self<<32 | self) {
+	s, self := new(Session), uint64(os.Getpid())
+	if s.threadGone(self<<32 | self) {
 		t.Error("this process is gone")
 	}
-	if !threadGone(1<<22<<32 | 1<<22) { // PID_MAX_LIMIT
+	if id := uint64(1<<22<<32 | 1<<22); !s.threadGone(id) || !s.threadGone(id|interruptedBit|execBit) { // PID_MAX_LIMIT
 		t.Error("a thread that cannot be is there")
 	}
 }

@@ -121,7 +121,7 @@ static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 {
 	struct record *r = &c->record;
 
-	if (!set_result(r, result) || (r->name_kind == NAME_UNSEEN && !record_wanted(r)))
+	if (!set_result(r, result) || (r->name_kind != NAME_READ && !record_wanted(r)))
 		return;
 	submit(ctx, r);
 }
@@ -131,8 +131,18 @@ static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 // used again.
 static __always_inline void settle(void *ctx, struct call *c, u64 id)
 {
-	if (!none_pending() && take_pending(c, id))
-		end_call(ctx, c, RESULT_UNKNOWN);
+	if (none_pending() || !take_pending(c, id))
+		return;
+#if defined(PROBE_KPROBE) && !(FIELDS & FIELD_RESULT)
+	// It has ended before the kernel had a copy of its name that it opens: it could not read
+	// that, if it cannot be read now.
+	char byte;
+
+	if (c->record.name_kind == NAME_UNSEEN &&
+	    bpf_probe_read_user(&byte, sizeof(byte), (void *)c->address))
+		c->record.name_kind = NAME_BAD;
+#endif
+	end_call(ctx, c, RESULT_UNKNOWN);
 }
 
 #endif
