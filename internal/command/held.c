@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 // The arguments, by their places; behind them come the command's own.
@@ -81,6 +82,7 @@ __attribute__((constructor)) static void hold(int argc, char **argv)
 	}
 	if (access(argv[PATH], X_OK))
 		fail(HELD_EXECUTE);
+	prctl(PR_SET_NAME, "opensnoop"); // it is executed as /proc/self/exe
 	report(HELD_READY, 0);
 	do
 		n = read(HELD_GATE, &byte, 1);
