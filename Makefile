@@ -26,7 +26,7 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check test test-unit test-host test-guests fuzz bench lint install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: help build run check test test-unit test-host test-guests fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
 
 build: bin/opensnoop ## build bin/opensnoop (the default)
 
@@ -130,6 +130,16 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 bench:
 	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
 	@$(SUDO) bin/bench -kernel $(CACHE)/$(KERNEL_BENCH) -headers $(HEADERS)/$(KERNEL_BENCH) $(ARGS)
+
+# Kernels in which instructions are counted.
+KERNELS_KPROBE := 6.1 6.12 7
+comma := ,
+empty :=
+bench-kprobe: ## count the instructions that tracing costs through kprobes, and compare them with those recorded
+	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
+	@set -e; for kernel in $(KERNELS_KPROBE); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+	@bin/bench -instructions -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_KPROBE))) \
+		-record testdata/instructions.json $(ARGS)
 
 lint: deps-lint ## the static checks of Go, shell and C
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }

@@ -71,14 +71,7 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	if err != nil || result.Cached && !result.Stale {
 		return result, err
 	}
-	if src.MoreFlags != nil {
-		more, err := src.MoreFlags()
-		if err != nil {
-			return nil, err
-		}
-		req.Flags = slices.Concat(req.Flags, more)
-	}
-	rep, data, err := ask(ctx, req)
+	rep, data, err := ask(ctx, req, src.MoreFlags)
 	switch {
 	case err != nil:
 		return nil, err
@@ -96,9 +89,9 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	return result, nil
 }
 
-// ask has a compiler process serve a request, and returns the reply, decoded and as it
-// came.
-func ask(ctx context.Context, req *request) (*reply, []byte, error) {
+// ask has a compiler process serve a request, with the flags that moreFlags finds while that
+// process starts, if it is not nil. It returns the reply, decoded and as it came.
+func ask(ctx context.Context, req *request, moreFlags func() ([]string, error)) (*reply, []byte, error) {
 	compiler, err := startCompiler(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -110,6 +103,14 @@ func ask(ctx context.Context, req *request) (*reply, []byte, error) {
 	}
 	defer os.RemoveAll(folder)
 	req.Folder = folder
+	if moreFlags != nil {
+		more, err := moreFlags()
+		if err != nil {
+			compiler.stop()
+			return nil, nil, err
+		}
+		req.Flags = slices.Concat(req.Flags, more)
+	}
 	data, err := compiler.serve(req)
 	if err != nil {
 		return nil, nil, err
@@ -219,7 +220,7 @@ func (c *Compiler) Keep(r *Result) error {
 // Libraries returns the paths of what the compiler consists of, libbcc and all that it
 // needs. It takes some 30 ms.
 func Libraries(ctx context.Context) ([]string, error) {
-	rep, _, err := ask(ctx, &request{LibrariesOnly: true})
+	rep, _, err := ask(ctx, &request{LibrariesOnly: true}, nil)
 	switch {
 	case err != nil:
 		return nil, err

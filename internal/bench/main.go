@@ -33,6 +33,10 @@ type options struct {
 	kernel  string
 	headers string
 	inGuest bool
+
+	instructions bool
+	record       string
+	accept       bool
 }
 
 func main() {
@@ -47,6 +51,9 @@ func main() {
 	flag.StringVar(&o.kernel, "kernel", "", "measure also in a guest, with the kernel in this `folder`")
 	flag.StringVar(&o.headers, "headers", "", "the `folder` with the headers of that kernel, for bcc")
 	flag.BoolVar(&o.inGuest, "in-guest", false, "this is the guest: measure what is measured there")
+	flag.BoolVar(&o.instructions, "instructions", false, "count instructions in guests instead, with the kernels in -kernel, by commas")
+	flag.StringVar(&o.record, "record", "", "with -instructions, compare with the `file`")
+	flag.BoolVar(&o.accept, "accept", false, "with -instructions, record what was counted there")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 {
 		flag.Usage()
@@ -62,8 +69,14 @@ func main() {
 
 // run measures and writes the report, also of a part of the measures.
 func run(ctx context.Context, o options) error {
+	if o.instructions && !o.inGuest {
+		return countInGuests(ctx, o)
+	}
 	if err := ownMounts(); err != nil {
 		return err
+	}
+	if o.instructions {
+		return countHere(ctx)
 	}
 	if o.inGuest {
 		if err := linkHeaders(o.headers); err != nil {

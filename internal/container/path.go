@@ -1,7 +1,7 @@
 package container
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 
 	"opensnoop/internal/event"
@@ -18,29 +18,51 @@ const (
 	lxc        = "lxc"
 )
 
-// idPattern is the id of a container as docker, podman, CRI-O and containerd's CRI make it.
-const idPattern = `([0-9a-f]{64})`
+// idSize is how long the ids are that docker, podman, CRI-O and containerd's CRI make: of
+// hexadecimal digits.
+const idSize = 64
 
-// A form is how the cgroups of a runtime's containers are called: the name of the folder, which
-// gives their id or name, below one that is called as above says, if it says so.
+// A form is how the cgroups of a runtime's containers are called: what is before and behind their
+// id or name in the name of the folder, and the folder above it, if that says so.
 type form struct {
-	runtime string // "" if it does not tell
-	above   *regexp.Regexp
-	name    *regexp.Regexp
+	runtime        string // "" if it does not tell
+	above          []string
+	before, behind string
+	named          bool // by a name, and not by an id
 }
 
 // forms are tried one after the other, for each folder of a path from the top on.
 var forms = []form{
-	{docker, nil, regexp.MustCompile(`^docker-` + idPattern + `\.scope$`)},
-	{podman, nil, regexp.MustCompile(`^libpod-` + idPattern + `(?:\.scope)?$`)},
-	{crio, nil, regexp.MustCompile(`^crio-` + idPattern + `(?:\.scope)?$`)},
-	{containerd, nil, regexp.MustCompile(`^(?:cri-containerd|nerdctl)[-:]` + idPattern + `(?:\.scope)?$`)},
-	{docker, regexp.MustCompile(`^docker$`), regexp.MustCompile(`^` + idPattern + `$`)},
-	{"", nil, regexp.MustCompile(`^` + idPattern + `$`)}, // as in the cgroup of a pod
-	{nspawn, nil, regexp.MustCompile(`^systemd-nspawn@(.+)\.service$`)},
-	{nspawn, regexp.MustCompile(`^machine\.slice$`), regexp.MustCompile(`^machine-(.+)\.scope$`)},
-	{lxc, nil, regexp.MustCompile(`^lxc\.payload\.(.+)$`)},
-	{lxc, regexp.MustCompile(`^(?:lxc|lxc\.payload)$`), regexp.MustCompile(`^(.+)$`)},
+	{runtime: docker, before: "docker-", behind: ".scope"},
+	{runtime: podman, before: "libpod-", behind: ".scope"},
+	{runtime: podman, before: "libpod-"},
+	{runtime: crio, before: "crio-", behind: ".scope"},
+	{runtime: crio, before: "crio-"},
+	{runtime: containerd, before: "cri-containerd-", behind: ".scope"},
+	{runtime: containerd, before: "nerdctl-", behind: ".scope"},
+	{runtime: docker, above: []string{"docker"}},
+	{}, // as in the cgroup of a pod
+	{runtime: nspawn, before: "systemd-nspawn@", behind: ".service", named: true},
+	{runtime: nspawn, above: []string{"machine.slice"}, before: "machine-", behind: ".scope", named: true},
+	{runtime: lxc, before: "lxc.payload.", named: true},
+	{runtime: lxc, above: []string{"lxc", "lxc.payload"}, named: true},
+}
+
+// match returns the id or name in the name of a folder that is below another.
+func (f *form) match(above, name string) (id string, ok bool) {
+	if len(f.above) > 0 && !slices.Contains(f.above, above) {
+		return "", false
+	}
+	if id, ok = strings.CutPrefix(name, f.before); !ok {
+		return "", false
+	}
+	if id, ok = strings.CutSuffix(id, f.behind); !ok {
+		return "", false
+	}
+	if f.named {
+		return id, id != ""
+	}
+	return id, len(id) == idSize && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 // fromPath finds by the path of a cgroup, from the top of its hierarchy, which container it is
@@ -69,19 +91,17 @@ func fromPath(path string) (c event.Container, own string, ok bool) {
 }
 
 func fromName(above, name string) (event.Container, bool) {
-	for _, f := range forms {
-		if f.above != nil && !f.above.MatchString(above) {
+	for i := range forms {
+		f := &forms[i]
+		id, ok := f.match(above, name)
+		if !ok {
 			continue
 		}
-		m := f.name.FindStringSubmatch(name)
-		if m == nil {
-			continue
-		}
-		c := event.Container{ID: m[1], Runtime: f.runtime}
+		c := event.Container{ID: id, Runtime: f.runtime}
 		switch f.runtime {
 		case nspawn:
-			c.ID = unescapeUnit(m[1])
-			if f.above != nil && strings.HasPrefix(c.ID, "qemu-") {
+			c.ID = unescapeUnit(id)
+			if len(f.above) > 0 && strings.HasPrefix(c.ID, "qemu-") {
 				return c, false // a virtual machine of libvirt's
 			}
 			c.Name = c.ID

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,16 +145,17 @@ func (s *states) listed(list string, c *event.Container) bool {
 	return false
 }
 
-var graphRoot = regexp.MustCompile(`(?m)^\s*graphroot\s*=\s*"([^"]+)"`)
-
 // graphRoot is where the configuration of these puts their files; "" if it does not say.
 func (s *states) graphRoot() string {
 	text, err := s.text("/etc/containers/storage.conf")
 	if err != nil {
 		return ""
 	}
-	if m := graphRoot.FindSubmatch(text); m != nil {
-		return string(m[1])
+	for line := range strings.Lines(string(text)) {
+		key, value, ok := strings.Cut(line, "=")
+		if ok && strings.TrimSpace(key) == "graphroot" {
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
 	}
 	return ""
 }

@@ -69,9 +69,18 @@ func (m machine) args() []string {
 	if m.config.Boot != "" {
 		boot += " " + m.config.Boot
 	}
+	smp := cpus
+	var clock []string
+	if m.config.Instructions {
+		// Strings are moved by single instructions, and the kernel is where it is each time.
+		clock = []string{"-icount", "shift=0,sleep=off,align=off"}
+		cpu += ",-erms"
+		boot += " nokaslr"
+		smp = 1
+	}
 	args := []string{
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(m.config.MemoryMB),
+		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(smp), "-m", strconv.Itoa(m.config.MemoryMB),
 		"-kernel", m.kernel.image, "-initrd", "/dev/fd/6", "-append", boot,
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 	}
@@ -80,7 +89,7 @@ func (m machine) args() []string {
 			"-chardev", fmt.Sprintf("file,id=port%d,path=/dev/fd/%d", port, 3+port),
 			"-serial", fmt.Sprintf("chardev:port%d", port))
 	}
-	return args
+	return append(args, clock...)
 }
 
 // run boots the machine and waits for its end.

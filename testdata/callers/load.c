@@ -7,6 +7,8 @@
 //
 //	open MILLISECONDS FILE    opens and closes FILE for that long
 //	call MILLISECONDS         calls getppid(2) for that long
+//	opens COUNT FILE          the same so often; NANOSECONDS are the thread's CPU time
+//	calls COUNT               the same
 //	chdir FOLDER              goes there
 //	once FILE                 opens FILE a single time
 //
@@ -24,12 +26,17 @@
 // A look at the clock follows that many calls.
 #define BATCH 64
 
-static long long now(void)
+static long long by(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static long long now(void)
+{
+	return by(CLOCK_MONOTONIC);
 }
 
 static void try_open(const char *name)
@@ -63,7 +70,17 @@ int main(void)
 				count += BATCH;
 				end = now();
 			}
-		else if (sscanf(line, "chdir %4095s", name) == 1) {
+		else if (sscanf(line, "opens %lld %4095s", &count, name) == 2) {
+			start = by(CLOCK_THREAD_CPUTIME_ID);
+			for (long long i = 0; i < count; i++)
+				try_open(name);
+			end = by(CLOCK_THREAD_CPUTIME_ID);
+		} else if (sscanf(line, "calls %lld", &count) == 1) {
+			start = by(CLOCK_THREAD_CPUTIME_ID);
+			for (long long i = 0; i < count; i++)
+				syscall(SYS_getppid);
+			end = by(CLOCK_THREAD_CPUTIME_ID);
+		} else if (sscanf(line, "chdir %4095s", name) == 1) {
 			if (chdir(name)) {
 				perror(name);
 				return 1;

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"opensnoop/internal/guest"
+)
+
+// Instructions are counted in a guest whose clock counts them: a ns of it is one. Only what the
+// load's own thread executes counts, in the kernel and in the programs there; the tracer, and the
+// pauses in which it runs, do not.
+
+const (
+	// A burst is followed by a pause, so that no buffer is full.
+	burstOpens = 100
+	bursts     = 15
+	burstPause = 50 * time.Millisecond
+
+	// toleratedRise is how far a figure of ours may be above the recorded one.
+	toleratedRise = 1.03
+
+	// instructionTime is by a clock that runs ahead whenever the guest waits for its files.
+	instructionTime = 10000 * time.Hour
+)
+
+// counted is what one set-up executes beside what is executed without it.
+type counted struct {
+	Name string  `json:"name"`
+	Ours bool    `json:"ours"`
+	Open float64 `json:"open"` // in an open and a close
+	Call float64 `json:"call"` // in a call that is no open
+	Why  string  `json:"why,omitempty"`
+}
+
+// instructionReport is what is measured with a kernel.
+type instructionReport struct {
+	Kernel string    `json:"kernel"`
+	Bare   counted   `json:"bare"`
+	Setups []counted `json:"setups"`
+}
+
+// setup is what is measured; its load may be elsewhere.
+type setup struct {
+	tool
+	ours   bool
+	folder string // that the load goes to
+	name   string // that it opens
+}
+
+// emptyKprobe hooks the kernel's open at its entry.
+func emptyKprobe() (io.Closer, error) {
+	return attachAll(ebpf.Kprobe, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe("do_sys_openat2", p, nil) })
+}
+
+// setups are all there are. Deep is a folder seven below the root.
+func setups(opensnoop, deep string, probe int) []setup {
+	with := func(name string, args ...string) setup {
+		t := ours(opensnoop)
+		t.name = name
+		t.command = append(t.command, args...)
+		return setup{tool: t, ours: true, name: floodName}
+	}
+	relative := with("path, a relative name 7 deep", "--columns", "pid,path,file")
+	relative.folder, relative.name = deep, deepName
+	pid := strconv.Itoa(probe)
+	all := []setup{
+		with("default"),
+		with("fd,err", "--columns", "pid,fd,err,file"),
+		with("path, an absolute name", "--columns", "pid,path,file"),
+		relative,
+		with("-p of another", "-p", pid),
+		with("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"),
+		with("following another", "-p", pid, "--follow"),
+		with("--probe tracepoint", "--probe", "tracepoint"),
+		with("--probe tracepoint, fd,err", "--probe", "tracepoint", "--columns", "pid,fd,err,file"),
+	}
+	for _, t := range []tool{
+		libbpfTools, bpftrace,
+		{name: "an empty kprobe", attach: emptyKprobe},
+		{name: "an empty kprobe and kretprobe", attach: attachEmptyKprobes},
+		{name: "empty raw tracepoints", attach: attachEmptySyscalls},
+	} {
+		all = append(all, setup{tool: t, name: floodName})
+	}
+	return all
+}
+
+// countInGuests counts with each kernel, writes a table, and compares it with what is recorded in a
+// file, or records it there.
+func countInGuests(ctx context.Context, o options) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var reports []instructionReport
+	for _, kernel := range strings.Split(o.kernel, ",") {
+		var out bytes.Buffer
+		status, err := guest.Run(ctx, guest.Config{
+			Kernel:       kernel,
+			Command:      []string{self, "-in-guest", "-instructions"},
+			Env:          []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TMPDIR=/dev/shm"},
+			Stdout:       io.MultiWriter(&out, os.Stderr),
+			Timeout:      guestLimit,
+			Instructions: true,
+		})
+		if err != nil {
+			return err
+		}
+		i := bytes.LastIndex(out.Bytes(), []byte("\n{"))
+		var r instructionReport
+		if status != 0 || i < 0 || json.Unmarshal(out.Bytes()[i+1:], &r) != nil {
+			return fmt.Errorf("counting with the kernel in %s ended with status %d", kernel, status)
+		}
+		reports = append(reports, r)
+	}
+	if err := writeInstructions(os.Stdout, reports); err != nil {
+		return err
+	}
+	if o.record != "" {
+		return compareInstructions(o.record, reports, o.accept)
+	}
+	return nil
+}
+
+// writeInstructions writes a table of all kernels.
+func writeInstructions(w io.Writer, reports []instructionReport) error {
+	var b bytes.Buffer
+	b.WriteString("| instructions above the bare ones |")
+	for _, r := range reports {
+		fmt.Fprintf(&b, " open, %s | ÷ libbpf-tools' | getppid |", r.Kernel)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---:|---:|---:|", len(reports)) + "\n| (bare) |")
+	for _, r := range reports {
+		fmt.Fprintf(&b, " %.0f | | %.0f |", r.Bare.Open, r.Bare.Call)
+	}
+	b.WriteString("\n")
+	for i := range reports[0].Setups {
+		fmt.Fprintf(&b, "| %s |", reports[0].Setups[i].Name)
+		for _, r := range reports {
+			s := r.Setups[i]
+			if s.Why != "" {
+				b.WriteString(" – | – | – |")
+				continue
+			}
+			fmt.Fprintf(&b, " %.0f | %s | %.0f |", s.Open, r.ratio(s), s.Call)
+		}
+		b.WriteString("\n")
+	}
+	for _, r := range reports {
+		for _, s := range r.Setups {
+			if s.Why != "" {
+				fmt.Fprintf(&b, "\n- %s with Linux %s was not measured: %.200s", s.Name, r.Kernel, s.Why)
+			}
+		}
+	}
+	_, err := w.Write(append(b.Bytes(), '\n'))
+	return err
+}
+
+// ratio is a set-up's instructions in an open ÷ libbpf-tools'.
+func (r *instructionReport) ratio(s counted) string {
+	i := slices.IndexFunc(r.Setups, func(s counted) bool { return s.Name == libbpfTools.name })
+	if i < 0 || r.Setups[i].Open <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", s.Open/r.Setups[i].Open)
+}
+
+var release = regexp.MustCompile(`^\d+\.\d+`)
+
+// compareInstructions returns an error if a figure of ours is above what is recorded in a file. With
+// accept, or for what is not there, it records it.
+func compareInstructions(path string, reports []instructionReport, accept bool) error {
+	recorded := make(map[string]float64)
+	if text, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(text, &recorded); err != nil {
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	var errs []error
+	changed := false
+	for _, r := range reports {
+		for _, s := range r.Setups {
+			key := release.FindString(r.Kernel) + ": " + s.Name
+			before, known := recorded[key]
+			switch {
+			case !s.Ours:
+			case s.Why != "":
+				errs = append(errs, fmt.Errorf("%s: %s", key, s.Why))
+			case accept, !known:
+				recorded[key], changed = float64(int(s.Open)), true
+			case s.Open > before*toleratedRise:
+				errs = append(errs, fmt.Errorf("%s: %.0f instructions, recorded are %.0f; if they are worth it, record them: make bench-kprobe ARGS=-accept", key, s.Open, before))
+			}
+		}
+	}
+	if changed {
+		text, err := json.MarshalIndent(recorded, "", "\t")
+		if err == nil {
+			err = os.WriteFile(path, append(text, '\n'), 0o644)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// countHere counts in the guest that this is.
+func countHere(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "opensnoop-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	beside := filepath.Dir(self)
+	b := &bench{
+		plan:     plan{patience: instructionTime, pause: burstPause},
+		ctx:      ctx,
+		loadPath: filepath.Join(beside, "load"),
+		dir:      dir,
+	}
+	if err := os.WriteFile("/proc/sys/kernel/randomize_va_space", []byte("0"), 0); err != nil {
+		return err
+	}
+	opensnoop := filepath.Join(beside, "opensnoop")
+	readLibraries(opensnoop)
+	deep, err := b.deepFolder()
+	if err != nil {
+		return err
+	}
+	c, err := b.newCrew(1)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	r := instructionReport{Kernel: thisMachine().Kernel}
+	bareOpen, err := countBursts(c.flood[0], "opens", floodName)
+	if err != nil {
+		return err
+	}
+	bareCall, err := countBursts(c.flood[0], "calls", "")
+	if err != nil {
+		return err
+	}
+	r.Bare = counted{Name: "bare", Open: bareOpen, Call: bareCall}
+	for _, s := range setups(opensnoop, deep, c.probe.pid()) {
+		fmt.Fprintf(os.Stderr, "bench: Linux %s: %s\n", r.Kernel, s.tool.name)
+		n, err := b.count(&s, c.probe, bareCall)
+		n.Name, n.Ours = s.tool.name, s.ours
+		if err != nil {
+			n.Why = err.Error()
+		}
+		r.Setups = append(r.Setups, n)
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// count counts what a set-up adds to an open of its file and to a call.
+func (b *bench) count(s *setup, probe *load, bareCall float64) (n counted, err error) {
+	l, err := startLoad(b.ctx, b.loadPath)
+	if err != nil {
+		return n, err
+	}
+	defer l.close()
+	if s.folder != "" {
+		if err := l.chdir(s.folder); err != nil {
+			return n, err
+		}
+	}
+	bare, err := countBursts(l, "opens", s.name)
+	if err != nil {
+		return n, err
+	}
+	r, err := b.start(&s.tool, s.command, &crew{probe: probe}, nil)
+	if err != nil {
+		return n, err
+	}
+	defer r.abandon()
+	if n.Open, err = countBursts(l, "opens", s.name); err != nil {
+		return n, err
+	}
+	if n.Call, err = countBursts(l, "calls", ""); err != nil {
+		return n, err
+	}
+	n.Open -= bare
+	n.Call -= bareCall
+	return n, r.stop()
+}
+
+// countBursts lets a load do something in bursts, and returns the median of how many instructions
+// each takes.
+func countBursts(l *load, what, name string) (float64, error) {
+	var all []float64
+	for range bursts {
+		if err := l.begin("%s %d %s", what, burstOpens, name); err != nil {
+			return 0, err
+		}
+		w, err := l.result()
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, w.each())
+		time.Sleep(burstPause)
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
+}
+
+// readLibraries has all in memory that programs read when they start: the clock runs ahead while the
+// guest waits for a file, and what has a limit of time would not end in it.
+func readLibraries(programs ...string) {
+	out, _ := exec.Command("ldd", append(programs, "/usr/lib/x86_64-linux-gnu/libbcc.so.0", "/usr/sbin/opensnoop", "/usr/bin/bpftrace")...).Output()
+	paths := regexp.MustCompile(`/\S+`).FindAllString(string(out), -1)
+	for _, path := range append(paths, programs...) {
+		if file, err := os.Open(strings.TrimSuffix(path, ":")); err == nil {
+			_, _ = io.Copy(io.Discard, file)
+			file.Close()
+		}
+	}
+}
