@@ -84,6 +84,9 @@ func TestExecs(t *testing.T) {
 
 // Without --execs none shows, and with it they do in all formats, as no descriptors.
 func TestExecsAreMarked(t *testing.T) {
+	if kprobes() {
+		t.Skip("NOT TESTED: formats are the same in guests, which are slow")
+	}
 	_, run := makeScripts(t)
 	if r := runToEnd(t, exec.Command(opensnoop, "--columns", "flags,file", "--", run)); strings.Contains(r.stdout, "exec ") {
 		t.Errorf("without --execs there is %q", r.stdout)
