@@ -68,6 +68,14 @@ var shapes = map[string]struct {
 		append([]string{"-DPROBE_TRACEPOINT", "-DFOLLOW"}, offsets...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "task_exit": ebpf.RawTracepoint},
 	},
+	"kprobe that sees programs executed": {
+		append([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFIELDS=8191", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, offsets...),
+		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
+	},
+	"tracepoint that sees programs executed": {
+		append([]string{"-DPROBE_TRACEPOINT", "-DEXECS", "-DFIELDS=2116"}, offsets...),
+		map[string]ebpf.ProgramType{"task_exec": ebpf.RawTracepoint, "walk_exec": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint},
+	},
 	"tracepoint with everything": {
 		append([]string{"-DPROBE_TRACEPOINT"}, everything...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
@@ -81,7 +89,8 @@ var offsets = []string{
 	"-DFILES_FDT=32", "-DFDT_MAX=0", "-DFDT_FD=8", "-DFILE_PATH=64", "-DMOUNT_PARENT=16", "-DMOUNT_MOUNTPOINT=24", "-DMOUNT_MNT=32", "-DMOUNT_ROOT=32",
 	"-DMOUNT_NS=224", "-DDENTRY_SEQ=4", "-DDENTRY_PPREV=16", "-DDENTRY_PARENT=24", "-DDENTRY_LEN=36", "-DDENTRY_NAME=40", "-DDENTRY_INAME=56",
 	"-DTASK_MM=64", "-DMM_EXE_FILE=64", "-DFILE_INODE=32", "-DFILE_MODE=4", "-DINODE_SB=40", "-DINODE_INO=64", "-DSB_DEV=16", "-DSB_FLAGS=80", "-DSB_TYPE=40", "-DTYPE_NAME=0",
-	"-DTASK_SIGNAL=72", "-DSIGNAL_LIVE=4",
+	"-DTASK_SIGNAL=72", "-DSIGNAL_LIVE=4", "-DMM_ARG_START=80", "-DMM_ARG_END=88", "-DBPRM_FILENAME=96", "-DBPRM_INTERP=104",
+	"-DCGROUP_KN=8", "-DCGROUP_ROOT=16", "-DCGROUP_ROOT_ID=8", "-DKERNFS_ID=96",
 }
 
 var everything = append([]string{

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 
 	"opensnoop/internal/format"
@@ -21,12 +22,20 @@ func (r *run) live(w *summary.Writer, file *os.File) (format.Writer, func()) {
 		Quit:          r.end,
 	}
 	keys, err := terminal.OpenKeys(os.Stdin)
-	if err != nil { // as where stdin is no terminal
-		return summary.NewLive(w, options), func() {}
+	if err == nil { // it is not where stdin is no terminal
+		options.Keys = keys.C
 	}
-	options.Keys = keys.C
-	return summary.NewLive(w, options), func() {
-		if err := keys.Close(); err != nil {
+	live := summary.NewLive(w, options)
+	return live, func() {
+		var errs []error
+		if live.Entered() { // something has failed
+			_, err := file.WriteString(terminal.Leave)
+			errs = append(errs, err)
+		}
+		if keys != nil {
+			errs = append(errs, keys.Close())
+		}
+		if err := errors.Join(errs...); err != nil {
 			r.messages.printf("giving the terminal back: %v", err)
 		}
 	}

@@ -120,6 +120,9 @@ func (l *Live) draw() error {
 	return err
 }
 
+// Entered reports whether the terminal is still to be given back.
+func (l *Live) Entered() bool { return l.entered }
+
 // Close gives the terminal back, and leaves the summary there as it is without a terminal.
 func (l *Live) Close() error {
 	if l.entered {
