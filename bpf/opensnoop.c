@@ -83,8 +83,10 @@ BPF_PROG_ARRAY(exec_walks, 1);
 #endif
 #ifdef FOLLOW
 // By tgid. Each has its memory when it comes.
-BPF_TABLE_FLAGS("hash", u32, u32, followed, 65536, BPF_F_NO_PREALLOC);
-BPF_TABLE_FLAGS("hash", u32, u32, forks, 65536, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u32, u32, followed, 65536, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u32, u32, forks, 65536, BPF_F_NO_PREALLOC);
+BPF_ARRAY(followed_here, u64, ALIKE);
+BPF_ARRAY(followed_there, u64, ALIKE);
 #endif
 #if FIELDS & FIELD_ARGS
 BPF_TABLE("lru_hash", u32, struct args, program_args, 16384); // by tgid
@@ -100,7 +102,7 @@ BPF_PERF_OUTPUT(cgroups_made);
 BPF_PERCPU_ARRAY(scratch_cgroups, struct cgroup_made, 1);
 #endif
 #ifdef CGROUPS_EXCLUDED
-BPF_TABLE_FLAGS("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
 #endif
 
 static __always_inline u64 *slot(int which)
@@ -189,9 +191,24 @@ static __always_inline u32 *find_followed(u32 *tgid)
 	return followed.lookup(tgid);
 }
 
+static __always_inline long insert_followed(u32 *tgid, u32 *depth)
+{
+	return followed.insert(tgid, depth);
+}
+
 static __always_inline long put_followed(u32 *tgid, u32 *depth)
 {
 	return followed.update(tgid, depth);
+}
+
+static __always_inline u64 *alike_here(int last)
+{
+	return followed_here.lookup(&last);
+}
+
+static __always_inline u64 *alike_there(int last)
+{
+	return followed_there.lookup(&last);
 }
 
 static __always_inline long delete_followed(u32 *tgid)
@@ -209,9 +226,24 @@ static __always_inline u32 *find_followed(u32 *tgid)
 	return NULL;
 }
 
+static __always_inline long insert_followed(u32 *tgid, u32 *depth)
+{
+	return -1;
+}
+
 static __always_inline long put_followed(u32 *tgid, u32 *depth)
 {
 	return -1;
+}
+
+static __always_inline u64 *alike_here(int last)
+{
+	return NULL;
+}
+
+static __always_inline u64 *alike_there(int last)
+{
+	return NULL;
 }
 #endif
 

@@ -22,6 +22,9 @@ func (s *Session) follow() (err error) {
 	if s.followed, err = s.module.Map("followed"); err != nil {
 		return err
 	}
+	if s.alike, err = s.module.Map("followed_there"); err != nil {
+		return err
+	}
 	_, foreign := kernel.CurrentPIDNamespace()
 	switch {
 	case !s.filter.Running:
@@ -34,8 +37,8 @@ func (s *Session) follow() (err error) {
 		return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
 	default:
 		for _, pid := range s.filter.Roots {
-			if err := s.followed.Put(pid, uint32(0)); err != nil {
-				return fmt.Errorf("following the process %d: %w", pid, err)
+			if err := s.addFollowed(pid, 0); err != nil {
+				return err
 			}
 		}
 		if err := s.setSlot(slotLooking, 1); err != nil {
@@ -92,12 +95,42 @@ func (s *Session) followChildren(parents map[uint32]uint32) (added bool, err err
 		if s.followed.Lookup(parent, &depth) != nil || s.follows(pid) {
 			continue
 		}
-		if err := s.followed.Put(pid, depth+1); err != nil {
-			return added, fmt.Errorf("following the process %d: %w", pid, err)
+		if err := s.addFollowed(pid, depth+1); err != nil {
+			return added, err
 		}
 		added = true
 	}
 	return added, nil
+}
+
+// addFollowed follows a process that is so far below a root, if it is not followed yet.
+func (s *Session) addFollowed(pid, depth uint32) error {
+	// First the number, by which the program sees that it has to look.
+	if err := s.countAlike(pid, 1); err != nil {
+		return err
+	}
+	err := s.followed.Update(pid, depth, ebpf.UpdateNoExist)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		return s.countAlike(pid, -1)
+	}
+	return fmt.Errorf("following the process %d: %w", pid, err)
+}
+
+// countAlike counts the followed processes whose numbers end as one does, as far as they were put
+// in or taken out here: see ALIKE in <opensnoop/maps.h>.
+func (s *Session) countAlike(pid uint32, n int) error {
+	last := pid % s.alike.MaxEntries()
+	var count uint64
+	if err := s.alike.Lookup(last, &count); err != nil {
+		return fmt.Errorf("counting followed processes: %w", err)
+	}
+	if err := s.alike.Put(last, count+uint64(n)); err != nil {
+		return fmt.Errorf("counting followed processes: %w", err)
+	}
+	return nil
 }
 
 func (s *Session) follows(pid uint32) bool {
@@ -115,7 +148,12 @@ func (s *Session) forgetEnded() error {
 		}
 	}
 	for _, pid := range ended {
-		if err := s.followed.Delete(pid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := s.followed.Delete(pid); errors.Is(err, ebpf.ErrKeyNotExist) {
+			continue // the program has done it
+		} else if err != nil {
+			return err
+		}
+		if err := s.countAlike(pid, -1); err != nil {
 			return err
 		}
 	}

@@ -130,6 +130,7 @@ type Session struct {
 	execs bool // files that are opened to execute programs are shown
 
 	followed *ebpf.Map // the processes that are followed; nil if none are
+	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
 	orphans  int
 
 	uring    []probe.Hook // of opens through io_uring

@@ -15,12 +15,13 @@
 // out of the structures by these names, and replaces calls of the functions in them
 // (BFrontendAction in its src/cc/frontends/clang/b_frontend_action.cc).
 // clang-format off
-#define BPF_TABLE_FLAGS(type, key_type, leaf_type, name, entries, map_flags)	\
+#define BPF_F_TABLE(type, key_type, leaf_type, name, entries, map_flags)	\
 	struct name##_table_t {						\
 		key_type key;						\
 		leaf_type leaf;						\
 		leaf_type *(*lookup)(key_type *);			\
 		int (*update)(key_type *, leaf_type *);			\
+		int (*insert)(key_type *, leaf_type *);			\
 		int (*delete)(key_type *);				\
 		u32 max_entries;					\
 		int flags;						\
@@ -29,7 +30,7 @@
 	struct name##_table_t name = { .max_entries = (entries), .flags = (map_flags) }
 
 #define BPF_TABLE(type, key_type, leaf_type, name, entries) \
-	BPF_TABLE_FLAGS(type, key_type, leaf_type, name, entries, 0)
+	BPF_F_TABLE(type, key_type, leaf_type, name, entries, 0)
 #define BPF_HASH(name, key_type, leaf_type, entries) \
 	BPF_TABLE("hash", key_type, leaf_type, name, entries)
 #define BPF_ARRAY(name, leaf_type, entries) \
@@ -63,6 +64,7 @@
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 #define BPF_F_NO_PREALLOC 1
+#define BPF_NOEXIST 1
 #define CUR_CPU_IDENTIFIER 0xffffffffull // BPF_F_CURRENT_CPU
 
 u64 bpf_pseudo_fd(u64, u64) asm("llvm.bpf.pseudo");

@@ -14,8 +14,22 @@
 // follow follows a process that is so far below the one to follow.
 static __always_inline void follow(u32 tgid, u32 depth)
 {
-	if (put_followed(&tgid, &depth))
+	u64 *here = alike_here(tgid & (ALIKE - 1));
+
+	if (!insert_followed(&tgid, &depth)) {
+		if (here)
+			__sync_fetch_and_add(here, 1);
+	} else if (!find_followed(&tgid) || put_followed(&tgid, &depth)) {
 		add(UNFOLLOWED, 1);
+	} // one that had the number before, and whose end was not seen
+}
+
+// may_be_followed reports at little cost whether a process may be followed.
+static __always_inline bool may_be_followed(u32 tgid)
+{
+	u64 *here = alike_here(tgid & (ALIKE - 1)), *there = alike_there(tgid & (ALIKE - 1));
+
+	return !here || !there || *here + *there;
 }
 
 // is_root reports whether the current process, with this pid_tgid in the tracer's pid
@@ -37,7 +51,7 @@ static __always_inline bool is_followed(u64 local)
 	u64 id = bpf_get_current_pid_tgid();
 	u32 tgid = id >> 32;
 
-	return find_followed(&tgid) || is_root(id, local);
+	return (may_be_followed(tgid) && find_followed(&tgid)) || is_root(id, local);
 }
 
 #ifdef FOLLOW
@@ -59,8 +73,13 @@ static __always_inline int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	if (find_followed(&tgid) && !(u32)member(task_member(TASK_SIGNAL), SIGNAL_LIVE))
-		delete_followed(&tgid);
+	u64 *here = alike_here(tgid & (ALIKE - 1));
+
+	if (!may_be_followed(tgid) || !find_followed(&tgid) ||
+	    (u32)member(task_member(TASK_SIGNAL), SIGNAL_LIVE))
+		return 0;
+	if (!delete_followed(&tgid) && here)
+		__sync_fetch_and_add(here, -1);
 	return 0;
 }
 #else

@@ -54,9 +54,17 @@ static __always_inline void continue_walk(void *ctx, enum scratch which);
 // The processes that are followed, by their tgids in the kernel's first pid namespace, and of
 // those that were made while user space looked, who made them. Putting and deleting as above.
 static __always_inline u32 *find_followed(u32 *tgid);
+static __always_inline long insert_followed(u32 *tgid, u32 *depth);
 static __always_inline long put_followed(u32 *tgid, u32 *depth);
 static __always_inline long delete_followed(u32 *tgid);
 static __always_inline void put_fork(u32 *child, u32 *parent);
+
+// How many of them there are whose tgids end in the same bits: those that the program has put in,
+// less those that it took out, and the same of user space. A look at both numbers says of most
+// other processes that they are not followed.
+#define ALIKE 4096
+static __always_inline u64 *alike_here(int last);
+static __always_inline u64 *alike_there(int last);
 
 // The arguments of the programs of processes, by tgid.
 struct args;
