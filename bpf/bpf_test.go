@@ -70,7 +70,7 @@ var shapes = map[string]struct {
 	},
 	"kprobe that sees programs executed": {
 		append([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFIELDS=8191", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, offsets...),
-		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
+		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_fork": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
 	},
 	"tracepoint that sees programs executed": {
 		append([]string{"-DPROBE_TRACEPOINT", "-DEXECS", "-DFIELDS=2116"}, offsets...),

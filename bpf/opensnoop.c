@@ -324,7 +324,11 @@ int walk_submit(struct bpf_raw_tracepoint_args *ctx) { return on_walk_submit(ctx
 #endif
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(ctx); }
 #if defined(FOLLOW) || FIELDS & FIELD_ARGS
-int task_fork(struct bpf_raw_tracepoint_args *ctx) { return on_task_fork(ctx); }
+#ifdef PROBE_KPROBE
+int task_fork(struct pt_regs *ctx) { return on_task_fork(PT_REGS_PARM1(ctx)); }
+#else
+int task_fork(struct bpf_raw_tracepoint_args *ctx) { return on_task_fork(ctx->args[1]); }
+#endif
 #endif
 #if defined(EXECS) || FIELDS & FIELD_ARGS
 int task_exec(struct bpf_raw_tracepoint_args *ctx) { return on_task_exec(ctx); }

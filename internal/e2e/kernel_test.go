@@ -49,9 +49,9 @@ func TestNamesInTheKernel(t *testing.T) {
 			symbols[name] = true
 		}
 	}
-	hooks := slices.Concat(probe.Follow, []probe.Hook{probe.Exec, probe.Cgroups})
+	hooks := []probe.Hook{probe.Exits, probe.Exec, probe.Cgroups}
 	for _, p := range probe.Probes {
-		hooks = slices.Concat(hooks, p.Hooks(version, false), p.Hooks(version, true), p.Execs)
+		hooks = slices.Concat(hooks, p.Hooks(version, false), p.Hooks(version, true), p.Execs, []probe.Hook{*p.Forks})
 	}
 	if uring, err := probe.IOUring(version, true); err == nil {
 		hooks = slices.Concat(hooks, uring)

@@ -3,11 +3,11 @@ package probe
 // Fork is the program that follows a process to those that it makes.
 const Fork = "task_fork"
 
-// Follow is what follows processes and all that descend from them.
-var Follow = []Hook{
-	{Program: "task_exit", Kind: RawTracepoint, At: []string{"sched_process_exit"}, Quiet: true},
-	Forks,
-}
+// Exits sees all threads that end.
+var Exits = Hook{Program: "task_exit", Kind: RawTracepoint, At: []string{"sched_process_exit"}, Quiet: true}
 
-// Forks sees all processes that are made.
-var Forks = Hook{Program: Fork, Kind: RawTracepoint, At: []string{"sched_process_fork"}, Quiet: true}
+// tracedForks and probedForks see all processes that are made.
+var (
+	tracedForks = Hook{Program: Fork, Kind: RawTracepoint, At: []string{"sched_process_fork"}, Quiet: true}
+	probedForks = Hook{Program: Fork, Kind: Kprobe, At: []string{"wake_up_new_task"}, Quiet: true}
+)

@@ -18,6 +18,7 @@ var kprobe = Probe{
 		}
 		return macros
 	},
+	Forks: &probedForks,
 	Execs: execs,
 	Hooks: func(version kernel.Version, results bool) []Hook {
 		// The kernel's own copy of a name that is not in memory at entry: what it opens. The

@@ -35,6 +35,9 @@ type Probe struct {
 	// the end of the system call.
 	Hooks func(version kernel.Version, results bool) []Hook
 
+	// Forks sees all processes that are made.
+	Forks *Hook
+
 	// Execs are more, for files that are opened to execute programs.
 	Execs []Hook
 }

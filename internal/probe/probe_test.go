@@ -51,7 +51,7 @@ func TestHooksArePrograms(t *testing.T) {
 	for _, p := range Probes {
 		for _, results := range []bool{false, true} {
 			all := p.Hooks(version, results)
-			hooks = slices.Concat(hooks, all, p.Execs)
+			hooks = slices.Concat(hooks, all, p.Execs, []Hook{*p.Forks})
 			if last := all[len(all)-1]; last.Optional || last.Quiet || !strings.HasSuffix(last.Program, "_enter") {
 				t.Errorf("%s: the last hook is %+v", p.Name, last)
 			}
@@ -69,7 +69,7 @@ func TestHooksArePrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hooks = slices.Concat(hooks, uring, Follow, []Hook{Exec, Cgroups})
+	hooks = slices.Concat(hooks, uring, []Hook{Exits, Exec, Cgroups})
 	for _, h := range hooks {
 		if !regexp.MustCompile(`(?m)^int ` + h.Program + `\(`).MatchString(bpf.Source) {
 			t.Errorf("there is no program %s", h.Program)

@@ -13,6 +13,7 @@ var tracepoint = Probe{
 	Title:     func(string) string { return "raw tracepoints sys_enter and sys_exit" },
 	Available: func(fs.FS) error { return nil },
 	Macros:    func(kernel.Version) []string { return []string{"PROBE_TRACEPOINT"} },
+	Forks:     &tracedForks,
 	Hooks: func(kernel.Version, bool) []Hook {
 		return []Hook{
 			{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}, Quiet: true, Ends: true},

@@ -45,8 +45,8 @@ func (s *Session) follow() (err error) {
 			return err
 		}
 	}
-	for i := range probe.Follow {
-		if _, err := s.attach(&probe.Follow[i]); err != nil {
+	for _, h := range []*probe.Hook{&probe.Exits, s.forks} {
+		if _, err := s.attach(h); err != nil {
 			return fmt.Errorf("following processes: %w", err)
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Session) load(p *probe.Probe, hooks []probe.Hook, version kernel.Versio
 	s.uring, s.uringErr = probe.IOUring(version, s.fields.Has(event.Result))
 	needed, optional := programs(hooks), programs(s.uring)
 	if len(s.filter.Roots) > 0 {
-		needed = append(needed, programs(probe.Follow)...)
+		needed = append(needed, programs([]probe.Hook{probe.Exits, *s.forks})...)
 	}
 	needed = append(needed, s.cgroupPrograms()...)
 	needed = append(needed, s.execPrograms()...)

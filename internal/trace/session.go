@@ -129,6 +129,8 @@ type Session struct {
 
 	execs bool // files that are opened to execute programs are shown
 
+	forks *probe.Hook // that sees processes that are made
+
 	followed *ebpf.Map // the processes that are followed; nil if none are
 	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
 	orphans  int
@@ -210,7 +212,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, &unavailable{err}
 	}
 	_, foreign := kernel.CurrentPIDNamespace()
-	s := &Session{execs: opts.Execs, probe: p.Name, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
+	s := &Session{forks: p.Forks, execs: opts.Execs, probe: p.Name, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -57,12 +57,14 @@ static __always_inline void read_args(void)
 }
 
 #if defined(FOLLOW) || FIELDS & FIELD_ARGS
-// sched_process_fork(struct task_struct *parent, struct task_struct *child). The parent is the
-// one that calls, also with CLONE_PARENT.
-static __always_inline int on_task_fork(struct bpf_raw_tracepoint_args *ctx)
+// on_task_fork is for a task that the current one has just made, in
+// sched_process_fork(struct task_struct *parent, struct task_struct *child), or in
+// wake_up_new_task(struct task_struct *child), where no other task can preempt the program and
+// have the kernel skip it. The parent is the one that calls, also with CLONE_PARENT.
+static __always_inline int on_task_fork(u64 task)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	u32 parent = id >> 32, child = member(ctx->args[1], TASK_TGID);
+	u32 parent = id >> 32, child = member(task, TASK_TGID);
 
 	if (child == parent)
 		return 0; // a thread
