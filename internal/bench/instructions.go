@@ -60,7 +60,7 @@ type setup struct {
 	tool
 	ours   bool
 	folder string // that the load goes to
-	name   string // that it opens
+	file   string // that it opens
 }
 
 // emptyKprobe hooks the kernel's open at its entry.
@@ -74,10 +74,10 @@ func setups(opensnoop, deep string, probe int) []setup {
 		t := ours(opensnoop)
 		t.name = name
 		t.command = append(t.command, args...)
-		return setup{tool: t, ours: true, name: floodName}
+		return setup{tool: t, ours: true, file: floodName}
 	}
 	relative := with("path, a relative name 7 deep", "--columns", "pid,path,file")
-	relative.folder, relative.name = deep, deepName
+	relative.folder, relative.file = deep, deepName
 	pid := strconv.Itoa(probe)
 	all := []setup{
 		with("default"),
@@ -96,7 +96,7 @@ func setups(opensnoop, deep string, probe int) []setup {
 		{name: "an empty kprobe and kretprobe", attach: attachEmptyKprobes},
 		{name: "empty raw tracepoints", attach: attachEmptySyscalls},
 	} {
-		all = append(all, setup{tool: t, name: floodName})
+		all = append(all, setup{tool: t, file: floodName})
 	}
 	return all
 }
@@ -265,9 +265,9 @@ func countHere(ctx context.Context) error {
 	}
 	r.Bare = counted{Name: "bare", Open: bareOpen, Call: bareCall}
 	for _, s := range setups(opensnoop, deep, c.probe.pid()) {
-		fmt.Fprintf(os.Stderr, "bench: Linux %s: %s\n", r.Kernel, s.tool.name)
+		fmt.Fprintf(os.Stderr, "bench: Linux %s: %s\n", r.Kernel, s.name)
 		n, err := b.count(&s, c.probe, bareCall)
-		n.Name, n.Ours = s.tool.name, s.ours
+		n.Name, n.Ours = s.name, s.ours
 		if err != nil {
 			n.Why = err.Error()
 		}
@@ -288,7 +288,7 @@ func (b *bench) count(s *setup, probe *load, bareCall float64) (n counted, err e
 			return n, err
 		}
 	}
-	bare, err := countBursts(l, "opens", s.name)
+	bare, err := countBursts(l, "opens", s.file)
 	if err != nil {
 		return n, err
 	}
@@ -297,7 +297,7 @@ func (b *bench) count(s *setup, probe *load, bareCall float64) (n counted, err e
 		return n, err
 	}
 	defer r.abandon()
-	if n.Open, err = countBursts(l, "opens", s.name); err != nil {
+	if n.Open, err = countBursts(l, "opens", s.file); err != nil {
 		return n, err
 	}
 	if n.Call, err = countBursts(l, "calls", ""); err != nil {

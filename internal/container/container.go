@@ -78,6 +78,16 @@ type entry struct {
 	tries int
 }
 
+// settled reports whether no more is to be known of a container.
+func (e *entry) settled() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // host is the entry of cgroups that are no container's.
 var host = func() *entry {
 	e := &entry{done: make(chan struct{})}
@@ -162,12 +172,8 @@ func (r *Registry) learn(id uint64, path string, uid uint32) (*entry, chan *entr
 
 // tell tells of a cgroup whose container is known.
 func (r *Registry) tell(e *entry, id uint64) {
-	select {
-	case <-e.done:
-		if r.Known != nil {
-			r.Known(id, e.container.Load())
-		}
-	default: // settle will
+	if r.Known != nil && e.settled() { // else settle will
+		r.Known(id, e.container.Load())
 	}
 }
 
@@ -232,9 +238,10 @@ func (r *Registry) settle(e *entry) {
 	}
 }
 
-// Of returns the container of a cgroup: [event.Host] for none, nil if it is not known. It waits a
-// little for a name that is being looked up, but not again and again.
-func (r *Registry) Of(id uint64) *event.Container {
+// Of returns the container of a cgroup: [event.Host] for none, nil if it is not known; and whether
+// that is not going to change. It waits a little for a name that is being looked up, but not again
+// and again.
+func (r *Registry) Of(id uint64) (c *event.Container, settled bool) {
 	r.mu.Lock()
 	e := r.cgroups[id]
 	walk := e == nil && time.Now().After(r.nextWalk)
@@ -247,14 +254,9 @@ func (r *Registry) Of(id uint64) *event.Container {
 		go r.Walk()
 	}
 	if e == nil {
-		return nil
+		return nil, false
 	}
-	select {
-	case <-e.done:
-		return e.container.Load()
-	default:
-	}
-	if patience > 0 {
+	if !e.settled() && patience > 0 {
 		began := time.Now()
 		select {
 		case <-e.done:
@@ -264,10 +266,12 @@ func (r *Registry) Of(id uint64) *event.Container {
 		r.waited += time.Since(began)
 		r.mu.Unlock()
 	}
-	if c := e.container.Load(); c != nil && c.ID != "" {
-		return c
+	settled = e.settled()
+	c = e.container.Load()
+	if !settled && c != nil && c.ID == "" {
+		return nil, false // it is not looked at yet
 	}
-	return nil
+	return c, settled
 }
 
 // Walk takes in all cgroups that are there.
@@ -292,24 +296,6 @@ func (r *Registry) Walk() {
 		}
 		return nil
 	})
-}
-
-// Wait waits until all that is known now has been looked up, or that time is over.
-func (r *Registry) Wait(limit time.Duration) {
-	r.mu.Lock()
-	var open []*entry
-	for _, e := range r.entries {
-		open = append(open, e)
-	}
-	r.mu.Unlock()
-	end := time.After(limit)
-	for _, e := range open {
-		select {
-		case <-e.done:
-		case <-end:
-			return
-		}
-	}
 }
 
 // mountPoint is where the hierarchy of cgroups of version 2 is mounted; "" if it is not.

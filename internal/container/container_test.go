@@ -29,6 +29,24 @@ func fixtures(t *testing.T) states {
 	}}
 }
 
+// wait waits until all that is known now has been looked up, or that time is over.
+func (r *Registry) wait(limit time.Duration) {
+	r.mu.Lock()
+	var open []*entry
+	for _, e := range r.entries {
+		open = append(open, e)
+	}
+	r.mu.Unlock()
+	end := time.After(limit)
+	for _, e := range open {
+		select {
+		case <-e.done:
+		case <-end:
+			return
+		}
+	}
+}
+
 // Every runtime's cgroups, and others that look like some.
 func TestContainers(t *testing.T) {
 	r := newRegistry(fixtures(t), "")
@@ -67,17 +85,17 @@ func TestContainers(t *testing.T) {
 	} {
 		number := uint64(i + 1)
 		r.Learn(number, test.path, test.uid)
-		r.Wait(10 * time.Second)
-		if got := r.Of(number); got == nil || *got != test.want {
+		r.wait(10 * time.Second)
+		if got, _ := r.Of(number); got == nil || *got != test.want {
 			t.Errorf("%s of user %d: %+v, want %+v", test.path, test.uid, got, test.want)
 		}
 	}
 	r.Learn(1<<41, "/user.slice/user-1001.slice/libpod-"+id("b")+".scope", 1001)
-	r.Wait(10 * time.Second)
-	if got := r.Of(1 << 41); got != nil {
+	r.wait(10 * time.Second)
+	if got, _ := r.Of(1 << 41); got != nil {
 		t.Errorf("a user's cgroup that is called by another's container is of %+v", got)
 	}
-	if got := r.Of(1 << 40); got != nil {
+	if got, _ := r.Of(1 << 40); got != nil {
 		t.Errorf("a cgroup that nobody has told of is of %+v", got)
 	}
 }
@@ -98,7 +116,7 @@ func TestSlowNames(t *testing.T) {
 	}
 	began := time.Now()
 	for range 1000 {
-		if c := r.Of(1); c == nil || c.ID != id("b") || c.Name != "" {
+		if c, settled := r.Of(1); settled || c == nil || c.ID != id("b") || c.Name != "" {
 			t.Fatalf("what is known meanwhile is %+v", c)
 		}
 	}
@@ -130,10 +148,10 @@ func TestBound(t *testing.T) {
 		}
 	}
 	end := time.Now().Add(10 * time.Second)
-	for r.Of(stat.Ino) == nil && time.Now().Before(end) {
+	for c, _ := r.Of(stat.Ino); c == nil && time.Now().Before(end); c, _ = r.Of(stat.Ino) {
 		time.Sleep(time.Millisecond)
 	}
-	if c := r.Of(stat.Ino); c == nil || c.Name != "c1" {
+	if c, _ := r.Of(stat.Ino); c == nil || c.Name != "c1" {
 		t.Errorf("a cgroup that was forgotten is of %+v", c)
 	}
 }

@@ -23,10 +23,6 @@ const (
 
 	// cgroupRound is how long a wait for one lasts at most: so long it may take to end.
 	cgroupRound = 100 * time.Millisecond
-
-	// firstLook is how long the start waits at most for the names of containers that are
-	// there.
-	firstLook = time.Second
 )
 
 // containers tells which containers opens are of.
@@ -36,6 +32,11 @@ type containers struct {
 	cpus     kernel.CPUs
 	excluded *ebpf.Map // the cgroups that the program leaves out; nil if it leaves none out
 	filter   *filter.Filter
+
+	// The cgroup of the event before, whose container is not going to change: mostly it is
+	// that of the next one too.
+	last      uint64
+	container *event.Container
 
 	stop, stopped chan struct{}
 }
@@ -71,9 +72,6 @@ func (s *Session) watchCgroups() (err error) {
 		return fmt.Errorf("learning of containers: %w", err)
 	}
 	c.registry.Walk()
-	if s.filter.ByContainer() {
-		c.registry.Wait(firstLook)
-	}
 	if !c.registry.HasHierarchy() {
 		s.unseen = append(s.unseen, "the containers of processes that run already: no hierarchy of cgroups of version 2 is mounted")
 	}
@@ -88,6 +86,19 @@ func (s *Session) cgroupPrograms() []object.Loading {
 		return nil
 	}
 	return programs([]probe.Hook{probe.Cgroups})
+}
+
+// of returns the container of a cgroup, as [container.Registry.Of] does. It is for the loop of
+// events alone.
+func (c *containers) of(id uint64) *event.Container {
+	if c.container != nil && id == c.last {
+		return c.container
+	}
+	found, settled := c.registry.Of(id)
+	if settled {
+		c.last, c.container = id, found
+	}
+	return found
 }
 
 // watch learns of cgroups as they are made.

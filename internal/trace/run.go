@@ -126,7 +126,7 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		}
 		e.Time = time
 		if s.containers != nil {
-			e.Container = s.containers.registry.Of(e.Cgroup)
+			e.Container = s.containers.of(e.Cgroup)
 		}
 		if !s.filter.Wants(e) {
 			return nil

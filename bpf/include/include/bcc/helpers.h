@@ -64,7 +64,6 @@
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 #define BPF_F_NO_PREALLOC 1
-#define BPF_NOEXIST 1
 #define CUR_CPU_IDENTIFIER 0xffffffffull // BPF_F_CURRENT_CPU
 
 u64 bpf_pseudo_fd(u64, u64) asm("llvm.bpf.pseudo");

@@ -140,6 +140,17 @@ static __always_inline void set_name(struct record *r, long n)
 	r->name_len = n ? n - 1 : 0;
 }
 
+// read_kernel_name takes a name that the kernel has into a record.
+static __always_inline void read_kernel_name(struct record *r, const char *name)
+{
+	long n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
+
+	if (n < 0)
+		set_address(r, NAME_BAD, (u64)name);
+	else
+		set_name(r, n);
+}
+
 // late_name is where the name goes of a call that was recorded without.
 static __always_inline char *late_name(struct record *r)
 {

@@ -12,17 +12,6 @@
 #include <opensnoop/trace.h>
 
 #ifdef EXECS
-// name_from_kernel takes a name that the kernel has.
-static __always_inline void name_from_kernel(struct record *r, void *name)
-{
-	long n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
-
-	if (n < 0)
-		set_address(r, NAME_BAD, (u64)name);
-	else
-		set_name(r, n);
-}
-
 // fill_executed sets the record of a file that is opened for a program; false if it is not wanted.
 static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 {
@@ -34,7 +23,7 @@ static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 	if (!flags_wanted(0))
 		return false;
 	fill(&c->record, id, &args);
-	name_from_kernel(&c->record, name);
+	read_kernel_name(&c->record, name);
 	c->address = 0;
 	c->nr = NR_ANY;
 	c->id = EXEC_ID(id);

@@ -25,16 +25,11 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 					struct open_args *args)
 {
 	const char *name = NULL;
-	long n;
 
 	fill(r, id, args);
 	r->how = req->file_slot ? FIXED : OPENED;
 	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
-	n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
-	if (n < 0)
-		set_address(r, NAME_BAD, (u64)name);
-	else
-		set_name(r, n);
+	read_kernel_name(r, name);
 }
 
 // io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
