@@ -61,7 +61,7 @@ var shapes = map[string]struct {
 		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe, "walk_enter": ebpf.Kprobe, "walk_submit": ebpf.RawTracepoint},
 	},
 	"tracepoint with paths and results": {
-		append([]string{"-DPROBE_TRACEPOINT", "-DFIELDS=1023", "-DURING_CQE"}, offsets...),
+		append([]string{"-DPROBE_TRACEPOINT", "-DFIELDS=1023", "-DURING_COMPLETE_ARGUMENTS=3"}, offsets...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_submit": ebpf.RawTracepoint, "walk_return": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
 	},
 	"tracepoint that follows": {

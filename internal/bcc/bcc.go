@@ -12,7 +12,10 @@ package bcc
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"strings"
 
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
@@ -24,11 +27,31 @@ type Source struct {
 	Code    string   // C
 	Headers fs.FS    // laid out like a kernel source folder, less linux/version.h, with a bcc/helpers.h
 	Flags   []string // of the compiler, such as -DNAME=value
-	// MoreFlags returns flags that depend on nothing but the others and the running kernel,
-	// and are costly to find: they are asked for when there is something to compile. It
-	// may be nil.
-	MoreFlags func() ([]string, error)
-	Arch      string // "" is this machine's; "arm64", "x86" only to check a source
+	// Types are what the running kernel's types are to tell, as more macros. They are read
+	// when there is something to compile.
+	Types []kernel.Fact
+	Arch  string // "" is this machine's; "arm64", "x86" only to check a source
+}
+
+// Defines are macros, as NAME or NAME=value, as the compiler's flags.
+func Defines(macros []string) []string {
+	var flags []string
+	for _, macro := range macros {
+		flags = append(flags, "-D"+macro)
+	}
+	return flags
+}
+
+// DefineTypes are those of what the running kernel's types tell, as a compiler finds them on its
+// own.
+func DefineTypes(facts []kernel.Fact) ([]string, error) {
+	var source io.ReaderAt = strings.NewReader("")
+	if file, err := os.Open(kernel.TypesFile); err == nil {
+		defer file.Close()
+		source = file
+	}
+	macros, err := kernel.DefineFrom(source, facts)
+	return Defines(macros), err
 }
 
 // Compiler compiles. The zero value has no cache.

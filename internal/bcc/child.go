@@ -20,6 +20,7 @@ import (
 	gobpf "github.com/iovisor/gobpf/bcc"
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 )
 
@@ -30,8 +31,12 @@ const compilerName = "opensnoop: compiler"
 // takeBack is a byte that takes back what was printed before it.
 const takeBack = 0
 
-// replyTo is the descriptor to which the compiler process writes its reply.
-const replyTo = 3
+// replyTo is the descriptor to which the compiler process writes its reply, and typesFrom the
+// one of the kernel's types, if it describes them.
+const (
+	replyTo   = 3
+	typesFrom = 4
+)
 
 // A program that uses this package is its own compiler. By now confine.c has taken all
 // rights from the process.
@@ -52,12 +57,23 @@ const notThere = "cannot open shared object file: No such file or directory"
 // serve reads a request and writes the reply. It writes none if libbcc could not compile
 // and has printed why.
 func serve() error {
-	failure := C.shim_open() // it takes a while, in which the request comes
+	// Two things take a while, for two CPUs: loading libbcc, and the kernel's types.
+	asked := make(chan error, 1)
+	var req request
+	var macros []string
+	var unknown error
+	go func() {
+		err := json.NewDecoder(os.Stdin).Decode(&req)
+		if err == nil {
+			macros, unknown = kernel.DefineFrom(os.NewFile(typesFrom, kernel.TypesFile), req.Types)
+		}
+		asked <- err
+	}()
+	failure := C.shim_open()
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
 		return errors.New("the compiler still has the right to make BPF maps")
 	}
-	var req request
-	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
+	if err := <-asked; err != nil {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
 	rep := new(reply)
@@ -65,7 +81,10 @@ func serve() error {
 	case failure != nil:
 		rep.Failed = C.GoString(failure)
 		rep.NoLibrary = strings.Contains(rep.Failed, notThere)
+	case unknown != nil:
+		rep.Unknown = unknown.Error()
 	case !req.LibrariesOnly:
+		req.Flags = append(req.Flags, Defines(macros)...)
 		if err := compile(&req, rep); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +22,7 @@ type request struct {
 	Headers       map[string]string // by path
 	Folder        string            // below which the headers appear
 	Flags         []string
+	Types         []kernel.Fact
 	Arch          string
 	Version       kernel.Version
 	ProbeReadUser bool
@@ -37,13 +37,14 @@ type reply struct {
 	Libraries []library
 	Slow      bool
 	Failed    string // why there is no object, if libbcc did not say it itself
+	Unknown   string // the same, if the kernel's types do not tell what they are asked
 	NoLibrary bool   // there is no libbcc
 }
 
 // request returns what is asked of the compiler process.
 func (c *Compiler) request(src Source) (*request, error) {
 	r := &request{
-		Code: src.Code, Headers: make(map[string]string), Flags: src.Flags, Arch: src.Arch,
+		Code: src.Code, Headers: make(map[string]string), Flags: src.Flags, Types: src.Types, Arch: src.Arch,
 		Version: c.Version, ProbeReadUser: c.ProbeReadUser,
 	}
 	err := fs.WalkDir(src.Headers, ".", func(path string, d fs.DirEntry, err error) error {
@@ -71,7 +72,7 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	if err != nil || result.Cached && !result.Stale {
 		return result, err
 	}
-	rep, data, err := ask(ctx, req, src.MoreFlags)
+	rep, data, err := ask(ctx, req)
 	switch {
 	case err != nil:
 		return nil, err
@@ -79,6 +80,8 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 		return result, nil
 	case rep.NoLibrary:
 		return nil, noLibrary(rep.Failed)
+	case rep.Unknown != "":
+		return nil, failure(errors.New(rep.Unknown))
 	case rep.Object == nil:
 		return nil, unusable(rep.Failed)
 	}
@@ -89,9 +92,8 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	return result, nil
 }
 
-// ask has a compiler process serve a request, with the flags that moreFlags finds while that
-// process starts, if it is not nil. It returns the reply, decoded and as it came.
-func ask(ctx context.Context, req *request, moreFlags func() ([]string, error)) (*reply, []byte, error) {
+// ask has a compiler process serve a request. It returns the reply, decoded and as it came.
+func ask(ctx context.Context, req *request) (*reply, []byte, error) {
 	compiler, err := startCompiler(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -103,14 +105,6 @@ func ask(ctx context.Context, req *request, moreFlags func() ([]string, error)) 
 	}
 	defer os.RemoveAll(folder)
 	req.Folder = folder
-	if moreFlags != nil {
-		more, err := moreFlags()
-		if err != nil {
-			compiler.stop()
-			return nil, nil, err
-		}
-		req.Flags = slices.Concat(req.Flags, more)
-	}
 	data, err := compiler.serve(req)
 	if err != nil {
 		return nil, nil, err
@@ -220,7 +214,7 @@ func (c *Compiler) Keep(r *Result) error {
 // Libraries returns the paths of what the compiler consists of, libbcc and all that it
 // needs. It takes some 30 ms.
 func Libraries(ctx context.Context) ([]string, error) {
-	rep, _, err := ask(ctx, &request{LibrariesOnly: true}, nil)
+	rep, _, err := ask(ctx, &request{LibrariesOnly: true})
 	switch {
 	case err != nil:
 		return nil, err

@@ -15,7 +15,7 @@ import (
 )
 
 // formatVersion is that of replies, as they are kept.
-const formatVersion = "object 1"
+const formatVersion = "object 2"
 
 // key is what a request's reply depends on on a kernel, but for libbcc and what that
 // consists of, which the reply names.
@@ -37,6 +37,7 @@ func (r *request) key(release kernel.Release) string {
 	}
 	add(fmt.Sprint(len(r.Flags)))
 	add(r.Flags...)
+	add(fmt.Sprint(r.Types)) // of this kernel, which is named below
 	add(shortcuts...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
 	add(release.Name, release.Build, release.Machine, string(buildNotes()))

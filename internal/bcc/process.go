@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/kernel"
 )
 
 const (
@@ -65,6 +67,11 @@ func startCompiler(ctx context.Context) (_ *process, err error) {
 	}
 	p.cmd.Stdin = stdin
 	p.cmd.ExtraFiles = []*os.File{replyTo}
+	// The compiler itself may have no right to open it.
+	if types, err := os.Open(kernel.TypesFile); err == nil {
+		defer types.Close()
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, types)
+	}
 	// The signal that ends the child when we end is sent at the end of the thread
 	// that started it.
 	runtime.LockOSThread()

@@ -3,36 +3,95 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/cilium/ebpf/btf"
 )
 
-// Types knows the running kernel's structures.
-type Types struct{ spec *btf.Spec }
+// TypesFile is where the running kernel describes its types, if it was built with
+// CONFIG_DEBUG_INFO_BTF.
+const TypesFile = "/sys/kernel/btf/vmlinux"
 
-// DescribesTypes returns nil if the running kernel describes its types, so that [LoadTypes] can
-// read them, else the reason. It takes next to no time.
+// types knows the running kernel's structures.
+type types struct{ spec *btf.Spec }
+
+// Fact is something that the types tell a C program, as a macro.
+type Fact struct {
+	Macro string
+
+	// Structure and Members ask where a member is, in bytes: each name after the first is one
+	// of a member of the structure that the member before it is.
+	Structure string
+	Members   []string
+
+	// Tracepoint asks how many arguments one has, which are those of a raw tracepoint's
+	// program, in place of a structure.
+	Tracepoint string
+
+	// Optional is whether the program does without.
+	Optional bool
+}
+
+// DescribesTypes returns nil if the running kernel describes its types, so that
+// [DefineFrom] can read them, else the reason. It takes next to no time.
 func DescribesTypes() error {
-	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+	if _, err := os.Stat(TypesFile); err != nil {
 		return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
 	return nil
 }
 
-// LoadTypes reads the kernel's own description of its types, in /sys/kernel/btf. It is
-// there where the kernel was built with CONFIG_DEBUG_INFO_BTF. It takes some 25 ms.
-func LoadTypes() (*Types, error) {
-	spec, err := btf.LoadKernelSpec()
+// DefineFrom returns the macros of what the kernel's types tell, as NAME=value, from what
+// [TypesFile] has. To read that takes some 25 ms and as many MB. Where it cannot be read, those
+// that are optional are left out.
+func DefineFrom(file io.ReaderAt, facts []Fact) ([]string, error) {
+	if len(facts) == 0 {
+		return nil, nil
+	}
+	types, err := readTypes(file)
+	if err == nil {
+		return types.define(facts)
+	}
+	if slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// readTypes reads the kernel's own description of its types.
+func readTypes(file io.ReaderAt) (*types, error) {
+	spec, err := btf.LoadSplitSpecFromReader(file, nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading the kernel's types (CONFIG_DEBUG_INFO_BTF): %w", err)
 	}
-	return &Types{spec}, nil
+	return &types{spec}, nil
 }
 
-// Offset returns where a member is in a structure, in bytes. Each name after the
-// first is one of a member of the structure that the member before it is.
-func (k *Types) Offset(structure string, path ...string) (uint32, error) {
+func (k *types) define(facts []Fact) ([]string, error) {
+	var macros []string
+	for _, f := range facts {
+		value, err := k.value(f)
+		switch {
+		case err == nil:
+			macros = append(macros, fmt.Sprintf("%s=%d", f.Macro, value))
+		case !f.Optional:
+			return nil, err
+		}
+	}
+	return macros, nil
+}
+
+func (k *types) value(f Fact) (uint32, error) {
+	if f.Tracepoint != "" {
+		return k.arguments(f.Tracepoint)
+	}
+	return k.offset(f.Structure, f.Members)
+}
+
+// offset returns where a member is in a structure.
+func (k *types) offset(structure string, path []string) (uint32, error) {
 	var typ *btf.Struct
 	if err := k.spec.TypeByName(structure, &typ); err != nil {
 		return 0, fmt.Errorf("looking for the kernel's struct %s: %w", structure, err)
@@ -50,9 +109,8 @@ func (k *Types) Offset(structure string, path ...string) (uint32, error) {
 	return offset, nil
 }
 
-// TracepointArguments returns how many arguments a tracepoint has, which are those of a raw
-// tracepoint's program.
-func (k *Types) TracepointArguments(name string) (int, error) {
+// arguments returns how many arguments a tracepoint has.
+func (k *types) arguments(name string) (uint32, error) {
 	name = "btf_trace_" + name // the type of its handlers
 	var handler *btf.Typedef
 	if err := k.spec.TypeByName(name, &handler); err != nil {
@@ -66,13 +124,19 @@ func (k *Types) TracepointArguments(name string) (int, error) {
 	if function == nil || len(function.Params) == 0 {
 		return 0, fmt.Errorf("the kernel's type %s points to no function", name)
 	}
-	return len(function.Params) - 1, nil // the first is the handler's own data
+	return uint32(len(function.Params) - 1), nil // the first is the handler's own data
 }
 
 var errNoMember = errors.New("there is no such member")
 
+// renamed are members that have another name in newer kernels.
+var renamed = map[string]string{
+	"d_iname": "d_shortname", // Linux 6.14
+}
+
 // find looks for a member, also in structures and unions without a name.
 func find(within btf.Type, name string) (uint32, btf.Type, error) {
+	newer := renamed[name]
 	var members []btf.Member
 	switch t := btf.UnderlyingType(within).(type) {
 	case *btf.Struct:
@@ -81,7 +145,7 @@ func find(within btf.Type, name string) (uint32, btf.Type, error) {
 		members = t.Members
 	}
 	for _, m := range members {
-		if m.Name == name {
+		if m.Name == name || m.Name != "" && m.Name == newer {
 			return m.Offset.Bytes(), m.Type, nil
 		}
 		if m.Name != "" {

@@ -1,17 +1,60 @@
 package kernel
 
-import "testing"
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
 
-func TestTracepointArguments(t *testing.T) {
-	types, err := LoadTypes()
+func TestDefineFrom(t *testing.T) {
+	file, err := os.Open(TypesFile)
 	if err != nil {
 		t.Skipf("NOT TESTED: %v", err)
 	}
-	// (struct pt_regs *regs, long id)
-	if n, err := types.TracepointArguments("sys_enter"); n != 2 || err != nil {
-		t.Errorf("%d arguments, %v", n, err)
+	defer file.Close()
+	for name, test := range map[string]struct {
+		facts []Fact
+		want  []string // a value of 0 may be any
+		error string
+	}{
+		"nothing":    {},
+		"tracepoint": {[]Fact{{Macro: "N", Tracepoint: "sys_enter"}}, []string{"N=2"}, ""}, // (struct pt_regs *regs, long id)
+		"member":     {[]Fact{{Macro: "PWD", Structure: "path", Members: []string{"dentry"}}}, []string{"PWD=8"}, ""},
+		"of a member": {
+			[]Fact{{Macro: "A", Structure: "fs_struct", Members: []string{"root", "mnt"}}, {Macro: "B", Structure: "fs_struct", Members: []string{"root"}}},
+			nil, "",
+		},
+		"renamed":  {[]Fact{{Macro: "NAME", Structure: "dentry", Members: []string{"d_iname"}}}, nil, ""},
+		"optional": {[]Fact{{Macro: "N", Structure: "task_struct", Members: []string{"of_no_kernel"}, Optional: true}}, []string{}, ""},
+		"no member": {
+			[]Fact{{Macro: "N", Structure: "task_struct", Members: []string{"of_no_kernel"}}}, nil,
+			"looking for of_no_kernel in the kernel's struct task_struct",
+		},
+		"no structure":  {[]Fact{{Macro: "N", Structure: "of_no_kernel", Members: []string{"a"}}}, nil, "the kernel's struct of_no_kernel"},
+		"no tracepoint": {[]Fact{{Macro: "N", Tracepoint: "of_no_kernel"}}, nil, "btf_trace_of_no_kernel"},
+	} {
+		got, err := DefineFrom(file, test.facts)
+		if (err != nil) != (test.error != "") || err != nil && !strings.Contains(err.Error(), test.error) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if test.want != nil && !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+		if test.error == "" && test.want == nil && len(got) != len(test.facts) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
-	if n, err := types.TracepointArguments("no_such_tracepoint"); err == nil {
-		t.Errorf("%d arguments of one that is not there", n)
+}
+
+// A file that describes nothing is of use only to those who do without.
+func TestDefineFromNothing(t *testing.T) {
+	facts := []Fact{{Macro: "N", Structure: "path", Members: []string{"mnt"}, Optional: true}}
+	if got, err := DefineFrom(strings.NewReader(""), facts); len(got) != 0 || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	facts[0].Optional = false
+	if got, err := DefineFrom(strings.NewReader("no types"), facts); err == nil {
+		t.Errorf("%q without an error", got)
 	}
 }

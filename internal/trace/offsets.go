@@ -10,127 +10,123 @@ import (
 	"opensnoop/internal/kernel"
 )
 
-// member is one of a kernel structure, whose offset a macro has.
-type member struct {
-	macro     string
-	structure string
-	path      []string
+// member asks where one is in a kernel structure.
+func member(macro, structure string, path ...string) kernel.Fact {
+	return kernel.Fact{Macro: macro, Structure: structure, Members: path}
 }
 
 // A described field is one that needs the kernel's description of its types.
 type described struct {
 	field   event.Fields
 	what    string
-	members []member
+	members []kernel.Fact
 }
 
 // allDescribed are all there are.
 var allDescribed = []described{
-	{event.PPID, "the parent's process id", []member{
-		{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
-		{"TASK_TGID", "task_struct", []string{"tgid"}},
+	{event.PPID, "the parent's process id", []kernel.Fact{
+		member("TASK_REAL_PARENT", "task_struct", "real_parent"),
+		member("TASK_TGID", "task_struct", "tgid"),
 	}},
-	{event.EUID, "the effective user id", []member{
-		{"TASK_CRED", "task_struct", []string{"cred"}},
-		{"CRED_EUID", "cred", []string{"euid"}},
+	{event.EUID, "the effective user id", []kernel.Fact{
+		member("TASK_CRED", "task_struct", "cred"),
+		member("CRED_EUID", "cred", "euid"),
 	}},
-	{event.Process, "the process's own name", []member{
-		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
-		{"TASK_COMM", "task_struct", []string{"comm"}},
+	{event.Process, "the process's own name", []kernel.Fact{
+		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+		member("TASK_COMM", "task_struct", "comm"),
 	}},
-	{event.PComm, "the parent's name", []member{
-		{"TASK_REAL_PARENT", "task_struct", []string{"real_parent"}},
-		{"TASK_GROUP_LEADER", "task_struct", []string{"group_leader"}},
-		{"TASK_COMM", "task_struct", []string{"comm"}},
+	{event.PComm, "the parent's name", []kernel.Fact{
+		member("TASK_REAL_PARENT", "task_struct", "real_parent"),
+		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+		member("TASK_COMM", "task_struct", "comm"),
 	}},
-	{event.Path, "the absolute path", []member{
-		{"TASK_FS", "task_struct", []string{"fs"}},
-		{"TASK_FILES", "task_struct", []string{"files"}},
-		{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
-		{"NSPROXY_MNT_NS", "nsproxy", []string{"mnt_ns"}},
-		{"FS_USERS", "fs_struct", []string{"users"}},
-		{"FS_SEQ", "fs_struct", []string{"seq"}},
-		{"FS_ROOT", "fs_struct", []string{"root"}},
-		{"FS_PWD", "fs_struct", []string{"pwd"}},
-		{"FILES_FDT", "files_struct", []string{"fdt"}},
-		{"FDT_MAX", "fdtable", []string{"max_fds"}},
-		{"FDT_FD", "fdtable", []string{"fd"}},
-		{"FILE_PATH", "file", []string{"f_path"}},
-		{"MOUNT_PARENT", "mount", []string{"mnt_parent"}},
-		{"MOUNT_MOUNTPOINT", "mount", []string{"mnt_mountpoint"}},
-		{"MOUNT_MNT", "mount", []string{"mnt"}},
-		{"MOUNT_ROOT", "mount", []string{"mnt", "mnt_root"}},
-		{"MOUNT_NS", "mount", []string{"mnt_ns"}},
-		{"DENTRY_SEQ", "dentry", []string{"d_seq"}},
-		{"DENTRY_PPREV", "dentry", []string{"d_hash", "pprev"}},
-		{"DENTRY_PARENT", "dentry", []string{"d_parent"}},
-		{"DENTRY_LEN", "dentry", []string{"d_name", "len"}},
-		{"DENTRY_NAME", "dentry", []string{"d_name", "name"}},
-		{"DENTRY_INAME", "dentry", []string{"d_iname"}},
+	{event.Path, "the absolute path", []kernel.Fact{
+		member("TASK_FS", "task_struct", "fs"),
+		member("TASK_FILES", "task_struct", "files"),
+		member("TASK_NSPROXY", "task_struct", "nsproxy"),
+		member("NSPROXY_MNT_NS", "nsproxy", "mnt_ns"),
+		member("FS_USERS", "fs_struct", "users"),
+		member("FS_SEQ", "fs_struct", "seq"),
+		member("FS_ROOT", "fs_struct", "root"),
+		member("FS_PWD", "fs_struct", "pwd"),
+		member("FILES_FDT", "files_struct", "fdt"),
+		member("FDT_MAX", "fdtable", "max_fds"),
+		member("FDT_FD", "fdtable", "fd"),
+		member("FILE_PATH", "file", "f_path"),
+		member("MOUNT_PARENT", "mount", "mnt_parent"),
+		member("MOUNT_MOUNTPOINT", "mount", "mnt_mountpoint"),
+		member("MOUNT_MNT", "mount", "mnt"),
+		member("MOUNT_ROOT", "mount", "mnt", "mnt_root"),
+		member("MOUNT_NS", "mount", "mnt_ns"),
+		member("DENTRY_SEQ", "dentry", "d_seq"),
+		member("DENTRY_PPREV", "dentry", "d_hash", "pprev"),
+		member("DENTRY_PARENT", "dentry", "d_parent"),
+		member("DENTRY_LEN", "dentry", "d_name", "len"),
+		member("DENTRY_NAME", "dentry", "d_name", "name"),
+		member("DENTRY_INAME", "dentry", "d_iname"),
 	}},
-	{event.Cgroup, "the container", []member{
-		{"CGROUP_KN", "cgroup", []string{"kn"}},
-		{"CGROUP_ROOT", "cgroup", []string{"root"}},
-		{"CGROUP_ROOT_ID", "cgroup_root", []string{"hierarchy_id"}},
-		{"KERNFS_ID", "kernfs_node", []string{"id"}},
+	{event.Cgroup, "the container", []kernel.Fact{
+		member("CGROUP_KN", "cgroup", "kn"),
+		member("CGROUP_ROOT", "cgroup", "root"),
+		member("CGROUP_ROOT_ID", "cgroup_root", "hierarchy_id"),
+		member("KERNFS_ID", "kernfs_node", "id"),
 	}},
-	{event.Args, "the arguments of a program", []member{
-		{"TASK_TGID", "task_struct", []string{"tgid"}},
-		{"TASK_MM", "task_struct", []string{"mm"}},
-		{"MM_ARG_START", "mm_struct", []string{"arg_start"}},
-		{"MM_ARG_END", "mm_struct", []string{"arg_end"}},
+	{event.Args, "the arguments of a program", []kernel.Fact{
+		member("TASK_TGID", "task_struct", "tgid"),
+		member("TASK_MM", "task_struct", "mm"),
+		member("MM_ARG_START", "mm_struct", "arg_start"),
+		member("MM_ARG_END", "mm_struct", "arg_end"),
 	}},
-	{event.Exe, "the program of a process", []member{
-		{"TASK_MM", "task_struct", []string{"mm"}},
-		{"MM_EXE_FILE", "mm_struct", []string{"exe_file"}},
+	{event.Exe, "the program of a process", []kernel.Fact{
+		member("TASK_MM", "task_struct", "mm"),
+		member("MM_EXE_FILE", "mm_struct", "exe_file"),
 	}},
-	{event.File, "the file that was opened", []member{
-		{"FILE_INODE", "file", []string{"f_inode"}},
-		{"FILE_MODE", "file", []string{"f_mode"}},
-		{"INODE_SB", "inode", []string{"i_sb"}},
-		{"INODE_INO", "inode", []string{"i_ino"}},
-		{"SB_DEV", "super_block", []string{"s_dev"}},
-		{"SB_FLAGS", "super_block", []string{"s_flags"}},
-		{"SB_TYPE", "super_block", []string{"s_type"}},
-		{"TYPE_NAME", "file_system_type", []string{"name"}},
+	{event.File, "the file that was opened", []kernel.Fact{
+		member("FILE_INODE", "file", "f_inode"),
+		member("FILE_MODE", "file", "f_mode"),
+		member("INODE_SB", "inode", "i_sb"),
+		member("INODE_INO", "inode", "i_ino"),
+		member("SB_DEV", "super_block", "s_dev"),
+		member("SB_FLAGS", "super_block", "s_flags"),
+		member("SB_TYPE", "super_block", "s_type"),
+		member("TYPE_NAME", "file_system_type", "name"),
 	}},
 }
 
 // membersOf returns those that such a field needs.
-func membersOf(field event.Fields) []member {
+func membersOf(field event.Fields) []kernel.Fact {
 	i := slices.IndexFunc(allDescribed, func(d described) bool { return d.field == field })
 	return allDescribed[i].members
 }
 
 // membersOfMountNamespaces are those that a filter by mount namespaces needs.
-var membersOfMountNamespaces = []member{
-	{"TASK_NSPROXY", "task_struct", []string{"nsproxy"}},
-	{"NSPROXY_MNT_NS", "nsproxy", []string{"mnt_ns"}},
-	{"MNT_NS_INUM", "mnt_namespace", []string{"ns", "inum"}},
+var membersOfMountNamespaces = []kernel.Fact{
+	member("TASK_NSPROXY", "task_struct", "nsproxy"),
+	member("NSPROXY_MNT_NS", "nsproxy", "mnt_ns"),
+	member("MNT_NS_INUM", "mnt_namespace", "ns", "inum"),
 }
 
 // membersOfExecs are those that files need that are opened to execute programs.
-var membersOfExecs = []member{
-	{"BPRM_FILENAME", "linux_binprm", []string{"filename"}},
-	{"BPRM_INTERP", "linux_binprm", []string{"interp"}},
+var membersOfExecs = []kernel.Fact{
+	member("BPRM_FILENAME", "linux_binprm", "filename"),
+	member("BPRM_INTERP", "linux_binprm", "interp"),
 }
 
 // membersOfFollowing are those that following processes needs.
-var membersOfFollowing = []member{
-	{"TASK_TGID", "task_struct", []string{"tgid"}},
-	{"TASK_SIGNAL", "task_struct", []string{"signal"}},
-	{"SIGNAL_LIVE", "signal_struct", []string{"live"}},
+var membersOfFollowing = []kernel.Fact{
+	member("TASK_TGID", "task_struct", "tgid"),
+	member("TASK_SIGNAL", "task_struct", "signal"),
+	member("SIGNAL_LIVE", "signal_struct", "live"),
 }
 
-// renamed are members that have another name in newer kernels.
-var renamed = map[string]string{
-	"d_iname": "d_shortname", // Linux 6.14
-}
-
-// offsetsFor defines where the members of the kernel's structures are that these fields
-// and filters need.
-func offsetsFor(fields event.Fields, o *Options) ([]string, error) {
-	var members []member
+// factsFor are where the members of the kernel's structures are that these fields and filters
+// need, and what else its types are to tell.
+func factsFor(fields event.Fields, o *Options, version kernel.Version) []kernel.Fact {
+	// Where its place is not known, a helper copies it, for some 150 instructions.
+	comm := member("TASK_COMM", "task_struct", "comm")
+	comm.Optional = true
+	members := []kernel.Fact{comm}
 	f := &o.Filter
 	if o.Execs {
 		members = append(members, membersOfExecs...)
@@ -152,25 +148,11 @@ func offsetsFor(fields event.Fields, o *Options) ([]string, error) {
 	if len(f.Comms)+len(f.ExcludedComms) > 0 && Supports(event.Process) == nil {
 		members = append(members, membersOf(event.Process)...)
 	}
-	if len(members) == 0 {
-		return nil, nil
+	// Of those between Linux 6.12 and 6.18 only their types tell.
+	if fields.Has(event.Result) && version >= kernel.NewVersion(6, 13, 0) && version < kernel.NewVersion(6, 18, 0) {
+		members = append(members, kernel.Fact{Macro: "URING_COMPLETE_ARGUMENTS", Tracepoint: "io_uring_complete", Optional: true})
 	}
-	types, err := kernel.LoadTypes()
-	if err != nil {
-		return nil, err
-	}
-	var macros []string
-	for _, m := range members {
-		offset, err := types.Offset(m.structure, m.path...)
-		if err != nil && renamed[m.path[0]] != "" {
-			offset, err = types.Offset(m.structure, renamed[m.path[0]])
-		}
-		if err != nil {
-			return nil, err
-		}
-		macros = append(macros, fmt.Sprintf("%s=%d", m.macro, offset))
-	}
-	return macros, nil
+	return members
 }
 
 // needed are fields of which a filter needs what they need, but not in records.

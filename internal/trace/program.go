@@ -44,7 +44,7 @@ func Source(opts Options) (code string, flags []string, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	more, err := program.MoreFlags()
+	more, err := bcc.DefineTypes(program.Types)
 	return code, slices.Concat(program.Flags, more), err
 }
 
@@ -77,6 +77,9 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 		}
 		macros = append(macros, "EXECS")
 	}
+	if fields.Has(event.Result) && version >= kernel.NewVersion(6, 18, 0) {
+		define("URING_COMPLETE_ARGUMENTS", 3)
+	}
 	macros = append(macros, opts.Filter.Macros()...)
 	if err := Supports(fields | needed(&opts.Filter)); err != nil {
 		return bcc.Source{}, err
@@ -85,42 +88,9 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	// libbcc turns that off, and a call of what is not declared would be code that no
 	// kernel takes.
 	source.Flags = append(source.Flags, "-Werror=implicit-function-declaration")
-	source.Flags = append(source.Flags, defines(macros)...)
-	source.MoreFlags = func() ([]string, error) {
-		offsets, err := offsetsFor(fields, opts)
-		if fields.Has(event.Result) && completesWithCQE(version) {
-			offsets = append(offsets, "URING_CQE")
-		}
-		return defines(offsets), err
-	}
+	source.Flags = append(source.Flags, bcc.Defines(macros)...)
+	source.Types = factsFor(fields, opts, version)
 	return source, nil
-}
-
-// defines are macros as the compiler takes them.
-func defines(macros []string) []string {
-	var flags []string
-	for _, macro := range macros {
-		flags = append(flags, "-D"+macro)
-	}
-	return flags
-}
-
-// completesWithCQE reports whether the tracepoint io_uring_complete has a struct
-// io_uring_cqe in place of its members. Linux 6.12 does not, 6.18 does; between them only
-// the kernel's types tell.
-func completesWithCQE(version kernel.Version) bool {
-	if version < kernel.NewVersion(6, 13, 0) {
-		return false
-	}
-	if version >= kernel.NewVersion(6, 18, 0) {
-		return true
-	}
-	types, err := kernel.LoadTypes()
-	if err != nil {
-		return false // such opens then show without a result
-	}
-	n, err := types.TracepointArguments("io_uring_complete")
-	return err == nil && n == 3
 }
 
 // checkPinned returns an error if a pinned map is not what the BPF program would use it

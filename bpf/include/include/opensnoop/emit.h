@@ -42,6 +42,20 @@ static __always_inline void forget_walks(struct record *r)
 #endif
 }
 
+// read_comm reads the current thread's comm: it ends with a NUL, and what is behind the first
+// means nothing.
+static __always_inline void read_comm(u64 *comm)
+{
+#if defined(TASK_REGS) && defined(TASK_COMM)
+	u64 *of_task = CURRENT_TASK + TASK_COMM;
+
+	comm[0] = LOAD(of_task);
+	comm[1] = LOAD(of_task + 1);
+#else
+	bpf_get_current_comm(comm, TASK_COMM_LEN);
+#endif
+}
+
 // fill sets what is known of a record at the entry of its call, but the name.
 static __always_inline void fill(struct record *r, u64 id, struct open_args *args)
 {
@@ -53,7 +67,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->tid = id;
 	r->fields = FIELDS;
 	r->how = args->exec ? EXECUTED : OPENED;
-	bpf_get_current_comm(r->comm, sizeof(r->comm));
+	read_comm((u64 *)r->comm);
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
 #endif

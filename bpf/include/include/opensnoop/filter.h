@@ -250,9 +250,10 @@ static __always_inline bool flags_wanted(u64 flags)
 static __always_inline bool in_chroot(void)
 {
 #if FIELDS & FIELD_PATH
+	u64 fs = LOAD((u64 *)(CURRENT_TASK + TASK_FS));
 	u64 root[2] = {};
 
-	bpf_probe_read_kernel(root, sizeof(root), (void *)task_member(TASK_FS) + FS_ROOT);
+	bpf_probe_read_kernel(root, sizeof(root), (void *)fs + FS_ROOT);
 	return root[0] != told(TOP_MNT) || root[1] != told(TOP_DENTRY);
 #else
 	return false;

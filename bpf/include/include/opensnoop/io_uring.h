@@ -102,7 +102,7 @@ static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx
 
 	if (!c || !take_pending(c, REQUEST_ID(ctx->args[1])))
 		return 0;
-#ifdef URING_CQE
+#if URING_COMPLETE_ARGUMENTS == 3
 	// struct io_uring_cqe { u64 user_data; s32 res; u32 flags; }
 	bpf_probe_read_kernel(&result, sizeof(result), (void *)ctx->args[2] + 8);
 #else
