@@ -44,5 +44,5 @@ short=without
 bin/opensnoop -v --no-cache -d 0.1 2>&1 >/dev/null | grep -q 'without the short cuts' || short=with
 bcc=$(dpkg-query -W -f '${Version}' libbpfcc)
 llvm=$(ldd /usr/lib/*/libbcc.so.0 | sed -n 's/.*libLLVM[-.a-z]*\([0-9][0-9]*\).*/\1/p' | head -n 1)
-echo "== $suite: libbcc $bcc, LLVM $llvm, $short the short cuts, $(packaging/go.sh find | xargs -I{} {} version):$report done"
+echo "== $suite: libbcc $bcc, LLVM $llvm, $short the short cuts, $("${GO:-$(packaging/go.sh find)}" version):$report done"
 exit "$status"

@@ -44,6 +44,8 @@ fi
 tar -C "$root" -xf "$archive"
 git clone --quiet "$here/.." "$root/opensnoop"
 cp /etc/resolv.conf "$root/etc/"
+# Whom this machine trusts, which may be a proxy of its own.
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 mkdir -p "$root/go" "$root/old"
 
 # Suites before Debian 12 have no Go that is new enough, also in their backports.
@@ -54,7 +56,7 @@ esac
 
 # The suite of the tests sees user namespaces, which a chroot would forbid.
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-	${GOPROXY:+"GOPROXY=$GOPROXY"} root="$root" suite="$suite" \
+	"GOPROXY=$(go env GOPROXY)" root="$root" suite="$suite" \
 	modules="$(go env GOMODCACHE)" goroot="${go:+$(go env GOROOT)}" \
 	unshare --mount sh -eu -c '
 		mount --make-rprivate /
