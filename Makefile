@@ -17,7 +17,7 @@ CACHE   := $(CURDIR)/.cache/kernels
 HEADERS := $(CURDIR)/.cache/headers
 
 PACKAGES      := gcc libc6-dev libbpfcc-dev
-PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux mandoc man-db make strace runc podman systemd-container
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 

@@ -8,6 +8,8 @@
 // with -D, choose what is in the program:
 //
 //	PROBE_KPROBE      hook the kernel's own open function (do_sys_openat2)
+//	PROBE_FENTRY      the same by trampolines, with results at its return alone; without
+//	                  FIELD_PATH, FIELD_EXE, FIELD_FILE and EXECS
 //	PROBE_TRACEPOINT  hook the entry and exit of every system call
 //	FIELDS=n          what records hold, a sum of FIELD_… (opensnoop/record.h)
 //	PIDNS_DEV, PIDNS_INO
@@ -52,6 +54,7 @@
 
 #include <opensnoop/cgroup.h>
 #include <opensnoop/exec.h>
+#include <opensnoop/fexit.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/kprobe.h>
 #include <opensnoop/maps.h>
@@ -309,6 +312,18 @@ int handle_enter(struct pt_regs *ctx) { return on_handle_enter(ctx); }
 int open_named(struct pt_regs *ctx) { return on_open_named(ctx); }
 int open_return(struct pt_regs *ctx) { return on_open_return(ctx); }
 #endif
+#if defined(PROBE_FENTRY) && FIELDS & FIELD_RESULT
+int open_exit(struct bpf_raw_tracepoint_args *ctx) { return on_open_exit(ctx); }
+int openat2_exit(struct bpf_raw_tracepoint_args *ctx) { return on_openat2_exit(ctx); }
+int handle_exit(struct bpf_raw_tracepoint_args *ctx) { return on_handle_exit(ctx); }
+int open_named(struct bpf_raw_tracepoint_args *ctx) { return on_named_exit(ctx); }
+int sigreturn_exit(struct bpf_raw_tracepoint_args *ctx) { return on_sigreturn_exit(ctx); }
+#elif defined(PROBE_FENTRY)
+int open_enter(struct bpf_raw_tracepoint_args *ctx) { return on_open_enter(ctx); }
+int openat2_enter(struct bpf_raw_tracepoint_args *ctx) { return on_openat2_enter(ctx); }
+int handle_enter(struct bpf_raw_tracepoint_args *ctx) { return on_handle_enter(ctx); }
+int open_named(struct bpf_raw_tracepoint_args *ctx) { return on_open_named(ctx); }
+#endif
 #ifdef PROBE_TRACEPOINT
 int syscall_enter(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_enter(ctx); }
 #endif
@@ -323,9 +338,11 @@ int walk_return(struct bpf_raw_tracepoint_args *ctx) { return on_walk_return(ctx
 #endif
 int walk_submit(struct bpf_raw_tracepoint_args *ctx) { return on_walk_submit(ctx); }
 #endif
+#if defined(PROBE_TRACEPOINT) || defined(PROBE_KPROBE) && FIELDS & FIELD_RESULT
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_exit(ctx); }
+#endif
 #if defined(FOLLOW) || FIELDS & FIELD_ARGS
-#ifdef PROBE_KPROBE
+#ifndef PROBE_TRACEPOINT
 int task_fork(struct pt_regs *ctx) { return on_task_fork(PT_REGS_PARM1(ctx)); }
 #else
 int task_fork(struct bpf_raw_tracepoint_args *ctx) { return on_task_fork(ctx->args[1]); }

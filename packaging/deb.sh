@@ -38,7 +38,7 @@ printf 'Source: opensnoop\n\nPackage: opensnoop\nArchitecture: any\n' >"$scratch
 depends=$(cd "$scratch" && dpkg-shlibdeps -O tree/usr/sbin/opensnoop | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { echo "deb.sh: dpkg-shlibdeps names no dependencies" >&2; exit 1; }
 # Loaded while the program runs, which dpkg-shlibdeps does not see.
-depends="$depends, libbpfcc (>= 0.25)"
+depends="$depends, libbpfcc (>= 0.18)"
 cat >"$tree/DEBIAN/control" <<END
 Package: opensnoop
 Version: $version

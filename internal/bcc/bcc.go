@@ -30,7 +30,9 @@ type Source struct {
 	// Types are what the running kernel's types are to tell, as more macros. They are read
 	// when there is something to compile.
 	Types []kernel.Fact
-	Arch  string // "" is this machine's; "arm64", "x86" only to check a source
+	// Functions are those of the kernel of whose types the result is to tell the numbers.
+	Functions []string
+	Arch      string // "" is this machine's; "arm64", "x86" only to check a source
 }
 
 // Defines are macros, as NAME or NAME=value, as the compiler's flags.
@@ -50,7 +52,7 @@ func DefineTypes(facts []kernel.Fact) ([]string, error) {
 		defer file.Close()
 		source = file
 	}
-	macros, err := kernel.DefineFrom(source, facts)
+	macros, _, err := kernel.AskTypes(source, facts, nil)
 	return Defines(macros), err
 }
 
@@ -69,6 +71,9 @@ type Compiler struct {
 // Result is a compiled source.
 type Result struct {
 	Object *object.Object
+
+	// Functions are the numbers of the types of those of Source.Functions that are there.
+	Functions map[string]uint32
 
 	// Cached is whether the object comes from the cache, and Why why not, or
 	// "" if there was just none. A cached one that is Stale was used as there is

@@ -62,10 +62,11 @@ func serve() error {
 	var req request
 	var macros []string
 	var unknown error
+	rep := new(reply)
 	go func() {
 		err := json.NewDecoder(os.Stdin).Decode(&req)
 		if err == nil {
-			macros, unknown = kernel.DefineFrom(os.NewFile(typesFrom, kernel.TypesFile), req.Types)
+			macros, rep.Functions, unknown = kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
 		}
 		asked <- err
 	}()
@@ -76,7 +77,6 @@ func serve() error {
 	if err := <-asked; err != nil {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
-	rep := new(reply)
 	switch {
 	case failure != nil:
 		rep.Failed = C.GoString(failure)

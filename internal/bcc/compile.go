@@ -23,6 +23,7 @@ type request struct {
 	Folder        string            // below which the headers appear
 	Flags         []string
 	Types         []kernel.Fact
+	Functions     []string
 	Arch          string
 	Version       kernel.Version
 	ProbeReadUser bool
@@ -34,6 +35,7 @@ type request struct {
 // reply is what the compiler process writes; as it is it can be kept.
 type reply struct {
 	Object    *object.Object
+	Functions map[string]uint32
 	Libraries []library
 	Slow      bool
 	Failed    string // why there is no object, if libbcc did not say it itself
@@ -44,7 +46,7 @@ type reply struct {
 // request returns what is asked of the compiler process.
 func (c *Compiler) request(src Source) (*request, error) {
 	r := &request{
-		Code: src.Code, Headers: make(map[string]string), Flags: src.Flags, Types: src.Types, Arch: src.Arch,
+		Code: src.Code, Headers: make(map[string]string), Flags: src.Flags, Types: src.Types, Functions: src.Functions, Arch: src.Arch,
 		Version: c.Version, ProbeReadUser: c.ProbeReadUser,
 	}
 	err := fs.WalkDir(src.Headers, ".", func(path string, d fs.DirEntry, err error) error {
@@ -85,7 +87,7 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	case rep.Object == nil:
 		return nil, unusable(rep.Failed)
 	}
-	result = &Result{Object: rep.Object, Why: result.Why, Slow: rep.Slow, key: result.key}
+	result = &Result{Object: rep.Object, Functions: rep.Functions, Why: result.Why, Slow: rep.Slow, key: result.key}
 	if c.Cache != nil {
 		result.data = data
 	}
@@ -193,7 +195,7 @@ func (c *Compiler) look(src Source) (*request, *Result, error) {
 		result.Why = "the cached object is of no use"
 		return req, result, nil
 	}
-	result.Object, result.Cached, result.Slow = rep.Object, true, rep.Slow
+	result.Object, result.Functions, result.Cached, result.Slow = rep.Object, rep.Functions, true, rep.Slow
 	if err := changed(rep.Libraries); err != nil {
 		result.Stale, result.Why = true, err.Error()
 	}

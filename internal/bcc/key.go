@@ -37,7 +37,7 @@ func (r *request) key(release kernel.Release) string {
 	}
 	add(fmt.Sprint(len(r.Flags)))
 	add(r.Flags...)
-	add(fmt.Sprint(r.Types)) // of this kernel, which is named below
+	add(fmt.Sprint(r.Types, r.Functions)) // of this kernel, which is named below
 	add(shortcuts...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
 	add(release.Name, release.Build, release.Machine, string(buildNotes()))

@@ -59,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--duration", "soon"}, `invalid argument "soon" for "-d, --duration" flag: ` + notATime},
 		{[]string{"-c", "0"}, `invalid argument "0" for "-c, --count" flag: ` + notACount},
 		{[]string{"-b", "3"}, `invalid argument "3" for "-b, --buffer-pages" flag: ` + notPages},
-		{[]string{"--probe", "fentry"}, `invalid argument "fentry" for "--probe" flag: ` + notAProbe},
+		{[]string{"--probe", "fexit"}, `invalid argument "fexit" for "--probe" flag: ` + notAProbe},
 		{[]string{"/etc/passwd"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
 		{[]string{"-v", "/etc/passwd", "-d", "1"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
 		{[]string{"--\x1b[2J\n"}, `unknown flag: --\x1b[2J\n`},

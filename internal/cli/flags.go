@@ -102,7 +102,7 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 	addBool(fs, &f.noFollow, "no-follow", "", "of the command alone, not of the processes that it starts")
 	addBool(fs, &f.waitAll, "wait-all", "", "end with the last process that the command has started, not with the command")
 	addBool(fs, &f.asRoot, "as-root", "", "under sudo, run the command as root too")
-	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: auto, kprobe or tracepoint")
+	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: auto, fentry, kprobe or tracepoint")
 	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program anew, and keep it nowhere")
 	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
 		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d)", trace.DefaultBufferPages))

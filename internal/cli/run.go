@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -269,7 +268,7 @@ func (r *run) tell(session *trace.Session) {
 			m.printf("not shown: %s", what)
 		}
 		m.printf("using buffers of %d pages per CPU", session.BufferPages())
-	case len(passed) > 0:
-		m.printf("using the %s; not used: %s", session.Hook(), strings.Join(passed, "; "))
+	case len(passed) > 0 && session.Slows():
+		m.printf("using the %s; not used: %s", session.Hook(), passed[len(passed)-1])
 	}
 }

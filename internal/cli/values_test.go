@@ -26,7 +26,7 @@ const (
 	notATime   = "expected a time above 0: seconds such as 10, or 1m30s"
 	notACount  = "expected a whole number above 0"
 	notPages   = "expected a power of two from 1 to 524288"
-	notAProbe  = "expected one of auto, kprobe, tracepoint"
+	notAProbe  = "expected one of auto, fentry, kprobe, tracepoint"
 	someThings = "\x00\x1b[31m\xff"
 )
 
@@ -115,7 +115,7 @@ func TestValues(t *testing.T) {
 		{"probeName", []string{"Kprobe"}, "", notAProbe},
 		{"probeName", []string{"kprobe "}, "", notAProbe},
 		{"probeName", []string{"kprobe,tracepoint"}, "", notAProbe},
-		{"probeName", []string{"fentry"}, "", notAProbe},
+		{"probeName", []string{"fexit"}, "", notAProbe},
 	} {
 		v := values[test.value]()
 		if v.String() != "" {

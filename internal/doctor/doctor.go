@@ -18,6 +18,7 @@ import (
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
+	"opensnoop/internal/probe"
 	"opensnoop/internal/trace"
 )
 
@@ -54,6 +55,7 @@ type System struct {
 	Release      string // of the kernel, as uname -r says it
 	Version      kernel.Version
 	Capabilities kernel.Capabilities
+	Fentry       error // why the fentry probe is not the one to use; nil if it is
 	BPF          error // of a BPF system call that tracing needs, nil if it is taken
 	CPUs         int
 	PageSize     int
@@ -100,6 +102,7 @@ func Look() (*System, error) {
 		Release:      release.Name,
 		Version:      version,
 		Capabilities: capabilities,
+		Fentry:       probe.Choose("fentry")[0].Preferred(os.DirFS("/")),
 		BPF:          kernel.RefusesBPF(),
 		CPUs:         runtime.NumCPU(),
 		PageSize:     os.Getpagesize(),

@@ -142,7 +142,9 @@ func TestKernel(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	s := healthy("6.12.0", v6_12, "do_sys_openat2")
-	want(t, "kprobes", probeToUse(s, symbolToHook(s)), OK, "kprobe")
+	want(t, "fentry", probeToUse(s, symbolToHook(s)), OK, "the fentry probe will be used")
+	s.Fentry = errors.New("this kernel can be preempted")
+	want(t, "kprobes", probeToUse(s, symbolToHook(s)), OK, "the kprobe probe will be used; not fentry: this kernel can be preempted")
 	want(t, "kprobes", kprobes(s.Root), OK)
 
 	delete(s.Root.(fstest.MapFS), "sys/bus/event_source/devices/kprobe/type")

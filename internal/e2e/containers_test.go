@@ -169,6 +169,7 @@ func TestRealContainers(t *testing.T) {
 	}
 	suffix := strconv.Itoa(os.Getpid())
 	one, two, plain := "opensnoop-one-"+suffix, "opensnoop-two-"+suffix, "opensnoop-plain-"+suffix
+	want := map[string]string{"/box-one": one, "/box-two": two, "/box-plain": plain, "/box-nspawn": "opensnoop-box", "/box-host": ""}
 	tr := startBare(t, "-o", "json", "--columns", "container,pid,file")
 	for _, cmd := range []*exec.Cmd{
 		podman(one, "/box-one"),
@@ -181,11 +182,16 @@ func TestRealContainers(t *testing.T) {
 			t.Fatal("no process")
 		}
 		// Its status is the shell's, which finds no such file.
-		if r := runToEnd(t, cmd); !strings.Contains(r.stdout+r.stderr, "/box-") {
+		r := runToEnd(t, cmd)
+		if strings.Contains(r.stderr, "host uses legacy cgroup v1 hierarchy, refusing") {
+			t.Log("NOT TESTED: systemd-nspawn of this version needs a machine without cgroups of version 1")
+			delete(want, "/box-nspawn")
+			continue
+		}
+		if !strings.Contains(r.stdout+r.stderr, "/box-") {
 			t.Fatalf("%q: status %d, %q, %q", cmd.Args, r.status, r.stdout, r.stderr)
 		}
 	}
-	want := map[string]string{"/box-one": one, "/box-two": two, "/box-plain": plain, "/box-nspawn": "opensnoop-box", "/box-host": ""}
 	runtimes := map[string]string{one: "podman", two: "podman", plain: "runc", "opensnoop-box": "systemd-nspawn"}
 	seen := make(map[string]int)
 	for _, line := range tr.rest() {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"opensnoop/internal/kernel"
 )
 
 func wantFiles(t *testing.T, got []row, want ...string) {
@@ -19,7 +21,7 @@ func wantFiles(t *testing.T, got []row, want ...string) {
 func TestVerboseNamesTheProbe(t *testing.T) {
 	want := "opensnoop: using the raw tracepoints sys_enter and sys_exit\n"
 	if kprobes() {
-		want = "opensnoop: using the kprobe on do_sys_openat2\n"
+		want = fmt.Sprintf("opensnoop: using the %s on do_sys_openat2\n", bestProbe(t))
 	}
 	r := runToEnd(t, exec.Command(opensnoop, "-v", "-d", "0.1"))
 	if r.status != 0 || !strings.Contains(r.stderr, want) {
@@ -28,6 +30,21 @@ func TestVerboseNamesTheProbe(t *testing.T) {
 	if told := strings.Contains(r.stderr, "this kernel has no kprobes"); told == kprobes() {
 		t.Errorf("the reason is not right: %q", r.stderr)
 	}
+}
+
+// bestProbe is the name of the one that is to be taken for default columns where there are
+// kprobes.
+func bestProbe(t *testing.T) string {
+	t.Helper()
+	version, err := kernel.CurrentVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode, err := kernel.CurrentPreemption()
+	if err == nil && (mode == kernel.PreemptNone || mode == kernel.PreemptVoluntary) && version >= kernel.NewVersion(5, 15, 0) {
+		return "fentry"
+	}
+	return "kprobe"
 }
 
 func TestFallbackIsToldInOneLine(t *testing.T) {

@@ -35,7 +35,7 @@ type Fact struct {
 }
 
 // DescribesTypes returns nil if the running kernel describes its types, so that
-// [DefineFrom] can read them, else the reason. It takes next to no time.
+// [AskTypes] can read them, else the reason. It takes next to no time.
 func DescribesTypes() error {
 	if _, err := os.Stat(TypesFile); err != nil {
 		return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
@@ -43,21 +43,28 @@ func DescribesTypes() error {
 	return nil
 }
 
-// DefineFrom returns the macros of what the kernel's types tell, as NAME=value, from what
-// [TypesFile] has. To read that takes some 25 ms and as many MB. Where it cannot be read, those
-// that are optional are left out.
-func DefineFrom(file io.ReaderAt, facts []Fact) ([]string, error) {
-	if len(facts) == 0 {
-		return nil, nil
+// AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
+// those of the functions that they have, from what [TypesFile] has. To read that takes some 25 ms
+// and as many MB. Where it cannot be read, what is optional is left out.
+func AskTypes(file io.ReaderAt, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
+	if len(facts)+len(functions) == 0 {
+		return nil, nil, nil
 	}
 	types, err := readTypes(file)
-	if err == nil {
-		return types.define(facts)
+	if err != nil && !slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
+		return nil, nil, nil
 	}
-	if slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
-		return nil, err
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil
+	numbers = make(map[string]uint32)
+	for _, name := range functions {
+		if number, err := types.function(name); err == nil {
+			numbers[name] = number
+		}
+	}
+	macros, err = types.define(facts)
+	return macros, numbers, err
 }
 
 // readTypes reads the kernel's own description of its types.
@@ -125,6 +132,16 @@ func (k *types) arguments(name string) (uint32, error) {
 		return 0, fmt.Errorf("the kernel's type %s points to no function", name)
 	}
 	return uint32(len(function.Params) - 1), nil // the first is the handler's own data
+}
+
+// function returns the number of a function's type.
+func (k *types) function(name string) (uint32, error) {
+	var function *btf.Func
+	if err := k.spec.TypeByName(name, &function); err != nil {
+		return 0, err
+	}
+	id, err := k.spec.TypeID(function)
+	return uint32(id), err
 }
 
 var errNoMember = errors.New("there is no such member")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestDefineFrom(t *testing.T) {
+func TestAskTypes(t *testing.T) {
 	file, err := os.Open(TypesFile)
 	if err != nil {
 		t.Skipf("NOT TESTED: %v", err)
@@ -34,9 +34,12 @@ func TestDefineFrom(t *testing.T) {
 		"no structure":  {[]Fact{{Macro: "N", Structure: "of_no_kernel", Members: []string{"a"}}}, nil, "the kernel's struct of_no_kernel"},
 		"no tracepoint": {[]Fact{{Macro: "N", Tracepoint: "of_no_kernel"}}, nil, "btf_trace_of_no_kernel"},
 	} {
-		got, err := DefineFrom(file, test.facts)
+		got, numbers, err := AskTypes(file, test.facts, []string{"vfs_read", "of_no_kernel"})
 		if (err != nil) != (test.error != "") || err != nil && !strings.Contains(err.Error(), test.error) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && numbers["vfs_read"] == 0 || numbers["of_no_kernel"] != 0 {
+			t.Errorf("%s: functions %v", name, numbers)
 		}
 		if test.want != nil && !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
@@ -48,13 +51,13 @@ func TestDefineFrom(t *testing.T) {
 }
 
 // A file that describes nothing is of use only to those who do without.
-func TestDefineFromNothing(t *testing.T) {
+func TestAskNoTypes(t *testing.T) {
 	facts := []Fact{{Macro: "N", Structure: "path", Members: []string{"mnt"}, Optional: true}}
-	if got, err := DefineFrom(strings.NewReader(""), facts); len(got) != 0 || err != nil {
+	if got, _, err := AskTypes(strings.NewReader(""), facts, []string{"vfs_read"}); len(got) != 0 || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	facts[0].Optional = false
-	if got, err := DefineFrom(strings.NewReader("no types"), facts); err == nil {
+	if got, _, err := AskTypes(strings.NewReader("no types"), facts, nil); err == nil {
 		t.Errorf("%q without an error", got)
 	}
 }

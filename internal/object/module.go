@@ -32,13 +32,13 @@ type Module struct {
 	object   *Object
 	version  kernel.Version
 	maps     []bpfMap // as in the object
-	programs map[string]*ebpf.Program
+	programs map[loaded]*ebpf.Program
 	links    []link.Link
 }
 
 // Create makes the object's maps.
 func (o *Object) Create(opts Options) (*Module, error) {
-	m := &Module{object: o, version: max(opts.Version, 1), programs: make(map[string]*ebpf.Program)}
+	m := &Module{object: o, version: max(opts.Version, 1), programs: make(map[loaded]*ebpf.Program)}
 	for i := range o.Maps {
 		made, err := o.Maps[i].create(opts.Pinned[o.Maps[i].Name])
 		if err != nil {
@@ -81,46 +81,58 @@ func (m *Module) Map(name string) (*ebpf.Map, error) {
 // Load loads a program of the object by its name, as one of that kind, if it is not yet. When the
 // verifier refuses it, the error is an [*Error] with the verifier's log.
 func (m *Module) Load(name string, kind ebpf.ProgramType) error {
-	return m.LoadAll([]Loading{{name, kind}})[name]
+	return m.LoadAll([]Loading{{Program: name, Kind: kind}})[0]
 }
 
-// Loading is a program to load, and what the kernel is to take it for.
+// Loading is a program to load, and what the kernel is to take it for. One for trampolines is
+// loaded for a single function, by the number of that one's type, and as often as there are such.
 type Loading struct {
-	Program string
-	Kind    ebpf.ProgramType
+	Program  string
+	Kind     ebpf.ProgramType
+	Attach   ebpf.AttachType
+	Function string
+	Number   uint32
+}
+
+// loaded is what a loaded program is found by: its name, and the function that it is for.
+type loaded struct{ program, function string }
+
+func (l loaded) String() string {
+	if l.function == "" {
+		return l.program
+	}
+	return l.program + " for " + l.function
 }
 
 // LoadAll is [Module.Load] of several programs on all CPUs, best with those first that the
-// kernel takes longest to verify. It returns the errors of those that were refused.
-func (m *Module) LoadAll(programs []Loading) map[string]error {
-	loaded := make([]*ebpf.Program, len(programs))
+// kernel takes longest to verify. It returns the error of each, which is
+// nil if it was taken.
+func (m *Module) LoadAll(programs []Loading) []error {
+	made := make([]*ebpf.Program, len(programs))
 	errs := make([]error, len(programs))
 	var next atomic.Int32
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(programs)) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(programs); i = int(next.Add(1)) - 1 {
-				if p := programs[i]; m.programs[p.Program] == nil {
-					loaded[i], errs[i] = m.load(p.Program, p.Kind)
+				if p := &programs[i]; m.programs[loaded{p.Program, p.Function}] == nil {
+					made[i], errs[i] = m.load(p)
 				}
 			}
 		})
 	}
 	workers.Wait()
-	refused := make(map[string]error)
 	for i, p := range programs {
-		if errs[i] != nil {
-			refused[p.Program] = errs[i]
-		} else if loaded[i] != nil {
-			m.programs[p.Program] = loaded[i]
+		if made[i] != nil {
+			m.programs[loaded{p.Program, p.Function}] = made[i]
 		}
 	}
-	return refused
+	return errs
 }
 
-func (m *Module) load(name string, kind ebpf.ProgramType) (*ebpf.Program, error) {
-	step := "loading the BPF program " + name
-	p := m.object.program(name)
+func (m *Module) load(l *Loading) (*ebpf.Program, error) {
+	step := "loading the BPF program " + loaded{l.Program, l.Function}.String()
+	p := m.object.program(l.Program)
 	if p == nil {
 		return nil, &Error{Step: step, Err: errors.New("there is none of that name")}
 	}
@@ -128,10 +140,17 @@ func (m *Module) load(name string, kind ebpf.ProgramType) (*ebpf.Program, error)
 	if err != nil {
 		return nil, &Error{Step: step, Err: err}
 	}
-	spec := &ebpf.ProgramSpec{
-		Name: name, Type: kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
+	if l.Function != "" {
+		made, err := unlocked(func() (*ebpf.Program, error) { return m.loadFor(l, instructions) })
+		if failed := (*Error)(nil); errors.As(err, &failed) {
+			failed.Step, failed.Err = step, cause(failed.Err)
+		}
+		return made, err
 	}
-	loaded, err := unlocked(func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) })
+	spec := &ebpf.ProgramSpec{
+		Name: l.Program, Type: l.Kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
+	}
+	made, err := unlocked(func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) })
 	if err != nil {
 		failed := &Error{Step: step, Err: cause(err)}
 		if log := (*ebpf.VerifierError)(nil); errors.As(err, &log) {
@@ -139,7 +158,7 @@ func (m *Module) load(name string, kind ebpf.ProgramType) (*ebpf.Program, error)
 		}
 		return nil, failed
 	}
-	return loaded, nil
+	return made, nil
 }
 
 // cause is the system's part of an error, if it has one.
@@ -176,24 +195,32 @@ func (m *Module) instructions(p *Program) (asm.Instructions, error) {
 // perf event's: nothing of it is in tracefs, and it goes with this process, however
 // that ends.
 func (m *Module) AttachKprobe(symbol, program string) error {
-	return m.attach(symbol, program, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(symbol, p, nil) })
+	return m.attach(symbol, loaded{program: program}, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(symbol, p, nil) })
 }
 
 // AttachKretprobe runs a loaded program at the return of a kernel function. The
 // kernel keeps an instance for each call under way, twice as many as there are
 // CPUs and at least 10 (kernel/kprobes.c); returns of calls beyond go unseen.
 func (m *Module) AttachKretprobe(symbol, program string) error {
-	return m.attach(symbol, program, func(p *ebpf.Program) (link.Link, error) { return link.Kretprobe(symbol, p, nil) })
+	return m.attach(symbol, loaded{program: program}, func(p *ebpf.Program) (link.Link, error) { return link.Kretprobe(symbol, p, nil) })
+}
+
+// AttachTrampoline runs a program at the entry or the return of the kernel function that it was
+// loaded for.
+func (m *Module) AttachTrampoline(function, program string) error {
+	return m.attach(function, loaded{program, function}, func(p *ebpf.Program) (link.Link, error) {
+		return link.AttachTracing(link.TracingOptions{Program: p})
+	})
 }
 
 // AttachRawTracepoint runs a loaded program at a tracepoint of the kernel.
 func (m *Module) AttachRawTracepoint(tracepoint, program string) error {
-	return m.attach(tracepoint, program, func(p *ebpf.Program) (link.Link, error) {
+	return m.attach(tracepoint, loaded{program: program}, func(p *ebpf.Program) (link.Link, error) {
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
 	})
 }
 
-func (m *Module) attach(to, program string, attach func(p *ebpf.Program) (link.Link, error)) error {
+func (m *Module) attach(to string, program loaded, attach func(p *ebpf.Program) (link.Link, error)) error {
 	p, ok := m.programs[program]
 	if !ok {
 		return fmt.Errorf("attaching to %s: the BPF program %s is not loaded", to, program)
@@ -209,7 +236,7 @@ func (m *Module) attach(to, program string, attach func(p *ebpf.Program) (link.L
 // SetTail makes a loaded program the one that a program array of the object has: what programs
 // go on with that make a tail call of it.
 func (m *Module) SetTail(array, program string) error {
-	p, ok := m.programs[program]
+	p, ok := m.programs[loaded{program: program}]
 	if !ok {
 		return fmt.Errorf("setting a tail call: the BPF program %s is not loaded", program)
 	}
@@ -226,7 +253,7 @@ func (m *Module) SetTail(array, program string) error {
 // ProgramID is the kernel's number of a loaded program. Asking for it needs
 // CAP_SYS_ADMIN.
 func (m *Module) ProgramID(name string) (ebpf.ProgramID, error) {
-	p, ok := m.programs[name]
+	p, ok := m.programs[loaded{program: name}]
 	if !ok {
 		return 0, fmt.Errorf("the BPF program %s is not loaded", name)
 	}
@@ -243,17 +270,25 @@ func (m *Module) ProgramID(name string) (ebpf.ProgramID, error) {
 
 // Misses is how often the kernel has skipped a loaded program where it should have run, as
 // when it runs on the same CPU already. Linux counts that since 5.12, of kprobes since 6.7;
-// before, it is 0.
+// before, it is 0. Of one that is loaded for several functions it is the sum.
 func (m *Module) Misses(name string) (uint64, error) {
-	p, ok := m.programs[name]
-	if !ok {
+	var misses uint64
+	found := false
+	for l, p := range m.programs {
+		if l.program != name {
+			continue
+		}
+		found = true
+		stats, err := p.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("asking how often the BPF program %s was skipped: %w", l, err)
+		}
+		misses += stats.RecursionMisses
+	}
+	if !found {
 		return 0, fmt.Errorf("the BPF program %s is not loaded", name)
 	}
-	stats, err := p.Stats()
-	if err != nil {
-		return 0, fmt.Errorf("asking how often the BPF program %s was skipped: %w", name, err)
-	}
-	return stats.RecursionMisses, nil
+	return misses, nil
 }
 
 // Detach takes all programs away: none runs after it. The programs and maps stay.

@@ -9,7 +9,6 @@ import (
 // kprobe hooks the kernel function that all opens by system call go through.
 var kprobe = Probe{
 	Name:      "kprobe",
-	Title:     func(at string) string { return "kprobe on " + at },
 	Available: kernel.Kprobes,
 	Macros: func(version kernel.Version) []string {
 		macros := []string{"PROBE_KPROBE"}
@@ -21,9 +20,7 @@ var kprobe = Probe{
 	Forks: &probedForks,
 	Execs: execs,
 	Hooks: func(version kernel.Version, results bool) []Hook {
-		// The kernel's own copy of a name that is not in memory at entry: what it opens. The
-		// function got another name with Linux 7.0.
-		named := Hook{Program: openNamed, Kind: Kprobe, At: []string{"do_filp_open", "do_file_open"}, Optional: true}
+		named := Hook{Program: openNamed, Kind: Kprobe, At: named, Optional: true}
 		hooks := []Hook{
 			{Program: "handle_enter", Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
@@ -52,7 +49,14 @@ var openat2 = map[string][]Hook{
 
 const openNamed = "open_named"
 
-const doSysOpen = "do_sys_open"
+// named are what the kernel calls with its own copy of a name: what it opens. The function got
+// another name with Linux 7.0.
+var named = []string{"do_filp_open", "do_file_open"}
+
+const (
+	doSysOpen    = "do_sys_open"
+	doSysOpenat2 = "do_sys_openat2"
+)
 
 // OpenSymbol is the name of the kernel function to hook in a kernel of that version:
 // every open by system call, native or 32-bit, comes through it. Linux 5.6 brought
@@ -61,5 +65,5 @@ func OpenSymbol(version kernel.Version) string {
 	if version < kernel.NewVersion(5, 6, 0) {
 		return doSysOpen
 	}
-	return "do_sys_openat2"
+	return doSysOpenat2
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 )
 
@@ -19,12 +20,23 @@ const Auto = "auto"
 type Probe struct {
 	Name string // as a user chooses it
 
-	// Title says what the last of Hooks, attached to at, makes of it.
-	Title func(at string) string
+	// Title says what it is, if the last of Hooks does not; else it is "".
+	Title string
 
 	// Available returns nil if a kernel may have it, else an error that says how
 	// it is known. root is the root of the file system.
 	Available func(root fs.FS) error
+
+	// Slows is whether it slows all system calls, opens or not.
+	Slows bool
+
+	// Doubtful returns why this probe is not taken where the user left the choice to us; nil
+	// if it is. It may be nil itself.
+	Doubtful func() error
+
+	// Lacks returns why a probe cannot record these fields, or programs that are executed. It
+	// may be nil.
+	Lacks func(fields event.Fields, execs bool) error
 
 	// Macros are those that choose it in the BPF program.
 	Macros func(version kernel.Version) []string
@@ -43,7 +55,7 @@ type Probe struct {
 }
 
 // Probes are all there are, in the order in which they are tried.
-var Probes = []*Probe{&kprobe, &tracepoint}
+var Probes = []*Probe{&fentry, &kprobe, &tracepoint}
 
 // Names are the values that a user can choose.
 func Names() []string {
@@ -67,6 +79,18 @@ func Choose(name string) []*Probe {
 	return Probes[i : i+1]
 }
 
+// Preferred returns nil if the probe is taken where the user left the choice to us, as far as can
+// be told before that, else the reason. root is the root of the file system.
+func (p *Probe) Preferred(root fs.FS) error {
+	if err := p.Available(root); err != nil {
+		return err
+	}
+	if p.Doubtful != nil {
+		return p.Doubtful()
+	}
+	return nil
+}
+
 // Kind is what a program can be attached to.
 type Kind string
 
@@ -75,14 +99,30 @@ const (
 	Kprobe        Kind = "kprobe"         // a kernel function's entry
 	Kretprobe     Kind = "kretprobe"      // a kernel function's return
 	RawTracepoint Kind = "raw tracepoint" // a tracepoint, with its own arguments
+	Fentry        Kind = "fentry"         // a kernel function's entry, by a trampoline
+	Fexit         Kind = "fexit"          // and its return, with its arguments
 )
 
 // ProgramType is what the kernel takes a program for that is attached so.
 func (k Kind) ProgramType() ebpf.ProgramType {
-	if k == RawTracepoint {
+	switch k {
+	case RawTracepoint:
 		return ebpf.RawTracepoint
+	case Fentry, Fexit:
+		return ebpf.Tracing
 	}
 	return ebpf.Kprobe
+}
+
+// AttachType is where the kernel has to know of a program at its loading that it is attached.
+func (k Kind) AttachType() ebpf.AttachType {
+	switch k {
+	case Fentry:
+		return ebpf.AttachTraceFEntry
+	case Fexit:
+		return ebpf.AttachTraceFExit
+	}
+	return ebpf.AttachNone
 }
 
 // Hook attaches a program.
@@ -100,6 +140,10 @@ type Hook struct {
 	// only if that could not. "" is for one that attaches anyway.
 	InPlaceOf string
 
+	// Number is that of the type of At's only function, of a hook by a trampoline. User space
+	// sets it.
+	Number uint32
+
 	// Marks is what the program has to be told once the hook is attached: a sum of
 	// NativeOpenat2 and CompatOpenat2.
 	Marks uint64
@@ -109,6 +153,9 @@ type Hook struct {
 	// notices at the end of a call that its beginning was skipped.
 	Opens, Calls, Ends bool
 }
+
+// Trampoline reports whether it attaches by one, which takes a program of its own.
+func (h *Hook) Trampoline() bool { return h.Kind == Fentry || h.Kind == Fexit }
 
 // The system calls openat2 that a hook sees: HOOKED_OPENAT2 and HOOKED_COMPAT_OPENAT2 in
 // <opensnoop/slots.h>.

@@ -13,8 +13,9 @@ import (
 
 func TestChoose(t *testing.T) {
 	for name, want := range map[string][]*Probe{
-		"":           {&kprobe, &tracepoint},
-		Auto:         {&kprobe, &tracepoint},
+		"":           {&fentry, &kprobe, &tracepoint},
+		Auto:         {&fentry, &kprobe, &tracepoint},
+		"fentry":     {&fentry},
 		"kprobe":     {&kprobe},
 		"tracepoint": {&tracepoint},
 		"other":      nil,
@@ -23,7 +24,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
-	if got := Names(); !slices.Equal(got, []string{"auto", "kprobe", "tracepoint"}) {
+	if got := Names(); !slices.Equal(got, []string{"auto", "fentry", "kprobe", "tracepoint"}) {
 		t.Errorf("names %q", got)
 	}
 }
@@ -52,7 +53,7 @@ func TestHooksArePrograms(t *testing.T) {
 		for _, results := range []bool{false, true} {
 			all := p.Hooks(version, results)
 			hooks = slices.Concat(hooks, all, p.Execs, []Hook{*p.Forks})
-			if last := all[len(all)-1]; last.Optional || last.Quiet || !strings.HasSuffix(last.Program, "_enter") {
+			if last := all[len(all)-1]; last.Optional || last.Quiet || !strings.HasSuffix(last.Program, "_enter") && !strings.HasSuffix(last.Program, "_exit") {
 				t.Errorf("%s: the last hook is %+v", p.Name, last)
 			}
 		}

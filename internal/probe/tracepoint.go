@@ -10,8 +10,9 @@ import (
 // sys_enter and sys_exit. It slows all system calls a little.
 var tracepoint = Probe{
 	Name:      "tracepoint",
-	Title:     func(string) string { return "raw tracepoints sys_enter and sys_exit" },
+	Title:     "raw tracepoints sys_enter and sys_exit",
 	Available: func(fs.FS) error { return nil },
+	Slows:     true,
 	Macros:    func(kernel.Version) []string { return []string{"PROBE_TRACEPOINT"} },
 	Forks:     &tracedForks,
 	Hooks: func(kernel.Version, bool) []Hook {

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,7 +27,7 @@ func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
 			return err
 		case err != nil || h.Quiet:
 		case i == len(hooks)-1:
-			s.hook = p.Title(at)
+			s.hook = cmp.Or(p.Title, h.Describe(at))
 		default:
 			s.also = append(s.also, h.Describe(at))
 		}
@@ -62,6 +63,13 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 		attach = s.module.AttachRawTracepoint
 	case probe.Kretprobe:
 		attach = s.module.AttachKretprobe
+	case probe.Fentry, probe.Fexit:
+		for _, r := range s.refused {
+			if r.Loading == loading(h) {
+				return at, r.err
+			}
+		}
+		attach = s.module.AttachTrampoline
 	}
 	err := attach(at, h.Program)
 	if err == nil {
@@ -70,7 +78,7 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	if err == nil || h.Optional {
 		return at, err
 	}
-	if h.Kind == probe.RawTracepoint {
+	if h.Kind == probe.RawTracepoint || h.Trampoline() {
 		return at, err
 	}
 	renamed, findErr := kernel.CurrentSymbol(at)

@@ -1,7 +1,9 @@
 package trace
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
@@ -45,14 +47,15 @@ func (s *Session) load(p *probe.Probe, hooks []probe.Hook, version kernel.Versio
 		addTail(execTail, probe.RawTracepoint)
 	}
 	errs := s.module.LoadAll(slices.Concat(needed, optional))
-	for _, l := range needed {
-		if err := errs[l.Program]; err != nil {
-			return err
-		}
-	}
-	for _, l := range optional {
-		if err := errs[l.Program]; err != nil {
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case i >= len(needed):
 			s.uringErr = err
+		case needed[i].Function == "":
+			return err
+		default: // by its hook, which says whether it can be done without
+			s.refused = append(s.refused, refusedLoad{needed[i], err})
 		}
 	}
 	for _, t := range tails {
@@ -74,11 +77,47 @@ func (s *Session) loadLater() {
 	}
 }
 
+// refusedLoad is a program for a trampoline that the kernel did not take.
+type refusedLoad struct {
+	object.Loading
+	err error
+}
+
+// loading is the program of a hook.
+func loading(h *probe.Hook) object.Loading {
+	l := object.Loading{Program: h.Program, Kind: h.Kind.ProgramType()}
+	if h.Trampoline() {
+		l.Attach, l.Function, l.Number = h.Kind.AttachType(), h.At[0], h.Number
+	}
+	return l
+}
+
+// place sets where hooks attach by trampolines, to the first of their functions whose type has a
+// number, and leaves out those that have none and can be done without.
+func place(hooks []probe.Hook, numbers map[string]uint32) ([]probe.Hook, error) {
+	var placed []probe.Hook
+	for _, h := range hooks {
+		if h.Trampoline() {
+			i := slices.IndexFunc(h.At, func(at string) bool { return numbers[at] != 0 })
+			switch {
+			case i >= 0:
+				h.At, h.Number = h.At[i:i+1], numbers[h.At[i]]
+			case h.Optional:
+				continue
+			default:
+				return nil, fmt.Errorf("the kernel's types have no function %s", strings.Join(h.At, " or "))
+			}
+		}
+		placed = append(placed, h)
+	}
+	return placed, nil
+}
+
 // programs are those of hooks, each once.
 func programs(hooks []probe.Hook) []object.Loading {
 	var programs []object.Loading
 	for i := range hooks {
-		p := object.Loading{Program: hooks[i].Program, Kind: hooks[i].Kind.ProgramType()}
+		p := loading(&hooks[i])
 		if !slices.Contains(programs, p) {
 			programs = append(programs, p)
 		}

@@ -47,6 +47,7 @@ func (c Cause) String() string {
 func (l Losses) Causes() []Cause {
 	skipped := map[string]string{
 		"kprobe":     "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then",
+		"fentry":     "the kernel skipped the BPF program where it had preempted it; --probe kprobe is not skipped then",
 		"tracepoint": "the kernel skipped the BPF program where it had preempted it; --probe kprobe is not skipped then",
 	}[l.Probe]
 	noBuffer := "their CPU had just come on line, and had no perf buffer yet"

@@ -2,7 +2,6 @@ package trace
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 
@@ -25,7 +24,7 @@ func Program(opts Options) (bcc.Source, error) {
 		return bcc.Source{}, err
 	}
 	probes := probe.Choose(opts.Probe)
-	for len(probes) > 1 && probes[0].Available(os.DirFS("/")) != nil {
+	for len(probes) > 1 && usable(probes[0], &opts) != nil {
 		probes = probes[1:]
 	}
 	return sourceFor(probes[0], version, &opts)
@@ -90,6 +89,7 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	source.Flags = append(source.Flags, "-Werror=implicit-function-declaration")
 	source.Flags = append(source.Flags, bcc.Defines(macros)...)
 	source.Types = factsFor(fields, opts, version)
+	source.Functions = probe.Functions(p.Hooks(version, fields.Has(event.Result)))
 	return source, nil
 }
 

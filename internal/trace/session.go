@@ -114,6 +114,7 @@ type Session struct {
 	hooks  []*probe.Hook // that are attached
 	hooked uint64        // what slotHooked has
 	probe  string        // its name
+	slows  bool
 	hook   string
 	also   []string
 	passed []string
@@ -134,6 +135,8 @@ type Session struct {
 	followed *ebpf.Map // the processes that are followed; nil if none are
 	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
 	orphans  int
+
+	refused []refusedLoad
 
 	uring    []probe.Hook // of opens through io_uring
 	uringErr error        // why there are none
@@ -189,6 +192,9 @@ func (s *Session) Also() []string { return s.also }
 // Passed tells of each probe that was tried in vain before, with its reason.
 func (s *Session) Passed() []string { return s.passed }
 
+// Slows reports whether the session slows all system calls, opens or not.
+func (s *Session) Slows() bool { return s.slows }
+
 // Unseen tells which opens do not show on this kernel, with the reason.
 func (s *Session) Unseen() []string { return s.unseen }
 
@@ -208,11 +214,11 @@ func (s *Session) BufferPages() int { return s.pages }
 
 // open opens a session with a probe.
 func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Options) (_ *Session, err error) {
-	if err := p.Available(os.DirFS("/")); err != nil {
+	if err := usable(p, &opts); err != nil {
 		return nil, &unavailable{err}
 	}
 	_, foreign := kernel.CurrentPIDNamespace()
-	s := &Session{forks: p.Forks, execs: opts.Execs, probe: p.Name, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
+	s := &Session{forks: p.Forks, execs: opts.Execs, probe: p.Name, slows: p.Slows, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -231,7 +237,10 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 	if err != nil {
 		return nil, err
 	}
-	hooks := p.Hooks(version, s.fields.Has(event.Result))
+	hooks, err := place(p.Hooks(version, s.fields.Has(event.Result)), s.compiled.Functions)
+	if err != nil {
+		return nil, &unavailable{err}
+	}
 	if opts.Execs {
 		if len(p.Execs) == 0 {
 			s.unseen = append(s.unseen, "loaders of programs, and interpreters of interpreters, which only kprobes show")
@@ -266,6 +275,19 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 	s.attachIOUring()
 	opts.reached(Attached)
 	return s, nil
+}
+
+// usable returns nil if a probe may do for a session, and is the one to take.
+func usable(p *probe.Probe, opts *Options) error {
+	if p.Lacks != nil {
+		if err := p.Lacks(opts.fields(), opts.Execs); err != nil {
+			return err
+		}
+	}
+	if opts.Probe == p.Name {
+		return p.Available(os.DirFS("/"))
+	}
+	return p.Preferred(os.DirFS("/"))
 }
 
 // NewCompiler returns a compiler for the running kernel.

@@ -58,7 +58,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 func compile(t *testing.T, source string, flags ...string) {
 	t.Helper()
 	compiler := strings.Fields(cmp.Or(os.Getenv("CC"), "cc"))
-	cmd := exec.Command(compiler[0], slices.Concat(compiler[1:], flags, []string{"-fsyntax-only", "-x", "c", "-"})...)
+	cmd := exec.Command(compiler[0], slices.Concat(compiler[1:], flags, []string{"-std=gnu11", "-fsyntax-only", "-x", "c", "-"})...)
 	cmd.Stdin = strings.NewReader(source)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

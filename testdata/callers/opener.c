@@ -30,6 +30,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// What older systems' headers lack.
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef IOSQE_CQE_SKIP_SUCCESS
+#define IOSQE_CQE_SKIP_SUCCESS (1U << 6)
+#endif
+
 #define END "/end-of-opener"
 
 static long page;

@@ -2,9 +2,25 @@
 #ifndef _OPENSNOOP_KPROBE_H
 #define _OPENSNOOP_KPROBE_H
 
-// The kernel's own open function, by kprobes.
+// The kernel's own open function, by kprobes or by trampolines.
 
 #include <opensnoop/trace.h>
+
+// What the programs get: the registers at a kprobe; at a trampoline the arguments, and behind
+// them what the function returns.
+#ifdef PROBE_FENTRY
+#define FUNCTION struct bpf_raw_tracepoint_args
+#define PARM1(ctx) ((ctx)->args[0])
+#define PARM2(ctx) ((ctx)->args[1])
+#define PARM3(ctx) ((ctx)->args[2])
+#define PARM4(ctx) ((ctx)->args[3])
+#else
+#define FUNCTION struct pt_regs
+#define PARM1(ctx) PT_REGS_PARM1(ctx)
+#define PARM2(ctx) PT_REGS_PARM2(ctx)
+#define PARM3(ctx) PT_REGS_PARM3(ctx)
+#define PARM4(ctx) PT_REGS_PARM4(ctx)
+#endif
 
 // The start of struct filename, the kernel's copy of a name (include/linux/fs.h).
 struct filename {
@@ -15,7 +31,7 @@ struct filename {
 // read_flags sets the flags and mode of the call of the kernel's open function.
 // What that is passed is not what the program passed: unknown flags and a mode
 // that has no use are gone, and O_LARGEFILE is added for 64-bit programs.
-static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *args)
+static __always_inline void read_flags(FUNCTION *ctx, struct open_args *args)
 {
 #if FIELDS & FIELD_FLAGS
 	struct open_how how = {};
@@ -27,13 +43,13 @@ static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *ar
 		return;
 #endif
 #ifdef DO_SYS_OPEN
-	how.flags = (u32)PT_REGS_PARM3(ctx);
-	how.mode = (u32)PT_REGS_PARM4(ctx) & ALLPERMS;
+	how.flags = (u32)PARM3(ctx);
+	how.mode = (u32)PARM4(ctx) & ALLPERMS;
 #else
 	if (args->by_handle)
-		how.flags = (u32)PT_REGS_PARM3(ctx);
+		how.flags = (u32)PARM3(ctx);
 	else
-		bpf_probe_read_kernel(&how, sizeof(how), (void *)PT_REGS_PARM3(ctx));
+		bpf_probe_read_kernel(&how, sizeof(how), (void *)PARM3(ctx));
 #endif
 	args->flags = is_compat() ? how.flags : how.flags & ~O_LARGEFILE;
 	args->mode = how.mode;
@@ -42,13 +58,13 @@ static __always_inline void read_flags(struct pt_regs *ctx, struct open_args *ar
 }
 
 // read_base sets what a relative name is relative to.
-static __always_inline void read_base(struct pt_regs *ctx, struct open_args *args)
+static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 {
 #if FIELDS & FIELD_PATH
-	args->dfd = PT_REGS_PARM1(ctx);
+	args->dfd = PARM1(ctx);
 #ifndef DO_SYS_OPEN
 	if (!args->by_handle)
-		args->in_root = member(PT_REGS_PARM3(ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
+		args->in_root = member(PARM3(ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
 #endif
 #endif
 }
@@ -69,7 +85,7 @@ static __always_inline bool seen_before(u32 nr)
 
 // __x64_sys_openat2(const struct pt_regs *regs) and its like. The kernel refuses calls with
 // a `how` that it cannot take before they come to its open function.
-static __always_inline int on_openat2_enter(struct pt_regs *ctx)
+static __always_inline int on_openat2_enter(FUNCTION *ctx)
 {
 #ifdef TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
@@ -84,7 +100,7 @@ static __always_inline int on_openat2_enter(struct pt_regs *ctx)
 
 // enter begins the record of a call of a function whose second argument is the name, or
 // the file handle.
-static __always_inline void enter(struct pt_regs *ctx, bool by_handle)
+static __always_inline void enter(FUNCTION *ctx, bool by_handle)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct open_args args = {};
@@ -103,27 +119,27 @@ static __always_inline void enter(struct pt_regs *ctx, bool by_handle)
 		return;
 #endif
 	read_flags(ctx, &args);
-	args.name = PT_REGS_PARM2(ctx);
+	args.name = PARM2(ctx);
 	trace_enter(ctx, id, &args);
 }
 
 // do_sys_openat2(int dfd, const char __user *filename, struct open_how *how),
 // do_sys_open(int dfd, const char __user *filename, int flags, umode_t mode)
 // before 5.6.
-static __always_inline int on_open_enter(struct pt_regs *ctx)
+static __always_inline int on_open_enter(FUNCTION *ctx)
 {
 	enter(ctx, false);
 	return 0;
 }
 
 // do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag)
-static __always_inline int on_handle_enter(struct pt_regs *ctx)
+static __always_inline int on_handle_enter(FUNCTION *ctx)
 {
 	enter(ctx, true);
 	return 0;
 }
 
-static __always_inline int on_open_return(struct pt_regs *ctx)
+static __always_inline int on_open_return(FUNCTION *ctx)
 {
 #ifdef TASK_REGS
 	trace_return(ctx, current_regs(NULL), 0);
@@ -157,9 +173,9 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 // it opens, whatever happens to the program's. A call that then blocks still shows at once,
 // and when many blocked calls have used up the instances of the return probe, no name is
 // missed.
-static __always_inline int on_open_named(struct pt_regs *ctx)
+static __always_inline int on_open_named(FUNCTION *ctx)
 {
-	struct filename *filename = (void *)PT_REGS_PARM2(ctx);
+	struct filename *filename = (void *)PARM2(ctx);
 	u64 id = bpf_get_current_pid_tgid();
 	const char *name = NULL;
 	struct call *c, *kept;

@@ -133,7 +133,7 @@ static __always_inline void settle(void *ctx, struct call *c, u64 id)
 {
 	if (none_pending() || !take_pending(c, id))
 		return;
-#if defined(PROBE_KPROBE) && !(FIELDS & FIELD_RESULT)
+#if !defined(PROBE_TRACEPOINT) && !(FIELDS & FIELD_RESULT)
 	// It has ended before the kernel had a copy of its name that it opens: it could not read
 	// that, if it cannot be read now.
 	char byte;

@@ -67,6 +67,7 @@ static __always_inline u64 *argument(struct pt_regs *regs, bool compat, int n)
 	return n ? &regs->regs[n] : &regs->orig_x0;
 }
 
+#define SYSCALL_RESULT regs[0]
 #define SYSCALL_NR syscallno
 
 static __always_inline u64 syscall_nr(struct pt_regs *regs)

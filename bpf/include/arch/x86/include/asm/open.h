@@ -80,6 +80,7 @@ static __always_inline unsigned long *argument(struct pt_regs *regs, bool compat
 	return compat ? &regs->si : &regs->r10;
 }
 
+#define SYSCALL_RESULT ax
 #define SYSCALL_NR orig_ax
 
 static __always_inline u64 syscall_nr(struct pt_regs *regs)

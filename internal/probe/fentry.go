@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf/asm"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
+)
+
+// fentry hooks the same functions as kprobe does by trampolines, which cost a third. With
+// results the kernel's open function is hooked at its end alone: nothing is kept meanwhile.
+//
+// The kernel skips a program that runs already on the CPU, in another task that this one has
+// preempted. Kprobes cannot be preempted, and programs by trampolines can.
+var fentry = Probe{
+	Name: "fentry",
+	Available: func(root fs.FS) error {
+		if err := kernel.Kprobes(root); err != nil {
+			return err
+		}
+		// It has these since 5.5, later on other machines; but the arguments of a system call
+		// are known by that helper only.
+		if !kernel.HasHelper(asm.FnTaskPtRegs) {
+			return errors.New("this kernel is older than 5.15")
+		}
+		return kernel.Trampolines(root)
+	},
+	// Where it is not known whether the kernel can be preempted, it is taken for one that can.
+	Doubtful: func() error {
+		mode, err := kernel.CurrentPreemption()
+		if err != nil {
+			return fmt.Errorf("how this kernel is preempted is not known: %w", err)
+		}
+		if mode != kernel.PreemptNone && mode != kernel.PreemptVoluntary {
+			return fmt.Errorf("this kernel can be preempted (preempt=%s), and may skip its programs", mode)
+		}
+		return nil
+	},
+	Lacks: func(fields event.Fields, execs bool) error {
+		if fields&(event.Path|event.Exe|event.File) != 0 {
+			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
+		}
+		if execs {
+			return errors.New("it does not see programs that are executed")
+		}
+		return nil
+	},
+	Macros: func(kernel.Version) []string { return []string{"PROBE_FENTRY"} },
+	Forks:  &probedForks,
+	Hooks: func(_ kernel.Version, results bool) []Hook {
+		kind, end := Fentry, "_enter"
+		if results {
+			kind, end = Fexit, "_exit"
+		}
+		hooks := []Hook{
+			{Program: openNamed, Kind: kind, At: named},
+			{Program: "handle" + end, Kind: kind, At: []string{"do_handle_open"}, Optional: true, Opens: true},
+		}
+		if results {
+			hooks = append(hooks, sigreturns...)
+		}
+		for _, h := range openat2 {
+			h.Kind, h.Program = kind, "openat2"+end
+			hooks = append(hooks, h)
+		}
+		return append(hooks, Hook{Program: "open" + end, Kind: kind, At: []string{doSysOpenat2}, Opens: true})
+	},
+}
+
+// sigreturns see the ends of calls that a signal has interrupted.
+var sigreturns = func() (hooks []Hook) {
+	for _, at := range map[string][]string{
+		"amd64": {"__x64_sys_rt_sigreturn", "__ia32_compat_sys_sigreturn", "__ia32_compat_sys_rt_sigreturn", "__x32_compat_sys_x32_rt_sigreturn"},
+		"arm64": {"__arm64_sys_rt_sigreturn", "__arm64_compat_sys_sigreturn", "__arm64_compat_sys_rt_sigreturn"},
+	}[runtime.GOARCH] {
+		hooks = append(hooks, Hook{Program: "sigreturn_exit", Kind: Fexit, At: []string{at}, Optional: true, Quiet: true})
+	}
+	return hooks
+}()
+
+// Functions are those that hooks attach to by trampolines: the kernel's types have to tell their
+// numbers.
+func Functions(hooks []Hook) []string {
+	var functions []string
+	for _, h := range hooks {
+		if h.Trampoline() {
+			functions = append(functions, h.At...)
+		}
+	}
+	slices.SortFunc(functions, strings.Compare)
+	return slices.Compact(functions)
+}
