@@ -16,7 +16,26 @@ CACHE   := $(CURDIR)/.cache/kernels
 # Their headers, for bcc's own opensnoop: ours needs none.
 HEADERS := $(CURDIR)/.cache/headers
 
+BIN           := bin
+CC32          := $(CC) -m32
 PACKAGES      := gcc libc6-dev libbpfcc-dev
+
+# make build GOARCH=arm64 puts one for that in bin/arm64. The libbcc that it loads is that
+# machine's; its headers are the same everywhere.
+ifeq ($(GOARCH),arm64)
+BIN      := bin/arm64
+CC       := aarch64-linux-gnu-gcc
+CC32     := arm-linux-gnueabi-gcc -marm
+PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabi libbpfcc-dev
+export GOARCH CC
+export CGO_ENABLED := 1
+export CGO_CFLAGS  := -O2 -g -isystem $(CURDIR)/$(BIN)/include
+$(BIN)/opensnoop: $(BIN)/include
+endif
+$(BIN)/include:
+	@mkdir -p $@
+	@ln -sfn /usr/include/bcc $@/bcc
+
 PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
@@ -26,26 +45,26 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check test test-unit test-host test-guests fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: help build run check callers test test-unit test-host test-guests test-arm64 test-distros fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
 
-build: bin/opensnoop ## build bin/opensnoop (the default)
+build: $(BIN)/opensnoop ## build bin/opensnoop (the default)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
 
 # Its stdout is the rows' alone.
 run: ## install what is missing, build, and start opensnoop $(ARGS) as root
 	@$(MAKE) --no-print-directory deps build >&2
 	@$(SUDO) bin/opensnoop $(ARGS)
 
-.PHONY: bin/opensnoop bin/guestrun bin/bench
-bin/opensnoop:
+.PHONY: $(BIN)/opensnoop bin/guestrun bin/bench
+$(BIN)/opensnoop:
 	@$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/opensnoop
 
 bin/guestrun:
 	@$(GO) build -o $@ ./internal/guest/guestrun
 
-bin/bench: ## measure opensnoop beside its peers; ARGS=-h lists the flags
+bin/bench:
 	@$(GO) build -o $@ ./internal/bench
 
 # The load of the benchmark.
@@ -55,25 +74,25 @@ bin/load: testdata/callers/load.c
 
 # The callers of the end-to-end suite. open32 is a 32-bit program without libc, so
 # that no 32-bit libraries are needed.
-bin/opener: testdata/callers/opener.c
-	@mkdir -p bin
+$(BIN)/opener: testdata/callers/opener.c
+	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
 # It makes and mounts folders of all kinds, and knows the paths in them.
-bin/pather: testdata/callers/pather.c
-	@mkdir -p bin
+$(BIN)/pather: testdata/callers/pather.c
+	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
 # It makes processes in all ways.
-bin/tree: testdata/callers/tree.c
-	@mkdir -p bin
+$(BIN)/tree: testdata/callers/tree.c
+	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
 # Without it the suite tells which of its tests do not run.
-bin/open32: testdata/callers/open32.c
-	@mkdir -p bin
-	$(CC) -m32 -O2 -Wall -Wextra -Werror -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -no-pie -o $@ $< || \
-		{ rm -f $@; echo "*** $(CC) makes no 32-bit programs here" >&2; }
+$(BIN)/open32: testdata/callers/open32.c
+	@mkdir -p $(BIN)
+	$(CC32) -O2 -Wall -Wextra -Werror -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -no-pie -o $@ $< || \
+		{ rm -f $@; echo "*** $(CC32) makes no 32-bit programs here" >&2; }
 
 # No root, no guests, no packages, and under a minute once all is compiled. What
 # needs more shows as skipped with go test -v.
@@ -117,6 +136,30 @@ test-core-%:
 	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 30m -run '$(CORE)' \
 		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 25m" ./internal/e2e
 
+# What the callers of the tests are built from.
+callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/tree
+
+# The same on arm64, emulated, some 50 times as slow: the unit tests and the core.
+KERNEL_ARM64 := 6.12
+PACKAGES_ARM64 := mmdebstrap qemu-system-arm
+test-arm64: deps-test bin/guestrun ## the unit tests and the core of the suite in an arm64 guest
+	@$(MAKE) --no-print-directory GOARCH=arm64 deps
+	@packaging/deps.sh $(PACKAGES_ARM64)
+	@internal/guest/kernel.sh $(KERNEL_ARM64) $(CACHE)/$(KERNEL_ARM64)-arm64 arm64 >&2
+	@internal/guest/arm64.sh $(CACHE)/$(KERNEL_ARM64)-arm64 .cache/arm64 '$(CORE)'
+
+# The systems of other Debian suites, in folders, on this machine's kernel: 0.18, 0.26, 0.31
+# and 0.37 of libbcc.
+DISTROS := bullseye bookworm trixie sid
+test-distros: ## the README's commands, the unit tests and the suite with the libraries of $(DISTROS)
+	@packaging/deps.sh mmdebstrap
+	@rm -rf bin/distros; mkdir -p bin/distros; status=0; \
+	for suite in $(DISTROS); do \
+		echo "$$suite: bin/distros/$$suite.log"; \
+		$(SUDO) packaging/distro.sh $$suite .cache/distros >bin/distros/$$suite.log 2>&1 || status=1; \
+	done; \
+	for suite in $(DISTROS); do tail -n 1 bin/distros/$$suite.log; done; exit $$status
+
 # Each fuzz target for a while.
 FUZZTIME ?= 30s
 fuzz: ## each fuzz target for $(FUZZTIME)
@@ -127,7 +170,7 @@ fuzz: ## each fuzz target for $(FUZZTIME)
 	done
 
 # Its stdout is the report's alone.
-bench:
+bench: ## measure opensnoop beside its peers; ARGS=-h lists the flags
 	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
 	@$(SUDO) bin/bench -kernel $(CACHE)/$(KERNEL_BENCH) -headers $(HEADERS)/$(KERNEL_BENCH) $(ARGS)
 

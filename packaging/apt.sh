@@ -11,7 +11,8 @@ mirror() {
 
 # own_lists FOLDER: points apt at a configuration in an empty folder, and fills it
 # with the lists of the suites on stdin, as "suite label" lines where the label is
-# main or security. What apt says goes to FOLDER/log.
+# main or security, for the architecture $arch if that is set. What apt says goes to
+# FOLDER/log.
 own_lists() {
 	main=$(mirror Debian)
 	[ -n "$main" ] || die "apt's lists name no Debian archive; run apt-get update first"
@@ -32,6 +33,7 @@ own_lists() {
 		Dir::Etc::SourceParts "$1/parts";
 		Dir::State::Lists "$1/lists";
 		Dir::Cache "$1/cache";
+		${arch:+APT::Architecture "$arch"; APT::Architectures "$arch";}
 	END
 	APT_CONFIG=$1/apt.conf
 	export APT_CONFIG

@@ -74,7 +74,7 @@ func kprobesFire(root fs.FS) Check {
 		if value, err := text(root, path); err == nil && value == "0" {
 			c.Status = Warn
 			c.Found = "/" + path + " is 0"
-			c.Meaning = "kprobes attach, but do not fire: opensnoop uses the tracepoint probe, which slows every system call a little"
+			c.Meaning = "kprobes attach, but do not fire: where it would use them, opensnoop uses the tracepoint probe, which slows every system call a little"
 			c.Remedy = how
 		}
 	}

@@ -153,7 +153,7 @@ func wantLive(t *testing.T, got report) {
 		if !strings.Contains(l.Seen, seen) {
 			t.Errorf("%s: saw %q", l.Name, l.Seen)
 		}
-		if hook := "kprobe"; kprobes() != strings.HasPrefix(l.Hook, hook) {
+		if kprobes() != (strings.HasPrefix(l.Hook, "kprobe") || strings.HasPrefix(l.Hook, "fentry")) {
 			t.Errorf("%s: by %q", l.Name, l.Hook)
 		}
 		if !kprobes() && !strings.Contains(l.Note, "no kprobes") {

@@ -1,5 +1,5 @@
 // Package guest boots a stock kernel in QEMU and runs one command in it, on the
-// host's own file system.
+// host's own file system, or another folder's.
 //
 // Kernel.sh in this folder fetches the kernel of a version and unpacks it; Run
 // boots it. The guest sees the host's files under the same paths, so a binary
@@ -48,6 +48,10 @@ type Config struct {
 	// Kernel is the folder that kernel.sh unpacked a kernel into.
 	Kernel string
 
+	// Root is the folder that is the guest's file system; / if empty. It is for kernels of
+	// another architecture, which have programs of theirs there.
+	Root string
+
 	// Command is the program to run and its arguments. A program without a slash
 	// is looked up in Env's PATH, in the guest.
 	Command []string
@@ -91,6 +95,9 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 	}
+	if c.Root == "" {
+		c.Root = "/"
+	}
 	if c.MemoryMB == 0 {
 		c.MemoryMB = DefaultMemoryMB
 	}
@@ -98,7 +105,7 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	qemu, err := tool("qemu-system-x86_64")
+	qemu, err := tool(k.machine.qemu)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +118,7 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("the command had not ended after %v", c.Timeout))
 	defer cancel()
 	m := machine{qemu: qemu, kernel: k, initramfs: initramfs, config: c}
-	if !c.Instructions && kvmWorthTrying() {
+	if k.machine == machines["amd64"] && !c.Instructions && kvmWorthTrying() {
 		m.kvm = true
 		status, err = m.run(ctx)
 		if !errors.Is(err, errNotUp) || ctx.Err() != nil {

@@ -2,15 +2,16 @@
 # shellcheck shell=dash
 #
 # The first process of a guest: makes the host's file system the guest's, runs
-# /command in it, and tells the host how it went. Lines on ttyS2: "up" once this
-# runs, then "status N" or "fail REASON". The command's output goes to ttyS1.
+# /command in it, and tells the host how it went. Lines on the third serial port: "up"
+# once this runs, then "status N" or "fail REASON". The command's output goes to the
+# second one.
 
 /bin/busybox mkdir -p /proc /sys /dev /host /rw /new
 /bin/busybox --install -s /bin
 export PATH=/bin
 
 tell() {
-	echo "$*" >/dev/ttyS2
+	echo "$*" >"$control"
 }
 
 finish() {
@@ -25,9 +26,16 @@ fail() {
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-[ -e /dev/ttyS2 ] || mount -t devtmpfs devtmpfs /dev
-stty -F /dev/ttyS1 115200 raw -echo
-stty -F /dev/ttyS2 115200 raw -echo
+[ -e /dev/ttyS1 ] || mount -t devtmpfs devtmpfs /dev
+output=/dev/ttyS1
+control=/dev/ttyS2
+# Some machines have the first one, the console, under another name.
+if grep -q ttyAMA0 /proc/cmdline; then
+	output=/dev/ttyS0
+	control=/dev/ttyS1
+fi
+stty -F $output 115200 raw -echo
+stty -F $control 115200 raw -echo
 tell up
 
 for module in /modules/*; do
@@ -67,10 +75,10 @@ ulimit -Sn 65536
 # forbid user namespaces there.
 cd /new || fail "the new root is not there"
 mount --move . /
-chroot . /bin/sh /run/guest-command </dev/null >/dev/ttyS1 2>&1
+chroot . /bin/sh /run/guest-command </dev/null >$output 2>&1
 status=$?
 # Setting the speed waits until the port has sent everything, also when something
 # left behind by the command keeps it open.
-stty -F /dev/ttyS1 115200
+stty -F $output 115200
 tell "status $status"
 finish

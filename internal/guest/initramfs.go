@@ -23,7 +23,7 @@ func buildInitramfs(ctx context.Context, k kernel, c Config) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	busybox, err := findBusybox()
+	busybox, err := findBusybox(c.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func buildInitramfs(ctx context.Context, k kernel, c Config) (*os.File, error) {
 		return nil, err
 	}
 	for i, file := range modules {
-		content, err := readModule(ctx, file, busybox)
+		content, err := readModule(ctx, file)
 		if err != nil {
 			return nil, err
 		}
@@ -104,8 +104,11 @@ func archive(ctx context.Context, root string, names []string) (_ *os.File, err 
 	return file, nil
 }
 
-// findBusybox returns the path of a busybox that needs no libraries.
-func findBusybox() (string, error) {
+// findBusybox returns the path of a busybox that needs no libraries, in a guest's root.
+func findBusybox(root string) (string, error) {
+	if root != "/" {
+		return filepath.Join(root, "bin/busybox"), nil
+	}
 	path, err := tool("busybox")
 	if err != nil {
 		return "", err
@@ -124,7 +127,11 @@ func findBusybox() (string, error) {
 }
 
 // readModule returns a module's content, decompressed: the guest's insmod can't.
-func readModule(ctx context.Context, file, busybox string) ([]byte, error) {
+func readModule(ctx context.Context, file string) ([]byte, error) {
+	busybox, err := tool("busybox")
+	if err != nil {
+		return nil, err
+	}
 	var unpack []string
 	switch filepath.Ext(file) {
 	case ".gz":

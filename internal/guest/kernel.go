@@ -16,6 +16,33 @@ type kernel struct {
 	folder  string
 	release string // what uname -r says in the guest
 	image   string // the path of its vmlinuz
+	machine *machineType
+}
+
+// machineType is what runs the kernels of an architecture.
+type machineType struct {
+	qemu    string   // the program
+	args    []string // to have such a machine
+	console string   // its first serial port, by the kernel's name
+	ports   string   // the device that is a port more; "" if any -serial is one
+}
+
+// machines are those there are, by Debian's names of the architectures, which kernels' releases
+// end with.
+var machines = map[string]*machineType{
+	"amd64": {qemu: "qemu-system-x86_64", console: "ttyS0"},
+	"arm64": {qemu: "qemu-system-aarch64", args: []string{"-machine", "virt"}, console: "ttyAMA0", ports: "pci-serial"},
+}
+
+// machineFor returns what runs a kernel of that release: one that names no architecture is the
+// host's.
+func machineFor(release string) *machineType {
+	for _, word := range strings.Split(release, "-") {
+		if m := machines[word]; m != nil {
+			return m
+		}
+	}
+	return machines["amd64"]
 }
 
 // Release returns what uname -r says in a guest with the kernel in a folder.
@@ -48,7 +75,7 @@ func findKernel(folder string) (kernel, error) {
 		} {
 			image := filepath.Join(folder, place)
 			if info, err := os.Stat(image); err == nil && info.Mode().IsRegular() {
-				return kernel{folder: folder, release: release, image: image}, nil
+				return kernel{folder, release, image, machineFor(release)}, nil
 			}
 		}
 		return kernel{}, fmt.Errorf("%s holds the modules of %s, but no vmlinuz", folder, release)

@@ -2,8 +2,9 @@
 # Fetches one of Debian's stock kernels and unpacks it, without root, into a
 # folder that guestrun boots:
 #
-#	kernel.sh VERSION FOLDER        e.g. kernel.sh 6.1 .cache/kernels/6.1
+#	kernel.sh VERSION FOLDER [ARCHITECTURE]     e.g. kernel.sh 6.1 .cache/kernels/6.1
 #
+# The architecture is Debian's name of one, the machine's own if there is none.
 # It takes the newest linux-image package of that version from the machine's own
 # apt lists. Where they have none, it reads the suite that carries the version
 # from the same mirror, with an apt configuration of its own in a scratch folder;
@@ -16,7 +17,7 @@ die() {
 	exit 1
 }
 
-[ $# -eq 2 ] || { echo "usage: kernel.sh VERSION FOLDER" >&2; exit 2; }
+[ $# -eq 2 ] || [ $# -eq 3 ] || { echo "usage: kernel.sh VERSION FOLDER [ARCHITECTURE]" >&2; exit 2; }
 version=$1
 folder=${2%/}
 case $version in
@@ -39,7 +40,8 @@ for tool in apt-cache apt-get dpkg-deb depmod; do
 	PATH=$PATH:/usr/sbin:/sbin
 	command -v "$tool" >/dev/null || die "$tool is missing (Debian packages apt, dpkg, kmod)"
 done
-arch=$(dpkg --print-architecture)
+own=$(dpkg --print-architecture)
+arch=${3:-$own}
 case $arch in
 amd64 | arm64) ;;
 *) die "no guest kernels for $arch" ;;
@@ -57,7 +59,8 @@ newest() {
 		grep -vE -e '-(cloud|rt|unsigned|dbg)(-|$)' | sort -V | tail -n 1
 }
 
-package=$(newest) || true
+package=
+[ "$arch" != "$own" ] || package=$(newest) || true
 if [ -z "$package" ]; then
 	kernel_lists
 	package=$(newest) || true

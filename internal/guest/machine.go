@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -62,7 +63,7 @@ func (m machine) args() []string {
 		accel, cpu = "kvm", "host"
 	}
 	// panic=-1 restarts at once, and -no-reboot makes an end of that.
-	boot := "console=ttyS0 panic=-1 oops=panic"
+	boot := "console=" + m.kernel.machine.console + " panic=-1 oops=panic"
 	if m.config.Console == nil {
 		boot += " loglevel=5"
 	}
@@ -82,14 +83,17 @@ func (m machine) args() []string {
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
 		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(smp), "-m", strconv.Itoa(m.config.MemoryMB),
 		"-kernel", m.kernel.image, "-initrd", "/dev/fd/6", "-append", boot,
-		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+		"-virtfs", "local,path=" + m.config.Root + ",mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 	}
 	for port := range 3 {
-		args = append(args,
-			"-chardev", fmt.Sprintf("file,id=port%d,path=/dev/fd/%d", port, 3+port),
-			"-serial", fmt.Sprintf("chardev:port%d", port))
+		args = append(args, "-chardev", fmt.Sprintf("file,id=port%d,path=/dev/fd/%d", port, 3+port))
+		if device := m.kernel.machine.ports; port > 0 && device != "" {
+			args = append(args, "-device", fmt.Sprintf("%s,chardev=port%d", device, port))
+		} else {
+			args = append(args, "-serial", fmt.Sprintf("chardev:port%d", port))
+		}
 	}
-	return append(args, clock...)
+	return slices.Concat(args, m.kernel.machine.args, clock)
 }
 
 // run boots the machine and waits for its end.

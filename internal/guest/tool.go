@@ -10,11 +10,12 @@ import (
 
 // debianPackage names the package of each program that guests need.
 var debianPackage = map[string]string{
-	"qemu-system-x86_64": "qemu-system-x86",
-	"busybox":            "busybox-static",
-	"cpio":               "cpio",
-	"modprobe":           "kmod",
-	"zstd":               "zstd",
+	"qemu-system-x86_64":  "qemu-system-x86",
+	"qemu-system-aarch64": "qemu-system-arm",
+	"busybox":             "busybox-static",
+	"cpio":                "cpio",
+	"modprobe":            "kmod",
+	"zstd":                "zstd",
 }
 
 // tool returns the path of a program, also when it is for administrators and they

@@ -65,11 +65,17 @@ static void *map(void *at, size_t size, int protection, int flags, int fd, off_t
 	return p;
 }
 
+#ifdef __x86_64__
+#define LOW MAP_32BIT
+#else
+#define LOW 0 // no 64-bit program makes 32-bit calls
+#endif
+
 // in_dir returns DIR/NAME in memory below 4 GB, where 32-bit calls reach it.
 static char *in_dir(const char *dir, const char *name)
 {
 	char *p = map(NULL, 2 * page, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+		      MAP_PRIVATE | MAP_ANONYMOUS | LOW, -1, 0);
 
 	snprintf(p, 2 * page, "%s/%s", dir, name);
 	return p;

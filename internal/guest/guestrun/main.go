@@ -43,6 +43,8 @@ func run(ctx context.Context, args []string) (int, error) {
 	flags.StringVar(&c.Kernel, "kernel", "", "the `folder` of a kernel that kernel.sh unpacked")
 	flags.DurationVar(&c.Timeout, "timeout", guest.DefaultTimeout, "end the guest after this `time`")
 	flags.IntVar(&c.MemoryMB, "memory", guest.DefaultMemoryMB, "the guest's memory in `MB`")
+	flags.StringVar(&c.Root, "root", "", "the `folder` that is the guest's file system, / if empty")
+	flags.StringVar(&c.Dir, "dir", "", "the `folder` to run the command in, the current one if empty")
 	flags.StringVar(&c.Boot, "boot", "", "more `words` for the kernel's command line, such as preempt=full")
 	verbose := flags.Bool("v", false, "show the guest's console on stderr")
 	flags.Usage = func() {
@@ -70,8 +72,10 @@ func run(ctx context.Context, args []string) (int, error) {
 		return failed, err
 	}
 	c.Env = append(passedOn(os.Environ()), "OPENSNOOP_GUEST="+release)
-	if c.Dir, err = os.Getwd(); err != nil {
-		return failed, err
+	if c.Dir == "" {
+		if c.Dir, err = os.Getwd(); err != nil {
+			return failed, err
+		}
 	}
 	status, err := guest.Run(ctx, c)
 	if err != nil {
