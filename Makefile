@@ -45,7 +45,7 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check callers test test-unit test-host test-guests test-arm64 test-distros fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
 
 build: $(BIN)/opensnoop ## build bin/opensnoop (the default)
 
@@ -105,7 +105,7 @@ check: build ## vet, and the unit tests that need no root
 test: deps-test ## every test, here and in guests; some 35 minutes
 	@rm -rf bin/tests
 	@status=0; \
-	for goal in test-unit test-host test-guests; do \
+	for goal in test-unit test-host test-guests test-modes; do \
 		$(MAKE) --no-print-directory $$goal || status=1; \
 	done; \
 	internal/e2e/record.sh summary; exit $$status
@@ -135,6 +135,16 @@ test-core-%:
 	@echo "the core of the end-to-end suite in a guest with Linux $*:"
 	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 30m -run '$(CORE)' \
 		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 25m" ./internal/e2e
+
+# Other modes of some kernels than their own, and machines of other sizes.
+test-modes: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## some of the suite in guests of other modes and sizes
+	@$(RECORD) modes internal/e2e/modes.sh $(CACHE)
+
+# Machines that take their time under emulation, and kernels for other uses.
+KERNELS_WIDE := 6.12-cloud 6.12-rt
+test-wide: deps-test bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## the same with 64 CPUs, and with the cloud and rt kernels
+	@set -e; for kernel in $(KERNELS_WIDE); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+	@internal/e2e/modes.sh $(CACHE) wide
 
 # What the callers of the tests are built from.
 callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/tree

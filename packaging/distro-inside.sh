@@ -1,6 +1,9 @@
 #!/bin/sh
-# What distro.sh runs in the other system, in a clone of the repository.
+# What distro.sh runs in the other system, in a clone of the repository:
+#
+#	distro-inside.sh SUITE
 set -u
+suite=$1
 export OPENSNOOP_E2E=require
 status=0
 report=
@@ -18,11 +21,6 @@ did() {
 	fi
 }
 
-# rows COMMAND…: it ends with 0 once there are rows.
-rows() {
-	rows=$("$@" | tail -n +2 | wc -l) && [ "$rows" -gt 0 ]
-}
-
 [ ! -x /go/bin/go ] || export GO=/go/bin/go
 # The address of the archive is that of an older day.
 apt-get -qq update || status=1
@@ -30,7 +28,8 @@ apt-get -qq update || status=1
 # Something that opens files.
 (while :; do cat /dev/null; sleep 0.2; done) &
 opens=$!
-did "make run" rows make run ARGS="-c 3"
+# shellcheck disable=SC2016 # the inner shell's own variables
+did "make run" sh -c 'rows=$(make run ARGS="-c 3" | tail -n +2 | wc -l) && [ "$rows" -gt 0 ]'
 did "make deb" make deb
 did "package" sh -c 'apt-get install -y -qq ./bin/opensnoop_*.deb &&
 	opensnoop --version && opensnoop -c 1 && opensnoop doctor --live &&

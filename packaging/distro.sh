@@ -55,6 +55,7 @@ buster | bullseye) go=$(command -v go) || die "Go is missing" ;;
 esac
 
 # The suite of the tests sees user namespaces, which a chroot would forbid.
+# shellcheck disable=SC2016 # the inner shell's own variables
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
 	"GOPROXY=$(go env GOPROXY)" root="$root" suite="$suite" \
 	modules="$(go env GOMODCACHE)" goroot="${go:+$(go env GOROOT)}" \
@@ -74,5 +75,5 @@ env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 		pivot_root . old
 		cd /opensnoop
 		umount -l /old
-		exec sh packaging/distro-inside.sh
+		exec sh packaging/distro-inside.sh "$suite"
 	'

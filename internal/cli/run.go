@@ -267,7 +267,8 @@ func (r *run) tell(session *trace.Session) {
 		for _, what := range session.Unseen() {
 			m.printf("not shown: %s", what)
 		}
-		m.printf("using buffers of %d pages per CPU", session.BufferPages())
+		pages, bytes := session.Buffers()
+		m.printf("using buffers of %d pages per CPU, of %.3g MB in all", pages, float64(bytes)/(1<<20))
 	case len(passed) > 0 && session.Slows():
 		m.printf("using the %s; not used: %s", session.Hook(), passed[len(passed)-1])
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -59,8 +60,12 @@ func TestFallbackIsToldInOneLine(t *testing.T) {
 	}
 }
 
-// Each probe sees the same, on kernels that have both.
+// Each probe sees the same, on kernels that have both; OPENSNOOP_PROBE names another.
 func forEachProbe(t *testing.T, test func(t *testing.T, flag string)) {
+	if probe := os.Getenv("OPENSNOOP_PROBE"); probe != "" {
+		t.Run(probe, func(t *testing.T) { test(t, "--probe="+probe) })
+		return
+	}
 	t.Run("auto", func(t *testing.T) { test(t, "--probe=auto") })
 	if kprobes() {
 		t.Run("tracepoint", func(t *testing.T) { test(t, "--probe=tracepoint") })

@@ -35,8 +35,9 @@ const (
 	// kernel, takes close to 1 GB.
 	DefaultMemoryMB = 2048
 
-	// cpus is how many CPUs the guest has: one to take off line, and one beyond it.
-	cpus = 3
+	// DefaultCPUs is how many CPUs the guest has where its Config says nothing: one to take
+	// off line, and one beyond it.
+	DefaultCPUs = 3
 
 	// kvmTrial is how long a guest may take to come up under KVM. Some hosts offer
 	// /dev/kvm with nothing behind it, and QEMU then hangs.
@@ -76,6 +77,9 @@ type Config struct {
 	// MemoryMB is the guest's memory. Zero means DefaultMemoryMB.
 	MemoryMB int
 
+	// CPUs is how many the guest has. Zero means DefaultCPUs.
+	CPUs int
+
 	// Instructions has the guest's clock count instructions: each is a ns, and while the
 	// guest waits, also for the host, the clock goes to when it goes on. It has one CPU.
 	Instructions bool
@@ -97,6 +101,9 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 	}
 	if c.Root == "" {
 		c.Root = "/"
+	}
+	if c.CPUs == 0 {
+		c.CPUs = DefaultCPUs
 	}
 	if c.MemoryMB == 0 {
 		c.MemoryMB = DefaultMemoryMB

@@ -20,13 +20,26 @@ die() {
 [ $# -eq 2 ] || [ $# -eq 3 ] || { echo "usage: kernel.sh VERSION FOLDER [ARCHITECTURE]" >&2; exit 2; }
 version=$1
 folder=${2%/}
+# Of the flavours that Debian builds, only one that is asked for: 6.12-rt.
+flavour=
+others='-(cloud|rt|unsigned|dbg)(-|$)'
+case $version in
+*-cloud | *-rt)
+	flavour=${version##*-}-
+	others='-(unsigned|dbg)(-|$)'
+	version=${version%-*}
+	;;
+esac
 case $version in
 '' | *[!0-9.]* | .* | *. | *..*) die "bad version \"$version\": expected one like 6.1" ;;
 esac
 
+own=$(dpkg --print-architecture)
+arch=${3:-$own}
+
 # unpacked: is FOLDER this version's, unpacked before?
 unpacked() {
-	for release in "$folder/lib/modules/$version"[.+~-]*; do
+	for release in "$folder/lib/modules/$version"[.+~-]*"$flavour$arch"; do
 		[ -d "$release" ] && return 0
 	done
 	return 1
@@ -40,8 +53,6 @@ for tool in apt-cache apt-get dpkg-deb depmod; do
 	PATH=$PATH:/usr/sbin:/sbin
 	command -v "$tool" >/dev/null || die "$tool is missing (Debian packages apt, dpkg, kmod)"
 done
-own=$(dpkg --print-architecture)
-arch=${3:-$own}
 case $arch in
 amd64 | arm64) ;;
 *) die "no guest kernels for $arch" ;;
@@ -55,8 +66,8 @@ part=$folder.part
 # must follow the version: 6.1 is not 6.12, and 6.12-amd64 is a meta-package.
 newest() {
 	apt-cache search --names-only '^linux-image-' | cut -d' ' -f1 |
-		grep -E "^linux-image-$(echo "$version" | sed 's/\./\\./g')[.+~][^ ]*-$arch\$" |
-		grep -vE -e '-(cloud|rt|unsigned|dbg)(-|$)' | sort -V | tail -n 1
+		grep -E "^linux-image-$(echo "$version" | sed 's/\./\\./g')[.+~][^ ]*-$flavour$arch\$" |
+		grep -vE -e "$others" | sort -V | tail -n 1
 }
 
 package=

@@ -70,7 +70,7 @@ func (m machine) args() []string {
 	if m.config.Boot != "" {
 		boot += " " + m.config.Boot
 	}
-	smp := cpus
+	smp := m.config.CPUs
 	var clock []string
 	if m.config.Instructions {
 		// Strings are moved by single instructions, and the kernel is where it is each time.

@@ -209,8 +209,10 @@ func (s *Session) Keep() error { return s.compiler.Keep(s.compiled) }
 // was when the last events were handed out. It is the zero time before.
 func (s *Session) Boot() time.Time { return s.clock.boot }
 
-// BufferPages is the size of each CPU's buffer in pages.
-func (s *Session) BufferPages() int { return s.pages }
+// Buffers are the size of each CPU's buffer in pages, and that of all in bytes.
+func (s *Session) Buffers() (pages, bytes int) {
+	return s.pages, s.pages * os.Getpagesize() * len(s.reader.CPUs())
+}
 
 // open opens a session with a probe.
 func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Options) (_ *Session, err error) {

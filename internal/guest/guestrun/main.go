@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	flags.IntVar(&c.MemoryMB, "memory", guest.DefaultMemoryMB, "the guest's memory in `MB`")
 	flags.StringVar(&c.Root, "root", "", "the `folder` that is the guest's file system, / if empty")
 	flags.StringVar(&c.Dir, "dir", "", "the `folder` to run the command in, the current one if empty")
+	flags.IntVar(&c.CPUs, "cpus", guest.DefaultCPUs, "how many CPUs the guest has")
 	flags.StringVar(&c.Boot, "boot", "", "more `words` for the kernel's command line, such as preempt=full")
 	verbose := flags.Bool("v", false, "show the guest's console on stderr")
 	flags.Usage = func() {
