@@ -190,9 +190,12 @@ comma := ,
 empty :=
 bench-kprobe: ## count the instructions that tracing costs through kprobes, and compare them with those recorded
 	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
-	@set -e; for kernel in $(KERNELS_KPROBE); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+	@set -e; for kernel in $(KERNELS_KPROBE); do \
+		internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; \
+		internal/guest/headers.sh $(CACHE)/$$kernel $(HEADERS)/$$kernel >&2 || echo "no headers for $$kernel: bcc is not measured" >&2; \
+	done
 	@bin/bench -instructions -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_KPROBE))) \
-		-record testdata/instructions.json $(ARGS)
+		-headers $(HEADERS) -record testdata/instructions.json $(ARGS)
 
 lint: deps-lint ## the static checks of Go, shell and C
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }

@@ -12,6 +12,28 @@ import (
 
 // Programs that do nothing, as the floor of what any program on a hook costs.
 
+// attachEmptyTrampoline hooks the kernel's open by fentry or fexit.
+func attachEmptyTrampoline(kind ebpf.AttachType) func() (io.Closer, error) {
+	return func() (io.Closer, error) {
+		program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+			Name:         "empty",
+			Type:         ebpf.Tracing,
+			AttachType:   kind,
+			AttachTo:     "do_sys_openat2",
+			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+			License:      "GPL",
+		})
+		if err != nil {
+			return nil, fmt.Errorf("loading an empty program: %w", err)
+		}
+		l, err := link.AttachTracing(link.TracingOptions{Program: program})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("attaching an empty program: %w", err), program.Close())
+		}
+		return closers{program, l}, nil
+	}
+}
+
 // closers are closed together.
 type closers []io.Closer
 

@@ -45,6 +45,7 @@ type counted struct {
 	Ours bool    `json:"ours"`
 	Open float64 `json:"open"` // in an open and a close
 	Call float64 `json:"call"` // in a call that is no open
+	Fork float64 `json:"fork"` // in a fork, by the parent
 	Why  string  `json:"why,omitempty"`
 }
 
@@ -79,21 +80,27 @@ func setups(opensnoop, deep string, probe int) []setup {
 	relative := with("path, a relative name 7 deep", "--columns", "pid,path,file")
 	relative.folder, relative.file = deep, deepName
 	pid := strconv.Itoa(probe)
-	all := []setup{
-		with("default"),
-		with("fd,err", "--columns", "pid,fd,err,file"),
+	var all []setup
+	for _, probe := range []string{"kprobe", "fentry", "tracepoint"} {
+		by := func(name string, args ...string) setup {
+			return with(probe+": "+name, append([]string{"--probe", probe}, args...)...)
+		}
+		all = append(all,
+			by("default"),
+			by("fd,err", "--columns", "pid,fd,err,file"),
+			by("-p of another", "-p", pid),
+			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"))
+	}
+	all = append(all,
 		with("path, an absolute name", "--columns", "pid,path,file"),
 		relative,
-		with("-p of another", "-p", pid),
-		with("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"),
-		with("following another", "-p", pid, "--follow"),
-		with("--probe tracepoint", "--probe", "tracepoint"),
-		with("--probe tracepoint, fd,err", "--probe", "tracepoint", "--columns", "pid,fd,err,file"),
-	}
+		with("following another", "-p", pid, "--follow"))
 	for _, t := range []tool{
-		libbpfTools, bpftrace,
+		libbpfTools, bpftrace, bccTools,
 		{name: "an empty kprobe", attach: emptyKprobe},
 		{name: "an empty kprobe and kretprobe", attach: attachEmptyKprobes},
+		{name: "an empty fentry", attach: attachEmptyTrampoline(ebpf.AttachTraceFEntry)},
+		{name: "an empty fexit", attach: attachEmptyTrampoline(ebpf.AttachTraceFExit)},
 		{name: "empty raw tracepoints", attach: attachEmptySyscalls},
 	} {
 		all = append(all, setup{tool: t, file: floodName})
@@ -113,7 +120,7 @@ func countInGuests(ctx context.Context, o options) error {
 		var out bytes.Buffer
 		status, err := guest.Run(ctx, guest.Config{
 			Kernel:       kernel,
-			Command:      []string{self, "-in-guest", "-instructions"},
+			Command:      []string{self, "-in-guest", "-instructions", "-headers", filepath.Join(o.headers, filepath.Base(kernel))},
 			Env:          []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TMPDIR=/dev/shm"},
 			Stdout:       io.MultiWriter(&out, os.Stderr),
 			Timeout:      guestLimit,
@@ -143,11 +150,11 @@ func writeInstructions(w io.Writer, reports []instructionReport) error {
 	var b bytes.Buffer
 	b.WriteString("| instructions above the bare ones |")
 	for _, r := range reports {
-		fmt.Fprintf(&b, " open, %s | ÷ libbpf-tools' | getppid |", r.Kernel)
+		fmt.Fprintf(&b, " open, %s | ÷ libbpf-tools' | getppid | fork |", r.Kernel)
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|---:|---:|", len(reports)) + "\n| (bare) |")
+	b.WriteString("\n|---|" + strings.Repeat("---:|---:|---:|---:|", len(reports)) + "\n| (bare) |")
 	for _, r := range reports {
-		fmt.Fprintf(&b, " %.0f | | %.0f |", r.Bare.Open, r.Bare.Call)
+		fmt.Fprintf(&b, " %.0f | | %.0f | %.0f |", r.Bare.Open, r.Bare.Call, r.Bare.Fork)
 	}
 	b.WriteString("\n")
 	for i := range reports[0].Setups {
@@ -155,10 +162,10 @@ func writeInstructions(w io.Writer, reports []instructionReport) error {
 		for _, r := range reports {
 			s := r.Setups[i]
 			if s.Why != "" {
-				b.WriteString(" – | – | – |")
+				b.WriteString(" – | – | – | – |")
 				continue
 			}
-			fmt.Fprintf(&b, " %.0f | %s | %.0f |", s.Open, r.ratio(s), s.Call)
+			fmt.Fprintf(&b, " %.0f | %s | %.0f | %.0f |", s.Open, r.ratio(s), s.Call, s.Fork)
 		}
 		b.WriteString("\n")
 	}
@@ -263,10 +270,14 @@ func countHere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Bare = counted{Name: "bare", Open: bareOpen, Call: bareCall}
+	bareFork, err := countBursts(c.flood[0], "forks", "")
+	if err != nil {
+		return err
+	}
+	r.Bare = counted{Name: "bare", Open: bareOpen, Call: bareCall, Fork: bareFork}
 	for _, s := range setups(opensnoop, deep, c.probe.pid()) {
 		fmt.Fprintf(os.Stderr, "bench: Linux %s: %s\n", r.Kernel, s.name)
-		n, err := b.count(&s, c.probe, bareCall)
+		n, err := b.count(&s, c.probe, r.Bare)
 		n.Name, n.Ours = s.name, s.ours
 		if err != nil {
 			n.Why = err.Error()
@@ -276,8 +287,8 @@ func countHere(ctx context.Context) error {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// count counts what a set-up adds to an open of its file and to a call.
-func (b *bench) count(s *setup, probe *load, bareCall float64) (n counted, err error) {
+// count counts what a set-up adds to an open of its file, to a call and to a fork.
+func (b *bench) count(s *setup, probe *load, without counted) (n counted, err error) {
 	l, err := startLoad(b.ctx, b.loadPath)
 	if err != nil {
 		return n, err
@@ -303,8 +314,12 @@ func (b *bench) count(s *setup, probe *load, bareCall float64) (n counted, err e
 	if n.Call, err = countBursts(l, "calls", ""); err != nil {
 		return n, err
 	}
+	if n.Fork, err = countBursts(l, "forks", ""); err != nil {
+		return n, err
+	}
 	n.Open -= bare
-	n.Call -= bareCall
+	n.Call -= without.Call
+	n.Fork -= without.Fork
 	return n, r.stop()
 }
 

@@ -76,6 +76,10 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if o.instructions {
+		// Without headers bcc's own tells so.
+		if err := linkHeaders(o.headers); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return countHere(ctx)
 	}
 	if o.inGuest {

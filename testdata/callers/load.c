@@ -9,6 +9,7 @@
 //	call MILLISECONDS         calls getppid(2) for that long
 //	opens COUNT FILE          the same so often; NANOSECONDS are the thread's CPU time
 //	calls COUNT               the same
+//	forks COUNT               makes so many processes, which end at once
 //	chdir FOLDER              goes there
 //	once FILE                 opens FILE a single time
 //
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,6 +82,20 @@ int main(void)
 			for (long long i = 0; i < count; i++)
 				syscall(SYS_getppid);
 			end = by(CLOCK_THREAD_CPUTIME_ID);
+		} else if (sscanf(line, "forks %lld", &count) == 1) {
+			// Of the parent alone; the children end meanwhile.
+			long long took = 0;
+
+			for (long long i = 0; i < count; i++) {
+				start = by(CLOCK_THREAD_CPUTIME_ID);
+				pid_t child = fork();
+				if (!child)
+					_exit(0);
+				took += by(CLOCK_THREAD_CPUTIME_ID) - start;
+				waitpid(child, NULL, 0);
+			}
+			start = 0;
+			end = took;
 		} else if (sscanf(line, "chdir %4095s", name) == 1) {
 			if (chdir(name)) {
 				perror(name);
