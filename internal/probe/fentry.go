@@ -33,7 +33,10 @@ var fentry = Probe{
 		return kernel.Trampolines(root)
 	},
 	// Where it is not known whether the kernel can be preempted, it is taken for one that can.
-	Doubtful: func() error {
+	Doubtful: func(results bool) error {
+		if results {
+			return errors.New("with results it does not show calls that have not ended when tracing ends")
+		}
 		mode, err := kernel.CurrentPreemption()
 		if err != nil {
 			return fmt.Errorf("how this kernel is preempted is not known: %w", err)

@@ -30,9 +30,9 @@ type Probe struct {
 	// Slows is whether it slows all system calls, opens or not.
 	Slows bool
 
-	// Doubtful returns why this probe is not taken where the user left the choice to us; nil
-	// if it is. It may be nil itself.
-	Doubtful func() error
+	// Doubtful returns why this probe is not taken where the user left the choice to us, with
+	// results or without; nil if it is. It may be nil itself.
+	Doubtful func(results bool) error
 
 	// Lacks returns why a probe cannot record these fields, or programs that are executed. It
 	// may be nil.
@@ -81,12 +81,12 @@ func Choose(name string) []*Probe {
 
 // Preferred returns nil if the probe is taken where the user left the choice to us, as far as can
 // be told before that, else the reason. root is the root of the file system.
-func (p *Probe) Preferred(root fs.FS) error {
+func (p *Probe) Preferred(root fs.FS, results bool) error {
 	if err := p.Available(root); err != nil {
 		return err
 	}
 	if p.Doubtful != nil {
-		return p.Doubtful()
+		return p.Doubtful(results)
 	}
 	return nil
 }

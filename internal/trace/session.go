@@ -289,7 +289,7 @@ func usable(p *probe.Probe, opts *Options) error {
 	if opts.Probe == p.Name {
 		return p.Available(os.DirFS("/"))
 	}
-	return p.Preferred(os.DirFS("/"))
+	return p.Preferred(os.DirFS("/"), opts.fields().Has(event.Result))
 }
 
 // NewCompiler returns a compiler for the running kernel.
