@@ -126,10 +126,13 @@ test-host: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree deb ## the en
 test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun deb ## the same in guests with $(KERNELS), and its core with $(KERNELS_CORE)
 	@$(MAKE) --no-print-directory -j$$(nproc) -Otarget -k $(addprefix test-guest-,$(KERNELS)) $(addprefix test-core-,$(KERNELS_CORE))
 
+# Where the kernel is not preempted, fentry is the choice; here it is kprobes.
+BOOT_6.12 := -boot preempt=full
+
 test-guest-%:
 	@echo "end-to-end suite in a guest with Linux $*:"
 	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 60m \
-		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 55m" ./internal/e2e
+		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 55m $(BOOT_$*)" ./internal/e2e
 
 test-core-%:
 	@echo "the core of the end-to-end suite in a guest with Linux $*:"
