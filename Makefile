@@ -45,7 +45,7 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros soak fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
 
 build: $(BIN)/opensnoop ## build bin/opensnoop (the default)
 
@@ -172,6 +172,11 @@ test-distros: ## the README's commands, the unit tests and the suite with the li
 		$(SUDO) packaging/distro.sh $$suite .cache/distros >bin/distros/$$suite.log 2>&1 || status=1; \
 	done; \
 	for suite in $(DISTROS); do tail -n 1 bin/distros/$$suite.log; done; exit $$status
+
+# Everything at once for a while.
+SOAKTIME ?= 10m
+soak: bin/opensnoop bin/opener ## flood, block and fool opensnoop for $(SOAKTIME): nothing missed, nothing grows
+	$(SUDO) env "PATH=$$PATH" OPENSNOOP_SOAK=$(SOAKTIME) $(GO) test -count=1 -v -timeout 3h -run TestSoak ./internal/e2e
 
 # Each fuzz target for a while.
 FUZZTIME ?= 30s

@@ -14,10 +14,14 @@ func TestModesWithoutTypes(t *testing.T) {
 	hidden := func(args ...string) *exec.Cmd {
 		return exec.Command("unshare", append([]string{"-m", "sh", "-c", `mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"`, opensnoop}, args...)...)
 	}
-	for _, columns := range []string{"comm,pid,file", "comm,pid,fd,err,flags,file"} {
-		tr := startCommand(t, hidden("--columns", columns))
-		wantFiles(t, tr.rowsOf(open(t, "names", "/without-types")), "/without-types")
-		tr.stop(interrupt)
+	tr := startCommand(t, hidden())
+	wantFiles(t, tr.rowsOf(open(t, "names", "/without-types")), "/without-types")
+	tr.stop(interrupt)
+	json := launch(t, hidden("-v", "-o", "json", "--columns", "pid,fd,err,flags,file"))
+	json.ready()
+	pid := open(t, "names", "/without-types")
+	if rows := objects(t, json.rest(), pid); len(rows) != 2 || rows[0].File == nil || *rows[0].File != "/without-types" {
+		t.Errorf("rows %+v", rows)
 	}
 	wantError(t, runToEnd(t, hidden("-F", "-d", "0.1")), 1, "CONFIG_DEBUG_INFO_BTF")
 	wantError(t, runToEnd(t, hidden("--probe", "fentry", "-d", "0.1")), 1, "fentry: ")
