@@ -104,8 +104,8 @@ var offsets = []string{
 
 var everything = append([]string{
 	"-DFIELDS=63", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837", "-DEUIDS=case 0:",
-	"-DPIDS=case 1: case 2:", "-DTIDS=case 1:", "-DUIDS=case 0:", `-DCOMMS=HAS(comm, "a", 1)`,
-	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DRESULT_WANTED=result < 0", "-DPIDS_EXCLUDED=case 7:", "-DUIDS_EXCLUDED=case 7:", `-DCOMMS_EXCLUDED=HAS(comm, "b", 1)`,
+	"-DPIDS=case 1: case 2:", "-DTIDS=case 1:", "-DUIDS=case 0:", `-DCOMMS=HAS(comm, 0x61, 0, 1)`,
+	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DRESULT_WANTED=result < 0", "-DPIDS_EXCLUDED=case 7:", "-DUIDS_EXCLUDED=case 7:", `-DCOMMS_EXCLUDED=HAS(comm, 0x62, 0, 1)`,
 }, offsets...)
 
 // noControlFlow keeps some libbcc's -fcf-protection=return, which is for x86, from

@@ -24,7 +24,7 @@
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS, TIDS, UIDS, EUIDS
 //	                  "case 1: case 2:", so that many cost a binary search
-//	COMMS             "HAS(comm, "a", 1) || …", for the thread's or the process's
+//	COMMS             "HAS(comm, 0x61, 0, 1) || …", for the thread's or the process's
 //	PIDS_EXCLUDED, UIDS_EXCLUDED, COMMS_EXCLUDED
 //	                  the same for what not to show
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the

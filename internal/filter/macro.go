@@ -92,7 +92,15 @@ func hasComms(parts []string) string {
 	}
 	var terms []string
 	for _, part := range parts {
-		terms = append(terms, fmt.Sprintf("HAS(comm, %s, %d)", literal(part), len(part)))
+		var words [2]uint64
+		if len(part) >= 8*len(words) { // TASK_COMM_LEN, which is the size of a comm with its NUL
+			terms = append(terms, "false")
+			continue
+		}
+		for i, b := range []byte(part) {
+			words[i/8] |= uint64(b) << (i % 8 * 8)
+		}
+		terms = append(terms, fmt.Sprintf("HAS(comm, %#x, %#x, %d)", words[0], words[1], len(part)))
 	}
 	return strings.Join(terms, " || ")
 }

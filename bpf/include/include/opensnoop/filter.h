@@ -10,10 +10,12 @@
 #include <opensnoop/record.h>
 #include <opensnoop/task.h>
 
-// What NAMES, COMMS and the like are made of. prefix and part are literals of size
-// bytes, less the NUL.
+// What NAMES and the like are made of. prefix is a literal of size bytes, less the NUL.
 #define STARTS(text, prefix, size) starts(text, prefix, size)
-#define HAS(text, part, size) has(text, part, size)
+
+// What COMMS are made of. The part's size bytes are those of the numbers, the first 8 those of
+// low, the lowest first: of a literal, LLVM 11 makes data that libbcc 0.18 cannot load.
+#define HAS(comm, low, high, size) has(comm, low, high, size)
 
 #ifdef TASK_GROUP_LEADER
 #define COMMS_SIZE (2 * TASK_COMM_LEN)
@@ -48,11 +50,20 @@ static __always_inline bool may_start(const char *text, const char *prefix, int 
 	return true;
 }
 
-static __always_inline bool has(const char *comm, const char *part, int size)
+static __always_inline bool begins(const char *comm, u64 low, u64 high, int size)
+{
+#pragma unroll
+	for (int i = 0; i < size; i++)
+		if (comm[i] != (char)((i < 8 ? low : high) >> i % 8 * 8))
+			return false;
+	return true;
+}
+
+static __always_inline bool has(const char *comm, u64 low, u64 high, int size)
 {
 #pragma unroll
 	for (int i = 0; i + size < COMMS_SIZE; i++)
-		if (starts(comm + i, part, size))
+		if (begins(comm + i, low, high, size))
 			return true;
 	return false;
 }
