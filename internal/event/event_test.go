@@ -152,7 +152,7 @@ func FuzzDecode(f *testing.F) {
 		if e.Decode(record[:len(record):len(record)]) != nil {
 			return
 		}
-		if len(e.Comm) >= CommSize {
+		if len(e.Comm) >= CommSize || len(e.Process) >= CommSize || len(e.PComm) >= CommSize {
 			return // no NUL: the kernel always ends it with one
 		}
 		if len(e.Name) > NameMax {

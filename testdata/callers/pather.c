@@ -37,6 +37,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef SYS_openat2 // of older systems' headers
+#define SYS_openat2 437
+#endif
+
 #define COMM "the-case"
 #define END "/end-of-opener"
 
