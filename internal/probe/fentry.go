@@ -77,10 +77,11 @@ var fentry = Probe{
 	},
 }
 
-// sigreturns see the ends of calls that a signal has interrupted.
+// sigreturns see the ends of calls that a signal has interrupted. On x86-64 the names of system
+// calls without arguments are others of functions that have no type by these.
 var sigreturns = func() (hooks []Hook) {
 	for _, at := range map[string][]string{
-		"amd64": {"__x64_sys_rt_sigreturn", "__ia32_compat_sys_sigreturn", "__ia32_compat_sys_rt_sigreturn", "__x64_compat_sys_x32_rt_sigreturn"},
+		"amd64": {"__do_sys_rt_sigreturn", "__do_compat_sys_sigreturn", "__do_compat_sys_rt_sigreturn", "__do_compat_sys_x32_rt_sigreturn"},
 		"arm64": {"__arm64_sys_rt_sigreturn", "__arm64_compat_sys_sigreturn", "__arm64_compat_sys_rt_sigreturn"},
 	}[runtime.GOARCH] {
 		hooks = append(hooks, Hook{Program: "sigreturn_exit", Kind: Fexit, At: []string{at}, Optional: true, Quiet: true})

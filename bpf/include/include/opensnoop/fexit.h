@@ -199,7 +199,7 @@ static __always_inline int on_handle_exit(FUNCTION *ctx)
 	return 0;
 }
 
-// __x64_sys_rt_sigreturn and its like: after a handler, the end of the call that the signal
+// The system call sigreturn and its like: after a handler, the end of the call that the signal
 // has interrupted, unless that begins again.
 static __always_inline int on_sigreturn_exit(FUNCTION *ctx)
 {
