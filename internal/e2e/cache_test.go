@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -199,8 +200,9 @@ func TestLinkedWithLibcOnly(t *testing.T) {
 	if err != nil {
 		t.Skipf("*** DID NOT RUN: readelf: %v", err)
 	}
+	libc := regexp.MustCompile(`\[lib(c|pthread|dl|resolv)\.so\.\d\]`) // before glibc 2.34 they were four
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "(NEEDED)") && !strings.Contains(line, "[libc.so.6]") {
+		if strings.Contains(line, "(NEEDED)") && !libc.MatchString(line) {
 			t.Errorf("it needs more than libc: %s", line)
 		}
 	}

@@ -188,6 +188,12 @@ func TestRealContainers(t *testing.T) {
 			delete(want, "/box-nspawn")
 			continue
 		}
+		if strings.Contains(r.stderr, "/run/systemd/journal") && cmd.Args[0] == "podman" {
+			t.Log("NOT TESTED: podman of this version needs systemd's journal")
+			delete(want, "/box-one")
+			delete(want, "/box-two")
+			continue
+		}
 		if !strings.Contains(r.stdout+r.stderr, "/box-") {
 			t.Fatalf("%q: status %d, %q, %q", cmd.Args, r.status, r.stdout, r.stderr)
 		}

@@ -64,7 +64,7 @@ func TestDoctor(t *testing.T) {
 	kprobeStatus, kprobeText := got.check(t, "kprobes")
 	_, probe := got.check(t, "probe")
 	if kprobes() {
-		if kprobeStatus != "ok" || !strings.Contains(probe, "kprobe probe will be used") {
+		if kprobeStatus != "ok" || !strings.Contains(probe, bestProbe(t)+" probe will be used") {
 			t.Errorf("kprobes %s, probe %q", kprobeStatus, probe)
 		}
 	} else if kprobeStatus != "warn" || !strings.Contains(kprobeText, "no kprobes") || !strings.Contains(probe, "tracepoint probe will be used") {
