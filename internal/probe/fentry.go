@@ -32,19 +32,11 @@ var fentry = Probe{
 		}
 		return kernel.Trampolines(root)
 	},
-	// Where it is not known whether the kernel can be preempted, it is taken for one that can.
 	Doubtful: func(results bool) error {
 		if results {
 			return errors.New("with results it does not show calls that have not ended when tracing ends")
 		}
-		mode, err := kernel.CurrentPreemption()
-		if err != nil {
-			return fmt.Errorf("how this kernel is preempted is not known: %w", err)
-		}
-		if mode != kernel.PreemptNone && mode != kernel.PreemptVoluntary {
-			return fmt.Errorf("this kernel can be preempted (preempt=%s), and may skip its programs", mode)
-		}
-		return nil
+		return preempted()
 	},
 	Lacks: func(fields event.Fields, execs bool) error {
 		if fields&(event.Path|event.Exe|event.File) != 0 {
@@ -52,6 +44,10 @@ var fentry = Probe{
 		}
 		if execs {
 			return errors.New("it does not see programs that are executed")
+		}
+		// Two programs share the memory of a CPU, one after the other.
+		if err := preempted(); err != nil && fields.Has(event.Result) {
+			return fmt.Errorf("results need one that is not: %w", err)
 		}
 		return nil
 	},
@@ -75,6 +71,19 @@ var fentry = Probe{
 		}
 		return append(hooks, Hook{Program: "open" + end, Kind: kind, At: []string{doSysOpenat2}, Opens: true})
 	},
+}
+
+// preempted returns nil if the kernel is never preempted, else the reason. Where that is not known,
+// it is taken for one that is.
+func preempted() error {
+	mode, err := kernel.CurrentPreemption()
+	if err != nil {
+		return fmt.Errorf("how this kernel is preempted is not known: %w", err)
+	}
+	if mode != kernel.PreemptNone && mode != kernel.PreemptVoluntary {
+		return fmt.Errorf("this kernel can be preempted (preempt=%s), and may skip its programs", mode)
+	}
+	return nil
 }
 
 // sigreturns see the ends of calls that a signal has interrupted. On x86-64 the names of system
