@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cilium/ebpf/asm"
-
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 )
@@ -25,9 +23,9 @@ var fentry = Probe{
 		if err := kernel.Kprobes(root); err != nil {
 			return err
 		}
-		// It has these since 5.5, later on other machines; but the arguments of a system call
-		// are known by that helper only.
-		if !kernel.HasHelper(asm.FnTaskPtRegs) {
+		// It has these since 5.5, later on other machines; but only the helper
+		// bpf_task_pt_regs tells the arguments of a system call there.
+		if version, err := kernel.CurrentVersion(); err != nil || version < kernel.NewVersion(5, 15, 0) {
 			return errors.New("this kernel is older than 5.15")
 		}
 		return kernel.Trampolines(root)
