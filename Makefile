@@ -102,10 +102,10 @@ check: build ## vet, and the unit tests that need no root
 
 # One goal after the other, also with make -j: they share the machine, and the
 # suite watches all of it. One that fails does not keep the others from running.
-test: deps-test ## every test, here and in guests; some 35 minutes
+test: deps-test ## every test, here and in guests; some 40 minutes
 	@rm -rf bin/tests
 	@status=0; \
-	for goal in test-unit test-host test-guests test-modes; do \
+	for goal in test-unit test-host test-guests; do \
 		$(MAKE) --no-print-directory $$goal || status=1; \
 	done; \
 	internal/e2e/record.sh summary; exit $$status
@@ -123,8 +123,8 @@ test-host: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree deb ## the en
 
 # As many guests at a time as there are CPUs: each takes one. What one prints comes in one
 # piece.
-test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun deb ## the same in guests with $(KERNELS), and its core with $(KERNELS_CORE)
-	@$(MAKE) --no-print-directory -j$$(nproc) -Otarget -k $(addprefix test-guest-,$(KERNELS)) $(addprefix test-core-,$(KERNELS_CORE))
+test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun deb ## the same in guests with $(KERNELS), its core with $(KERNELS_CORE), and test-modes
+	@$(MAKE) --no-print-directory -j$$(nproc) -Otarget -k $(addprefix test-guest-,$(KERNELS)) guest-modes $(addprefix test-core-,$(KERNELS_CORE))
 
 # Where the kernel is not preempted, fentry is the choice; here it is kprobes.
 BOOT_6.12 := -boot preempt=full
@@ -142,6 +142,9 @@ test-core-%:
 # Other modes of some kernels than their own, and machines of other sizes.
 test-modes: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## some of the suite in guests of other modes and sizes
 	@$(RECORD) modes internal/e2e/modes.sh $(CACHE)
+
+guest-modes:
+	@MODES_AT_ONCE=1 $(RECORD) modes internal/e2e/modes.sh $(CACHE)
 
 # Machines that take their time under emulation, and kernels for other uses.
 KERNELS_WIDE := 6.12-cloud 6.12-rt

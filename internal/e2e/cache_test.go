@@ -77,6 +77,7 @@ func TestCompiledOnce(t *testing.T) {
 // Whatever stands in the cache's place, opensnoop traces, says so, and puts right what
 // is its own.
 func TestBrokenCache(t *testing.T) {
+	notInGuests(t)
 	emptyCache(t)
 	wantSaid(t, compiled)
 	for _, entry := range entries(t) {
@@ -116,11 +117,9 @@ func TestBrokenCache(t *testing.T) {
 }
 
 func TestManyStartsAtOnce(t *testing.T) {
+	notInGuests(t)
 	emptyCache(t)
-	starts := 20
-	if kprobes() {
-		starts = 8 // so many compilers at once take minutes in such a guest
-	}
+	const starts = 20
 	var wg sync.WaitGroup
 	for range starts {
 		wg.Go(func() {

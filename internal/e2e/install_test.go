@@ -71,6 +71,7 @@ echo all gone
 `
 
 func TestPackage(t *testing.T) {
+	notInGuests(t)
 	cmd := exec.Command("sh", "-c", installScript, "sh", packed(t), t.TempDir(), insideScript)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	r := runToEnd(t, cmd)

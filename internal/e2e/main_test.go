@@ -70,6 +70,14 @@ func cannotTrace() string {
 	return ""
 }
 
+// notInGuests skips a test of what is the same with every kernel, and takes minutes in a guest.
+func notInGuests(t *testing.T) {
+	t.Helper()
+	if os.Getenv("OPENSNOOP_GUEST") != "" {
+		t.Skip("NOT TESTED: no kernel makes a difference to it, and the host's suite has it")
+	}
+}
+
 // kprobes tells whether this kernel has kprobes, and so which probe is right.
 func kprobes() bool {
 	_, err := os.Stat("/sys/bus/event_source/devices/kprobe")

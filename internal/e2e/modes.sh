@@ -18,7 +18,7 @@ few='EveryDoorShows|VerboseNames|Modes|Doctor$'
 floods='EveryDoorShows|FloodsThatPreempt|LossIsCounted'
 
 # mode NAME KERNEL TESTS [FLAG…]: the flags are guestrun's. As many run at a time as there are
-# CPUs.
+# CPUs, or MODES_AT_ONCE.
 status=0
 running=
 mode() {
@@ -37,7 +37,7 @@ mode() {
 	running="$running $name"
 	# shellcheck disable=SC2086 # one word a mode
 	set -- $running
-	[ $# -lt "$(nproc)" ] || finish
+	[ $# -lt "${MODES_AT_ONCE:-$(nproc)}" ] || finish
 }
 
 finish() {
