@@ -9,13 +9,29 @@ mirror() {
 		sed -n "s/^Debian|$1|//p" | head -n 1
 }
 
+# main_mirror: that of Debian's own packages.
+main_mirror() {
+	main=$(mirror Debian)
+	[ -n "$main" ] || die "apt's lists name no Debian archive; run apt-get update first"
+}
+
+# new_system SUITE TARGET OPTION…: makes a system, or an archive of one, by mmdebstrap, which
+# gets the options. The archive may be that of an older day.
+new_system() {
+	main_mirror
+	suite=$1
+	target=$2
+	shift 2
+	mmdebstrap --quiet --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
+		"$@" "$suite" "$target" "deb $main $suite main" >&2
+}
+
 # own_lists FOLDER: points apt at a configuration in an empty folder, and fills it
 # with the lists of the suites on stdin, as "suite label" lines where the label is
 # main or security, for the architecture $arch if that is set. What apt says goes to
 # FOLDER/log.
 own_lists() {
-	main=$(mirror Debian)
-	[ -n "$main" ] || die "apt's lists name no Debian archive; run apt-get update first"
+	main_mirror
 	security=$(mirror Debian-Security)
 	[ -n "$security" ] || security=${main%/}-security
 	for keys in /usr/share/keyrings/debian-archive-keyring.pgp /usr/share/keyrings/debian-archive-keyring.gpg; do

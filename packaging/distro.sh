@@ -33,12 +33,8 @@ trap 'exit 143' TERM HUP
 # An archive that is there is complete: it is put in place by a rename.
 archive=$cache/$suite.tar
 if [ ! -e "$archive" ]; then
-	address=$(mirror Debian)
-	[ -n "$address" ] || die "apt's lists name no Debian archive; run apt-get update first"
 	mkdir -p "$cache"
-	mmdebstrap --quiet --variant=apt --include=ca-certificates,git,make,mount \
-		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
-		"$suite" "$cache/$suite.part.tar" "deb $address $suite main" >&2
+	new_system "$suite" "$cache/$suite.part.tar" --variant=apt --include=ca-certificates,git,make,mount
 	mv "$cache/$suite.part.tar" "$archive"
 fi
 tar -C "$root" -xf "$archive"

@@ -12,28 +12,6 @@ import (
 
 // Programs that do nothing, as the floor of what any program on a hook costs.
 
-// attachEmptyTrampoline hooks the kernel's open by fentry or fexit.
-func attachEmptyTrampoline(kind ebpf.AttachType) func() (io.Closer, error) {
-	return func() (io.Closer, error) {
-		program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-			Name:         "empty",
-			Type:         ebpf.Tracing,
-			AttachType:   kind,
-			AttachTo:     "do_sys_openat2",
-			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-			License:      "GPL",
-		})
-		if err != nil {
-			return nil, fmt.Errorf("loading an empty program: %w", err)
-		}
-		l, err := link.AttachTracing(link.TracingOptions{Program: program})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("attaching an empty program: %w", err), program.Close())
-		}
-		return closers{program, l}, nil
-	}
-}
-
 // closers are closed together.
 type closers []io.Closer
 
@@ -45,18 +23,11 @@ func (c closers) Close() error {
 	return errors.Join(all...)
 }
 
-func emptyProgram(kind ebpf.ProgramType) (*ebpf.Program, error) {
-	return ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name:         "empty",
-		Type:         kind,
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-		License:      "GPL",
-	})
-}
-
-// attachAll attaches one empty program by several functions, until Close.
-func attachAll(kind ebpf.ProgramType, attach ...func(*ebpf.Program) (link.Link, error)) (io.Closer, error) {
-	program, err := emptyProgram(kind)
+// attachAll attaches one empty program of a kind by several functions, until Close.
+func attachAll(spec ebpf.ProgramSpec, attach ...func(*ebpf.Program) (link.Link, error)) (io.Closer, error) {
+	spec.Name, spec.License = "empty", "GPL"
+	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
+	program, err := ebpf.NewProgram(&spec)
 	if err != nil {
 		return nil, fmt.Errorf("loading an empty program: %w", err)
 	}
@@ -78,13 +49,21 @@ func attachEmptySyscalls() (io.Closer, error) {
 			return link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: p})
 		}
 	}
-	return attachAll(ebpf.RawTracepoint, at("sys_enter"), at("sys_exit"))
+	return attachAll(ebpf.ProgramSpec{Type: ebpf.RawTracepoint}, at("sys_enter"), at("sys_exit"))
 }
 
 // attachEmptyKprobes hooks the kernel's open at its entry and its return.
 func attachEmptyKprobes() (io.Closer, error) {
 	const symbol = "do_sys_openat2"
-	return attachAll(ebpf.Kprobe,
+	return attachAll(ebpf.ProgramSpec{Type: ebpf.Kprobe},
 		func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(symbol, p, nil) },
 		func(p *ebpf.Program) (link.Link, error) { return link.Kretprobe(symbol, p, nil) })
+}
+
+// attachEmptyTrampoline hooks the kernel's open by fentry or fexit.
+func attachEmptyTrampoline(kind ebpf.AttachType) func() (io.Closer, error) {
+	return func() (io.Closer, error) {
+		return attachAll(ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: kind, AttachTo: "do_sys_openat2"},
+			func(p *ebpf.Program) (link.Link, error) { return link.AttachTracing(link.TracingOptions{Program: p}) })
+	}
 }

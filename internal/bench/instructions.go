@@ -66,7 +66,7 @@ type setup struct {
 
 // emptyKprobe hooks the kernel's open at its entry.
 func emptyKprobe() (io.Closer, error) {
-	return attachAll(ebpf.Kprobe, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe("do_sys_openat2", p, nil) })
+	return attachAll(ebpf.ProgramSpec{Type: ebpf.Kprobe}, func(p *ebpf.Program) (link.Link, error) { return link.Kprobe("do_sys_openat2", p, nil) })
 }
 
 // setups are all there are. Deep is a folder seven below the root.

@@ -102,7 +102,7 @@ func Look() (*System, error) {
 		Release:      release.Name,
 		Version:      version,
 		Capabilities: capabilities,
-		Fentry:       probe.Choose("fentry")[0].Preferred(os.DirFS("/"), false),
+		Fentry:       probe.Choose("fentry")[0].Usable(os.DirFS("/"), probe.Use{}),
 		BPF:          kernel.RefusesBPF(),
 		CPUs:         runtime.NumCPU(),
 		PageSize:     os.Getpagesize(),

@@ -22,14 +22,10 @@ cd "$(dirname "$0")/../.."
 
 # Packages are unpacked only: to set them up, programs of theirs would have to run.
 if [ ! -e "$root" ]; then
-	address=$(mirror Debian)
-	[ -n "$address" ] || die "apt's lists name no Debian archive; run apt-get update first"
 	mkdir -p "$(dirname "$root")"
 	rm -rf "$root.part"
-	mmdebstrap --quiet --variant=extract --arch=arm64 \
-		--include=base-files,base-passwd,bash,busybox-static,bsdutils,coreutils,dash,diffutils,findutils,gawk,gcc,grep,libbpfcc,libc6-dev,make,mandoc,mount,passwd,procps,sed,strace,tar,util-linux \
-		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
-		bookworm "$root.part" "deb $address bookworm main" >&2
+	new_system bookworm "$root.part" --variant=extract --arch=arm64 \
+		--include=base-files,base-passwd,bash,busybox-static,bsdutils,coreutils,dash,diffutils,findutils,gawk,gcc,grep,libbpfcc,libc6-dev,make,mandoc,mount,passwd,procps,sed,strace,tar,util-linux
 	cp "$root.part/usr/share/base-passwd/passwd.master" "$root.part/etc/passwd"
 	cp "$root.part/usr/share/base-passwd/group.master" "$root.part/etc/group"
 	ln -sf gawk "$root.part/usr/bin/awk"

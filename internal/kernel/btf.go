@@ -38,9 +38,13 @@ type Fact struct {
 // [AskTypes] can read them, else the reason. It takes next to no time.
 func DescribesTypes() error {
 	if _, err := os.Stat(TypesFile); err != nil {
-		return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
+		return typesUnknown(err)
 	}
 	return nil
+}
+
+func typesUnknown(err error) error {
+	return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
 }
 
 // AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of

@@ -25,3 +25,17 @@ func TestKprobes(t *testing.T) {
 		}
 	}
 }
+
+func TestTrampolines(t *testing.T) {
+	for text, want := range map[string]bool{"1\n": true, "0\n": false} {
+		root := fstest.MapFS{"proc/sys/kernel/ftrace_enabled": {Data: []byte(text)}, "sys/kernel/btf/vmlinux": {}}
+		if err := Trampolines(root); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for what, file := range map[string]string{"ftrace": "sys/kernel/btf/vmlinux", "types": "proc/sys/kernel/ftrace_enabled"} {
+		if Trampolines(fstest.MapFS{file: {Data: []byte("1\n")}}) == nil {
+			t.Errorf("without %s: no error", what)
+		}
+	}
+}

@@ -95,19 +95,3 @@ func readUnmounted(filesystem, path string) ([]byte, error) {
 	defer file.Close()
 	return io.ReadAll(io.LimitReader(file, 4096))
 }
-
-// Trampolines returns nil if programs may run at the entry and return of functions by
-// trampolines, else the reason. root is the root of the file system.
-func Trampolines(root fs.FS) error {
-	if err := DescribesTypes(); err != nil {
-		return err
-	}
-	text, err := fs.ReadFile(root, "proc/sys/kernel/ftrace_enabled")
-	if err != nil {
-		return fmt.Errorf("this kernel does not trace functions (CONFIG_FUNCTION_TRACER): %w", err)
-	}
-	if strings.TrimSpace(string(text)) == "0" {
-		return errors.New("sysctl kernel.ftrace_enabled is 0")
-	}
-	return nil
-}

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"testing"
-	"testing/fstest"
-)
+import "testing"
 
 func TestBuiltPreemption(t *testing.T) {
 	for build, want := range map[string]struct {
@@ -30,20 +27,5 @@ func TestParsePreemption(t *testing.T) {
 		if got, err := parsePreemption(line); got != want || (err != nil) != (want == "") {
 			t.Errorf("%q: %q, %v", line, got, err)
 		}
-	}
-}
-
-func TestTrampolines(t *testing.T) {
-	if err := DescribesTypes(); err != nil {
-		t.Skipf("NOT TESTED: %v", err)
-	}
-	for text, want := range map[string]bool{"1\n": true, "0\n": false} {
-		root := fstest.MapFS{"proc/sys/kernel/ftrace_enabled": {Data: []byte(text)}}
-		if err := Trampolines(root); (err == nil) != want {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-	if Trampolines(fstest.MapFS{}) == nil {
-		t.Error("without ftrace: no error")
 	}
 }

@@ -105,8 +105,7 @@ func (l loaded) String() string {
 }
 
 // LoadAll is [Module.Load] of several programs on all CPUs, best with those first that the
-// kernel takes longest to verify. It returns the error of each, which is
-// nil if it was taken.
+// kernel takes longest to verify. It returns the error of each, nil of one that was taken.
 func (m *Module) LoadAll(programs []Loading) []error {
 	made := make([]*ebpf.Program, len(programs))
 	errs := make([]error, len(programs))

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
-	"strings"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
@@ -30,24 +29,19 @@ var fentry = Probe{
 		}
 		return kernel.Trampolines(root)
 	},
-	Doubtful: func(results bool) error {
-		if results {
+	Unfit: func(use Use) error {
+		results := use.Fields.Has(event.Result)
+		switch {
+		case use.Fields&(event.Path|event.Exe|event.File) != 0:
+			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
+		case use.Execs:
+			return errors.New("it does not see programs that are executed")
+		case results && !use.Named:
 			return errors.New("with results it does not show calls that have not ended when tracing ends")
+		case use.Named && !results:
+			return nil // what is skipped is told
 		}
 		return preempted()
-	},
-	Lacks: func(fields event.Fields, execs bool) error {
-		if fields&(event.Path|event.Exe|event.File) != 0 {
-			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
-		}
-		if execs {
-			return errors.New("it does not see programs that are executed")
-		}
-		// Two programs share the memory of a CPU, one after the other.
-		if err := preempted(); err != nil && fields.Has(event.Result) {
-			return fmt.Errorf("results need one that is not: %w", err)
-		}
-		return nil
 	},
 	Macros: func(kernel.Version) []string { return []string{"PROBE_FENTRY"} },
 	Forks:  &probedForks,
@@ -71,15 +65,16 @@ var fentry = Probe{
 	},
 }
 
-// preempted returns nil if the kernel is never preempted, else the reason. Where that is not known,
-// it is taken for one that is.
+// preempted returns nil if the kernel is never preempted, else the reason: it may skip programs, and
+// with results two of them have a CPU's memory for one call, one after the other. Where that is not
+// known, it is taken for one that is.
 func preempted() error {
 	mode, err := kernel.CurrentPreemption()
 	if err != nil {
 		return fmt.Errorf("how this kernel is preempted is not known: %w", err)
 	}
 	if mode != kernel.PreemptNone && mode != kernel.PreemptVoluntary {
-		return fmt.Errorf("this kernel can be preempted (preempt=%s), and may skip its programs", mode)
+		return fmt.Errorf("this kernel can be preempted (preempt=%s), and its programs with it", mode)
 	}
 	return nil
 }
@@ -105,6 +100,6 @@ func Functions(hooks []Hook) []string {
 			functions = append(functions, h.At...)
 		}
 	}
-	slices.SortFunc(functions, strings.Compare)
+	slices.Sort(functions)
 	return slices.Compact(functions)
 }

@@ -30,13 +30,8 @@ type Probe struct {
 	// Slows is whether it slows all system calls, opens or not.
 	Slows bool
 
-	// Doubtful returns why this probe is not taken where the user left the choice to us, with
-	// results or without; nil if it is. It may be nil itself.
-	Doubtful func(results bool) error
-
-	// Lacks returns why a probe cannot record these fields, or programs that are executed. It
-	// may be nil.
-	Lacks func(fields event.Fields, execs bool) error
+	// Unfit returns why the probe does not do for a use; nil if it does. It may be nil itself.
+	Unfit func(Use) error
 
 	// Macros are those that choose it in the BPF program.
 	Macros func(version kernel.Version) []string
@@ -79,16 +74,20 @@ func Choose(name string) []*Probe {
 	return Probes[i : i+1]
 }
 
-// Preferred returns nil if the probe is taken where the user left the choice to us, as far as can
-// be told before that, else the reason. root is the root of the file system.
-func (p *Probe) Preferred(root fs.FS, results bool) error {
-	if err := p.Available(root); err != nil {
+// Use is what a probe is wanted for.
+type Use struct {
+	Fields event.Fields // that records are to have
+	Execs  bool         // whether programs that are executed are to show
+	Named  bool         // the user has named the probe, and nothing stands in for it
+}
+
+// Usable returns nil if the probe may do for a use, as far as can be told before it is tried, else
+// the reason. root is the root of the file system.
+func (p *Probe) Usable(root fs.FS, use Use) error {
+	if err := p.Available(root); err != nil || p.Unfit == nil {
 		return err
 	}
-	if p.Doubtful != nil {
-		return p.Doubtful(results)
-	}
-	return nil
+	return p.Unfit(use)
 }
 
 // Kind is what a program can be attached to.

@@ -10,8 +10,8 @@ import (
 	"opensnoop/internal/probe"
 )
 
-// attachAll attaches a probe's hooks, and notes what they are.
-func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
+// attachAll attaches the probe's hooks, and notes what they are.
+func (s *Session) attachAll(hooks []probe.Hook) error {
 	for i := range hooks {
 		h := &hooks[i]
 		if s.attached(h.InPlaceOf) {
@@ -27,7 +27,7 @@ func (s *Session) attachAll(p *probe.Probe, hooks []probe.Hook) error {
 			return err
 		case err != nil || h.Quiet:
 		case i == len(hooks)-1:
-			s.hook = cmp.Or(p.Title, h.Describe(at))
+			s.hook = cmp.Or(s.probe.Title, h.Describe(at))
 		default:
 			s.also = append(s.also, h.Describe(at))
 		}
@@ -64,11 +64,6 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	case probe.Kretprobe:
 		attach = s.module.AttachKretprobe
 	case probe.Fentry, probe.Fexit:
-		for _, r := range s.refused {
-			if r.Loading == loading(h) {
-				return at, r.err
-			}
-		}
 		attach = s.module.AttachTrampoline
 	}
 	err := attach(at, h.Program)

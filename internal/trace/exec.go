@@ -30,7 +30,7 @@ func (s *Session) execHooks() []probe.Hook {
 		hooks = append(hooks, probe.Exec)
 	}
 	if s.fields.Has(event.Args) && len(s.filter.Roots) == 0 {
-		hooks = append(hooks, *s.forks) // which following attaches anyway
+		hooks = append(hooks, *s.probe.Forks) // which following attaches anyway
 	}
 	return hooks
 }

@@ -45,7 +45,7 @@ func (s *Session) follow() (err error) {
 			return err
 		}
 	}
-	for _, h := range []*probe.Hook{&probe.Exits, s.forks} {
+	for _, h := range []*probe.Hook{&probe.Exits, s.probe.Forks} {
 		if _, err := s.attach(h); err != nil {
 			return fmt.Errorf("following processes: %w", err)
 		}

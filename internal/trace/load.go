@@ -22,13 +22,14 @@ var (
 	uringTail = tail{"uring_walks", "walk_submit"}
 )
 
-// load loads the programs of a probe's hooks, and of opens through io_uring, without which it
-// can be.
-func (s *Session) load(p *probe.Probe, hooks []probe.Hook, version kernel.Version) error {
+// load loads the programs of the probe's hooks, and of opens through io_uring, without which it
+// can be. It returns the hooks less those that can be done without, and for whose function the
+// kernel takes no program.
+func (s *Session) load(hooks []probe.Hook, version kernel.Version) ([]probe.Hook, error) {
 	s.uring, s.uringErr = probe.IOUring(version, s.fields.Has(event.Result))
 	needed, optional := programs(hooks), programs(s.uring)
 	if len(s.filter.Roots) > 0 {
-		needed = append(needed, programs([]probe.Hook{probe.Exits, *s.forks})...)
+		needed = append(needed, programs([]probe.Hook{probe.Exits, *s.probe.Forks})...)
 	}
 	needed = append(needed, s.cgroupPrograms()...)
 	needed = append(needed, s.execPrograms()...)
@@ -43,7 +44,7 @@ func (s *Session) load(p *probe.Probe, hooks []probe.Hook, version kernel.Versio
 	if s.fields.Has(event.File) {
 		addTail(endTail, probe.RawTracepoint)
 	}
-	if s.execs && len(p.Execs) == 0 && s.fields.Has(event.Path) {
+	if s.execs && len(s.probe.Execs) == 0 && s.fields.Has(event.Path) {
 		addTail(execTail, probe.RawTracepoint)
 	}
 	errs := s.module.LoadAll(slices.Concat(needed, optional))
@@ -53,17 +54,21 @@ func (s *Session) load(p *probe.Probe, hooks []probe.Hook, version kernel.Versio
 		case i >= len(needed):
 			s.uringErr = err
 		case needed[i].Function == "":
-			return err
-		default: // by its hook, which says whether it can be done without
-			s.refused = append(s.refused, refusedLoad{needed[i], err})
+			return nil, err
+		default:
+			at := slices.IndexFunc(hooks, func(h probe.Hook) bool { return loading(&h) == needed[i] })
+			if !hooks[at].Optional {
+				return nil, &unavailable{err}
+			}
+			hooks = slices.Delete(hooks, at, at+1)
 		}
 	}
 	for _, t := range tails {
 		if err := s.module.SetTail(t.array, t.program); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return hooks, nil
 }
 
 // loadLater loads what would hold up the start for what is rare: until then, opens through
@@ -75,12 +80,6 @@ func (s *Session) loadLater() {
 	if s.module.Load(uringTail.program, probe.RawTracepoint.ProgramType()) == nil {
 		s.module.SetTail(uringTail.array, uringTail.program)
 	}
-}
-
-// refusedLoad is a program for a trampoline that the kernel did not take.
-type refusedLoad struct {
-	object.Loading
-	err error
 }
 
 // loading is the program of a hook.

@@ -71,7 +71,7 @@ func (l Losses) Causes() []Cause {
 
 // Losses returns what was lost until now.
 func (s *Session) Losses() (l Losses, err error) {
-	l.Probe = s.probe
+	l.Probe = s.probe.Name
 	if l.Buffer, err = s.slot(slotLostBuffer); err != nil {
 		return Losses{}, err
 	}

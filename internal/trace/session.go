@@ -109,12 +109,11 @@ type Session struct {
 	slots *ebpf.Map // what the program counts and what it is told; see slot
 	pages int
 
+	probe  *probe.Probe
 	clock  clock
 	missed int           // how many of our opens the program has missed, one after the other
 	hooks  []*probe.Hook // that are attached
 	hooked uint64        // what slotHooked has
-	probe  string        // its name
-	slows  bool
 	hook   string
 	also   []string
 	passed []string
@@ -130,13 +129,9 @@ type Session struct {
 
 	execs bool // files that are opened to execute programs are shown
 
-	forks *probe.Hook // that sees processes that are made
-
 	followed *ebpf.Map // the processes that are followed; nil if none are
 	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
 	orphans  int
-
-	refused []refusedLoad
 
 	uring    []probe.Hook // of opens through io_uring
 	uringErr error        // why there are none
@@ -193,7 +188,7 @@ func (s *Session) Also() []string { return s.also }
 func (s *Session) Passed() []string { return s.passed }
 
 // Slows reports whether the session slows all system calls, opens or not.
-func (s *Session) Slows() bool { return s.slows }
+func (s *Session) Slows() bool { return s.probe.Slows }
 
 // Unseen tells which opens do not show on this kernel, with the reason.
 func (s *Session) Unseen() []string { return s.unseen }
@@ -220,7 +215,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		return nil, &unavailable{err}
 	}
 	_, foreign := kernel.CurrentPIDNamespace()
-	s := &Session{forks: p.Forks, execs: opts.Execs, probe: p.Name, slows: p.Slows, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
+	s := &Session{probe: p, execs: opts.Execs, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -249,7 +244,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 		}
 		hooks = slices.Insert(hooks, 1, p.Execs...)
 	}
-	if err := s.load(p, hooks, version); err != nil {
+	if hooks, err = s.load(hooks, version); err != nil {
 		return nil, err
 	}
 	opts.reached(Loaded)
@@ -268,7 +263,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 	if err := s.seeExecs(); err != nil {
 		return nil, err
 	}
-	if err := s.attachAll(p, hooks); err != nil {
+	if err := s.attachAll(hooks); err != nil {
 		return nil, &unavailable{err}
 	}
 	if err := s.prove(ctx); err != nil {
@@ -281,15 +276,7 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 
 // usable returns nil if a probe may do for a session, and is the one to take.
 func usable(p *probe.Probe, opts *Options) error {
-	if p.Lacks != nil {
-		if err := p.Lacks(opts.fields(), opts.Execs); err != nil {
-			return err
-		}
-	}
-	if opts.Probe == p.Name {
-		return p.Available(os.DirFS("/"))
-	}
-	return p.Preferred(os.DirFS("/"), opts.fields().Has(event.Result))
+	return p.Usable(os.DirFS("/"), probe.Use{Fields: opts.fields(), Execs: opts.Execs, Named: opts.Probe == p.Name})
 }
 
 // NewCompiler returns a compiler for the running kernel.

@@ -39,11 +39,8 @@ static __always_inline int on_exec_enter(struct pt_regs *ctx)
 #else
 	struct pt_regs *regs = (void *)PT_REGS_PARM1(ctx);
 #endif
-	u64 id = bpf_get_current_pid_tgid();
-	struct open_args args = {};
 
-	if (traced(id) && read_open_args(regs, syscall_nr(regs), &args))
-		trace_enter(ctx, id, &args);
+	trace_call(ctx, regs, syscall_nr(regs));
 	return 0;
 }
 

@@ -56,10 +56,10 @@ static __always_inline int on_named_exit(FUNCTION *ctx)
 
 // fails_early reports whether a call may end so before the kernel looks for a file. It has not
 // waited for one then, and the program's memory is as it was.
-static __always_inline bool fails_early(s64 result, long name_size)
+static __always_inline bool fails_early(s64 result, u32 name_len)
 {
 	switch (result) {
-	case -ENOENT: return name_size <= 1;
+	case -ENOENT: return !name_len;
 	case -E2BIG:
 	case -EAGAIN:
 	case -ENOMEM:
@@ -75,18 +75,10 @@ static __always_inline bool fails_early(s64 result, long name_size)
 // not seen.
 static __always_inline void read_name_after(struct record *r, struct open_args *args, s64 result)
 {
-	long n;
-
-	if (args->by_handle) {
-		set_address(r, NAME_HANDLE, args->name);
-		return;
-	}
-	n = bpf_probe_read_user_str(r->name, PATH_MAX, (void *)args->name);
-	if (n < 0)
-		set_address(r, NAME_BAD, args->name);
-	else if (fails_early(result, n))
-		set_name(r, n);
-	else
+	read_name(r, args);
+	if (r->name_kind == NAME_UNSEEN)
+		r->name_kind = NAME_BAD;
+	else if (r->name_kind == NAME_READ && !fails_early(result, r->name_len))
 		set_address(r, NAME_UNSEEN, args->name);
 }
 
@@ -130,9 +122,8 @@ static __always_inline void read_how(FUNCTION *ctx, struct open_args *args)
 	if (bpf_probe_read_kernel(&how, sizeof(how), (void *)PARM3(ctx)))
 		return;
 	if (!args->flags_read || (args->flags | O_LARGEFILE) != (how.flags | O_LARGEFILE))
-		args->flags = is_compat() ? how.flags : how.flags & ~O_LARGEFILE;
+		take_how(args, &how);
 	args->mode = how.mode;
-	args->flags_read = true;
 #endif
 }
 
@@ -158,8 +149,9 @@ static __always_inline int on_open_exit(FUNCTION *ctx)
 	if (!read_open_args(regs, args.nr, &args)) {
 		args.name = PARM2(ctx);
 		read_how(ctx, &args);
-	} else if ((args.nr & 0xffff) == 437) { // openat2, everywhere
+	} else if (may_be_openat2(args.nr)) {
 		read_how(ctx, &args);
+		// The memory of entries, of which there are none, notes the call for its next return.
 		seen = scratch_call(SCRATCH_ENTER);
 		if (seen && refuses_early(result))
 			seen->id = id;

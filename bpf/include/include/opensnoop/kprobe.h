@@ -28,6 +28,15 @@ struct filename {
 	u64 uptr; // the address in the process, before Linux 7.0
 };
 
+// take_how sets what the kernel has made of the flags and the mode: it adds O_LARGEFILE for 64-bit
+// programs.
+static __always_inline void take_how(struct open_args *args, struct open_how *how)
+{
+	args->flags = is_compat() ? how->flags : how->flags & ~O_LARGEFILE;
+	args->mode = how->mode;
+	args->flags_read = true;
+}
+
 // read_flags sets the flags and mode of the call of the kernel's open function.
 // What that is passed is not what the program passed: unknown flags and a mode
 // that has no use are gone, and O_LARGEFILE is added for 64-bit programs.
@@ -51,9 +60,7 @@ static __always_inline void read_flags(FUNCTION *ctx, struct open_args *args)
 	else
 		bpf_probe_read_kernel(&how, sizeof(how), (void *)PARM3(ctx));
 #endif
-	args->flags = is_compat() ? how.flags : how.flags & ~O_LARGEFILE;
-	args->mode = how.mode;
-	args->flags_read = true;
+	take_how(args, &how);
 #endif
 }
 
@@ -69,13 +76,19 @@ static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 #endif
 }
 
+// may_be_openat2 reports whether a call of this number may be an openat2.
+static __always_inline bool may_be_openat2(u32 nr)
+{
+	return (nr & 0xffff) == 437; // by all tables
+}
+
 // seen_before reports whether the current call has shown at its own entry.
 static __always_inline bool seen_before(u32 nr)
 {
 	bool compat;
 	u64 *hooked;
 
-	if ((nr & 0xffff) != 437) // openat2, everywhere
+	if (!may_be_openat2(nr))
 		return false;
 	compat = is_compat();
 	hooked = slot(HOOKED);
@@ -89,11 +102,8 @@ static __always_inline int on_openat2_enter(FUNCTION *ctx)
 {
 #ifdef TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
-	u64 id = bpf_get_current_pid_tgid();
-	struct open_args args = {};
 
-	if (traced(id) && read_open_args(regs, syscall_nr(regs), &args))
-		trace_enter(ctx, id, &args);
+	trace_call(ctx, regs, syscall_nr(regs));
 #endif
 	return 0;
 }

@@ -42,6 +42,17 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	entered(ctx, c);
 }
 
+// trace_call is the same of the system call of that number that the thread is in, if it is one
+// that opens.
+static __always_inline void trace_call(void *ctx, struct pt_regs *regs, u32 nr)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct open_args args = {};
+
+	if (traced(id) && read_open_args(regs, nr, &args))
+		trace_enter(ctx, id, &args);
+}
+
 #if FIELDS & FIELD_PATH
 static __always_inline int on_walk_enter(void *ctx)
 {

@@ -9,16 +9,8 @@
 // sys_enter(struct pt_regs *regs, long id)
 static __always_inline int on_syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct open_args args = {};
-	u64 id;
-
-	if (!is_open(ctx->args[1]))
-		return 0;
-	id = bpf_get_current_pid_tgid();
-	if (!traced(id))
-		return 0;
-	if (read_open_args(current_regs((void *)ctx->args[0]), ctx->args[1], &args))
-		trace_enter(ctx, id, &args);
+	if (is_open(ctx->args[1]))
+		trace_call(ctx, current_regs((void *)ctx->args[0]), ctx->args[1]);
 	return 0;
 }
 
