@@ -52,15 +52,27 @@
 // at the return of the kernel's open function: the instances of a return probe can
 // be used up by calls that block.
 
+#include <opensnoop/call.h>
+#include <opensnoop/maps.h>
+#include <uapi/linux/ptrace.h>
+
+// libbcc parses this file twice to rewrite what it has of maps and programs, and once more to
+// compile it. Only then has it a use for what the programs call. Where internal/bcc has it
+// compile, REWRITING is defined until then.
+#if __has_include(<bcc/rewriting.h>)
+#include <bcc/rewriting.h>
+#endif
+#ifdef REWRITING
+#pragma clang diagnostic ignored "-Wimplicit-function-declaration"
+#else
 #include <opensnoop/cgroup.h>
 #include <opensnoop/exec.h>
 #include <opensnoop/fexit.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/kprobe.h>
-#include <opensnoop/maps.h>
 #include <opensnoop/pending.h>
-#include <opensnoop/record.h>
 #include <opensnoop/tracepoint.h>
+#endif
 
 // The maps, and all that touches them.
 

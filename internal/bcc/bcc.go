@@ -12,10 +12,8 @@ package bcc
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
@@ -47,12 +45,14 @@ func Defines(macros []string) []string {
 // DefineTypes are those of what the running kernel's types tell, as a compiler finds them on its
 // own.
 func DefineTypes(facts []kernel.Fact) ([]string, error) {
-	var source io.ReaderAt = strings.NewReader("")
+	var description []byte
 	if file, err := os.Open(kernel.TypesFile); err == nil {
 		defer file.Close()
-		source = file
+		if description, err = kernel.ReadTypes(file); err != nil {
+			return nil, err
+		}
 	}
-	macros, _, err := kernel.AskTypes(source, facts, nil)
+	macros, _, err := kernel.AskTypes(description, facts, nil)
 	return Defines(macros), err
 }
 

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"unsafe"
@@ -57,32 +59,28 @@ const notThere = "cannot open shared object file: No such file or directory"
 // serve reads a request and writes the reply. It writes none if libbcc could not compile
 // and has printed why.
 func serve() error {
-	// Two things take a while, for two CPUs: loading libbcc, and the kernel's types.
-	asked := make(chan error, 1)
+	// To load libbcc takes a while, which another thread of C does meanwhile. The dynamic linker
+	// lets no thread be made until it has: none must be needed here, neither to collect garbage
+	// nor for want of a processor of Go's.
+	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(8)
+	C.shim_begin_open()
 	var req request
-	var macros []string
-	var unknown error
+	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
+		return fmt.Errorf("reading what to compile: %w", err)
+	}
 	rep := new(reply)
-	go func() {
-		err := json.NewDecoder(os.Stdin).Decode(&req)
-		if err == nil {
-			macros, rep.Functions, unknown = kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
-		}
-		asked <- err
-	}()
-	failure := C.shim_open()
+	macros, err := askTypes(&req, rep)
+	failure := C.shim_end_open()
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
 		return errors.New("the compiler still has the right to make BPF maps")
-	}
-	if err := <-asked; err != nil {
-		return fmt.Errorf("reading what to compile: %w", err)
 	}
 	switch {
 	case failure != nil:
 		rep.Failed = C.GoString(failure)
 		rep.NoLibrary = strings.Contains(rep.Failed, notThere)
-	case unknown != nil:
-		rep.Unknown = unknown.Error()
+	case err != nil:
+		rep.Unknown = err.Error()
 	case !req.LibrariesOnly:
 		req.Flags = append(req.Flags, Defines(macros)...)
 		if err := compile(&req, rep); err != nil {
@@ -101,6 +99,16 @@ func serve() error {
 	// It ends when it is told to.
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// askTypes has the reply and the macros tell what is asked of the kernel's types.
+func askTypes(req *request, rep *reply) (macros []string, err error) {
+	if len(req.Types)+len(req.Functions) == 0 {
+		return nil, nil
+	}
+	description, _ := kernel.ReadTypes(os.NewFile(typesFrom, kernel.TypesFile))
+	macros, rep.Functions, err = kernel.AskTypes(description, req.Types, req.Functions)
+	return macros, err
 }
 
 // shortcuts spare libbcc two thirds of the time that it takes to compile. Where they
@@ -132,7 +140,9 @@ func compile(req *request, rep *reply) error {
 	for _, first := range [][]string{shortcuts, nil} {
 		os.Stderr.Write([]byte{takeBack})
 		flags := slices.Concat([]string{"-ivfsoverlay", overlay}, first, req.Flags)
-		if m := gobpf.NewModule(req.Code, flags); m != nil {
+		m := gobpf.NewModule(req.Code, flags)
+		seen := rewriting.end()
+		if m != nil && (!seen || first == nil) {
 			rep.Slow = first == nil
 			rep.Object, err = objectOf(m)
 			return err
@@ -222,6 +232,11 @@ func overlayHeaders(folder string, headers map[string]string) (path string, err 
 		}
 		entries = append(entries, entry{folder + "/" + name, "file", file})
 	}
+	file, err := rewriting.begin()
+	if err != nil {
+		return "", err
+	}
+	entries = append(entries, entry{folder + "/include/bcc/rewriting.h", "file", file})
 	text, err := json.Marshal(map[string]any{
 		"version":            0,
 		"case-sensitive":     "true",
@@ -235,22 +250,49 @@ func overlayHeaders(folder string, headers map[string]string) (path string, err 
 	return sealed("overlay", text)
 }
 
+// phase is the time in which a header defines REWRITING; else it is empty.
+type phase struct{ header *os.File }
+
+// begin makes the header, and returns its path.
+func (p *phase) begin() (path string, err error) {
+	const text = "#define REWRITING\n"
+	path, fd, err := inMemory("phase", []byte(text))
+	p.header = os.NewFile(uintptr(fd), path)
+	return path, err
+}
+
+// end empties the header, and reports whether it was not.
+func (p *phase) end() bool {
+	header := p.header
+	p.header = nil
+	return header != nil && header.Truncate(0) == nil
+}
+
 // sealed returns the path of an anonymous file that holds data for good.
 func sealed(name string, data []byte) (string, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	path, fd, err := inMemory(name, data)
 	if err != nil {
-		return "", fmt.Errorf("making a file in memory for %s: %w", name, err)
-	}
-	for len(data) > 0 {
-		n, err := unix.Write(fd, data)
-		if err != nil {
-			return "", fmt.Errorf("writing a file in memory for %s: %w", name, err)
-		}
-		data = data[n:]
+		return "", err
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		return "", fmt.Errorf("sealing a file in memory for %s: %w", name, err)
 	}
-	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
+	return path, nil
+}
+
+// inMemory returns the path and the descriptor of an anonymous file that holds data.
+func inMemory(name string, data []byte) (path string, fd int, err error) {
+	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return "", 0, fmt.Errorf("making a file in memory for %s: %w", name, err)
+	}
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil {
+			return "", 0, fmt.Errorf("writing a file in memory for %s: %w", name, err)
+		}
+		data = data[n:]
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", fd), fd, nil
 }

@@ -1,6 +1,7 @@
 package bcc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,6 +197,31 @@ func TestShortcutsServeTheTracer(t *testing.T) {
 		Code: "#ifdef _BCC_HELPERS_H\n#error short cuts\n#endif\n" + counting, Headers: bpf.Headers(), Flags: []string{"-DCOUNTED=1"},
 	}); !r.Slow {
 		t.Error("a source that refuses the short cuts is told as compiled with them")
+	}
+}
+
+// What libbcc rewrites is what a source has while REWRITING, maps among it, and what it compiles is
+// what the source has then.
+func TestRewriting(t *testing.T) {
+	const code = `#include <bcc/rewriting.h>
+#ifdef REWRITING
+BPF_ARRAY(seen, u64, 1);
+#else
+static int later(void) { return 7; }
+#endif
+int program(void *ctx)
+{
+#ifndef REWRITING
+	return later();
+#endif
+}
+`
+	r := mustCompile(t, compiler(t), Source{Code: code, Headers: bpf.Headers()})
+	if r.Slow || len(r.Object.Maps) != 1 || r.Object.Maps[0].Name != "seen" {
+		t.Errorf("slow %v, maps %+v", r.Slow, r.Object.Maps)
+	}
+	if want := []byte{0xb7, 0, 0, 0, 7, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0}; !bytes.Equal(r.Object.Programs[0].Instructions, want) {
+		t.Errorf("compiled into % x, want % x", r.Object.Programs[0].Instructions, want)
 	}
 }
 

@@ -13,6 +13,9 @@ import "unsafe"
 // own, or that knows them by other names, is slower, and needs more memory or the right
 // to make maps.
 
+// rewriting is on while libbcc rewrites a source.
+var rewriting phase
+
 // While it compiles, libbcc asks one thing of the kernel's symbol table: is there a
 // bpf_probe_read_user (and _kernel), new in Linux 5.5? To answer it reads all of
 // /proc/kallsyms, which takes several times as long as compiling. It asks through
@@ -24,8 +27,10 @@ func bcc_symcache_new(pid C.int, option unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(&probeReadUser) // anything but nil
 }
 
+// It frees that when it has rewritten a source, and goes on to compile it.
+//
 //export bcc_free_symcache
-func bcc_free_symcache(symcache unsafe.Pointer, pid C.int) {}
+func bcc_free_symcache(symcache unsafe.Pointer, pid C.int) { rewriting.end() }
 
 //export bcc_symcache_resolve_name
 func bcc_symcache_resolve_name(symcache unsafe.Pointer, module, name *C.char, address *C.uint64_t) C.int {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The functions of libbcc that gobpf calls. The program is not linked with libbcc:
-// those that compiling needs go to it once it is loaded, by shim_open; the others are
+// those that compiling needs go to it once it is loaded, by shim_begin_open; the others are
 // never called. No header of libbcc's is included, as those below have no types.
 #define _GNU_SOURCE
 #include "shim.h"
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -136,22 +137,41 @@ int shim_make_map(void)
 	return syscall(SYS_bpf, 0 /* BPF_MAP_CREATE */, attributes, sizeof(attributes));
 }
 
-const char *shim_open(void)
+// open_libbcc loads it; NULL, or why it cannot be. A thread's dlerror ends with the thread.
+static void *open_libbcc(void *nothing)
 {
-	void *libbcc;
+	void *libbcc = dlopen("libbcc.so.0", RTLD_LAZY | RTLD_LOCAL);
 
-	set_signals();
-	mallopt(M_TOP_PAD, 16 << 20); // LLVM allocates many small pieces
-	libbcc = dlopen("libbcc.so.0", RTLD_LAZY | RTLD_LOCAL);
+	(void)nothing;
 	if (!libbcc)
-		return dlerror();
+		return strdup(dlerror());
 #define RESOLVE(result, name, parameters, arguments) \
 	if (!(real_##name = dlsym(libbcc, #name))) \
-		return dlerror();
+		return strdup(dlerror());
 	FORWARDED(RESOLVE)
 	if (!(real_create = dlsym(libbcc, "bpf_module_create_c_from_string")))
-		return dlerror();
+		return strdup(dlerror());
 	return NULL;
+}
+
+static pthread_t opening;
+static int not_opening;
+
+void shim_begin_open(void)
+{
+	set_signals();
+	mallopt(M_TOP_PAD, 16 << 20); // LLVM allocates many small pieces
+	not_opening = pthread_create(&opening, NULL, open_libbcc, NULL);
+}
+
+const char *shim_end_open(void)
+{
+	void *failure = NULL;
+
+	if (not_opening)
+		return open_libbcc(NULL);
+	pthread_join(opening, &failure);
+	return failure;
 }
 
 // bcc_func_load loads nothing: it keeps what was to be loaded. What it returns stands for

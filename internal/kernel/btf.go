@@ -6,16 +6,11 @@ import (
 	"io"
 	"os"
 	"slices"
-
-	"github.com/cilium/ebpf/btf"
 )
 
 // TypesFile is where the running kernel describes its types, if it was built with
 // CONFIG_DEBUG_INFO_BTF.
 const TypesFile = "/sys/kernel/btf/vmlinux"
-
-// types knows the running kernel's structures.
-type types struct{ spec *btf.Spec }
 
 // Fact is something that the types tell a C program, as a macro.
 type Fact struct {
@@ -34,8 +29,11 @@ type Fact struct {
 	Optional bool
 }
 
+// handlers is the name of the type of a tracepoint's handlers.
+func (f *Fact) handlers() string { return "btf_trace_" + f.Tracepoint }
+
 // DescribesTypes returns nil if the running kernel describes its types, so that
-// [AskTypes] can read them, else the reason. It takes next to no time.
+// [AskTypes] can be asked, else the reason. It takes next to no time.
 func DescribesTypes() error {
 	if _, err := os.Stat(TypesFile); err != nil {
 		return typesUnknown(err)
@@ -47,23 +45,40 @@ func typesUnknown(err error) error {
 	return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
 }
 
-// AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
-// those of the functions that they have, from what [TypesFile] has. To read that takes some 25 ms
-// and as many MB. Where it cannot be read, what is optional is left out.
-func AskTypes(file io.ReaderAt, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
-	if len(facts)+len(functions) == 0 {
-		return nil, nil, nil
+// ReadTypes returns what an open [TypesFile] has, some 5 MB.
+func ReadTypes(file *os.File) ([]byte, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, typesUnknown(err)
 	}
-	types, err := readTypes(file)
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, fmt.Errorf("reading the kernel's types: %w", err)
+	}
+	return data, nil
+}
+
+// AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
+// those of the functions that they have, from what [TypesFile] has. It takes a few ms. Where that
+// is of no use, what is optional is left out.
+func AskTypes(description []byte, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
+	numbers = make(map[string]uint32)
+	if len(facts)+len(functions) == 0 {
+		return nil, numbers, nil
+	}
+	names := slices.Clone(functions)
+	for _, f := range facts {
+		names = append(names, f.Structure, f.handlers())
+	}
+	types, err := parseTypes(description, names)
 	if err != nil && !slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
-		return nil, nil, nil
+		return nil, numbers, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	numbers = make(map[string]uint32)
 	for _, name := range functions {
-		if number, err := types.function(name); err == nil {
+		if number, ok := types.number(kindFunc, name); ok {
 			numbers[name] = number
 		}
 	}
@@ -71,19 +86,10 @@ func AskTypes(file io.ReaderAt, facts []Fact, functions []string) (macros []stri
 	return macros, numbers, err
 }
 
-// readTypes reads the kernel's own description of its types.
-func readTypes(file io.ReaderAt) (*types, error) {
-	spec, err := btf.LoadSplitSpecFromReader(file, nil)
-	if err != nil {
-		return nil, fmt.Errorf("reading the kernel's types (CONFIG_DEBUG_INFO_BTF): %w", err)
-	}
-	return &types{spec}, nil
-}
-
-func (k *types) define(facts []Fact) ([]string, error) {
+func (t *types) define(facts []Fact) ([]string, error) {
 	var macros []string
 	for _, f := range facts {
-		value, err := k.value(f)
+		value, err := t.value(f)
 		switch {
 		case err == nil:
 			macros = append(macros, fmt.Sprintf("%s=%d", f.Macro, value))
@@ -94,23 +100,22 @@ func (k *types) define(facts []Fact) ([]string, error) {
 	return macros, nil
 }
 
-func (k *types) value(f Fact) (uint32, error) {
+func (t *types) value(f Fact) (uint32, error) {
 	if f.Tracepoint != "" {
-		return k.arguments(f.Tracepoint)
+		return t.arguments(f.handlers())
 	}
-	return k.offset(f.Structure, f.Members)
+	return t.offset(f.Structure, f.Members)
 }
 
 // offset returns where a member is in a structure.
-func (k *types) offset(structure string, path []string) (uint32, error) {
-	var typ *btf.Struct
-	if err := k.spec.TypeByName(structure, &typ); err != nil {
-		return 0, fmt.Errorf("looking for the kernel's struct %s: %w", structure, err)
+func (t *types) offset(structure string, path []string) (uint32, error) {
+	within, ok := t.number(kindStruct, structure)
+	if !ok {
+		return 0, fmt.Errorf("looking for the kernel's struct %s: there is none", structure)
 	}
-	var within btf.Type = typ
 	var offset uint32
 	for _, name := range path {
-		at, member, err := find(within, name)
+		at, member, err := t.find(within, name, deepest)
 		if err != nil {
 			return 0, fmt.Errorf("looking for %s in the kernel's struct %s: %w", name, structure, err)
 		}
@@ -120,32 +125,18 @@ func (k *types) offset(structure string, path []string) (uint32, error) {
 	return offset, nil
 }
 
-// arguments returns how many arguments a tracepoint has.
-func (k *types) arguments(name string) (uint32, error) {
-	name = "btf_trace_" + name // the type of its handlers
-	var handler *btf.Typedef
-	if err := k.spec.TypeByName(name, &handler); err != nil {
-		return 0, fmt.Errorf("looking for the kernel's type %s: %w", name, err)
+// arguments returns how many arguments the handlers of a tracepoint are given.
+func (t *types) arguments(handlers string) (uint32, error) {
+	number, ok := t.number(kindTypedef, handlers)
+	if !ok {
+		return 0, fmt.Errorf("looking for the kernel's type %s: there is none", handlers)
 	}
-	pointer, _ := handler.Type.(*btf.Pointer)
-	if pointer == nil {
-		return 0, fmt.Errorf("the kernel's type %s is no pointer", name)
+	pointer := t.at(t.at(number).other)
+	function := t.at(pointer.other)
+	if pointer.kind != kindPointer || function.kind != kindFuncProto || function.parts == 0 {
+		return 0, fmt.Errorf("the kernel's type %s points to no function", handlers)
 	}
-	function, _ := pointer.Target.(*btf.FuncProto)
-	if function == nil || len(function.Params) == 0 {
-		return 0, fmt.Errorf("the kernel's type %s points to no function", name)
-	}
-	return uint32(len(function.Params) - 1), nil // the first is the handler's own data
-}
-
-// function returns the number of a function's type.
-func (k *types) function(name string) (uint32, error) {
-	var function *btf.Func
-	if err := k.spec.TypeByName(name, &function); err != nil {
-		return 0, err
-	}
-	id, err := k.spec.TypeID(function)
-	return uint32(id), err
+	return uint32(function.parts - 1), nil // the first is the handler's own data
 }
 
 var errNoMember = errors.New("there is no such member")
@@ -155,26 +146,29 @@ var renamed = map[string]string{
 	"d_iname": "d_shortname", // Linux 6.14
 }
 
-// find looks for a member, also in structures and unions without a name.
-func find(within btf.Type, name string) (uint32, btf.Type, error) {
-	newer := renamed[name]
-	var members []btf.Member
-	switch t := btf.UnderlyingType(within).(type) {
-	case *btf.Struct:
-		members = t.Members
-	case *btf.Union:
-		members = t.Members
+// deepest is more than types are names of names, or structures without a name within each other.
+const deepest = 32
+
+// find looks for a member, also in structures and unions without a name, so deep. It returns
+// where it is, in bytes, and the number of its type.
+func (t *types) find(within uint32, name string, deep int) (offset, number uint32, err error) {
+	if deep == 0 {
+		return 0, 0, errNoMember
 	}
-	for _, m := range members {
-		if m.Name == name || m.Name != "" && m.Name == newer {
-			return m.Offset.Bytes(), m.Type, nil
+	whole := t.at(within)
+	for i := 0; i < deepest && whole.isName(); i++ {
+		whole = t.at(whole.other)
+	}
+	for m := range t.members(whole) {
+		if m.name == name || m.name != "" && m.name == renamed[name] {
+			return m.offset, m.number, nil
 		}
-		if m.Name != "" {
+		if m.name != "" {
 			continue
 		}
-		if offset, typ, err := find(m.Type, name); err == nil {
-			return m.Offset.Bytes() + offset, typ, nil
+		if offset, number, err := t.find(m.number, name, deep-1); err == nil {
+			return m.offset + offset, number, nil
 		}
 	}
-	return 0, nil, errNoMember
+	return 0, 0, errNoMember
 }

@@ -6,15 +6,6 @@
 
 #include <opensnoop/maps.h>
 #include <opensnoop/task.h>
-#include <uapi/linux/limits.h>
-
-// What goes to user space; made in internal/trace/cgroup.go.
-struct cgroup_made {
-	u64 id;
-	u32 uid;             // of who makes it
-	u32 size;            // of the path, with its NUL
-	char path[PATH_MAX]; // in the hierarchy
-};
 
 #ifdef CGROUP_KN
 // cgroup_mkdir(struct cgroup *cgrp, const char *path)

@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 #include <opensnoop/slots.h>
+#include <uapi/linux/limits.h>
 
 struct call;
 struct pending_call;
@@ -77,8 +78,15 @@ static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);
 static __always_inline bool cgroup_excluded(u64 *id);
 
-// What is told of a cgroup that is made, and its memory on this CPU; NULL only for the verifier.
-struct cgroup_made;
+// What is told of a cgroup that is made; internal/trace/cgroup.go has the same.
+struct cgroup_made {
+	u64 id;
+	u32 uid;             // of who makes it
+	u32 size;            // of the path, with its NUL
+	char path[PATH_MAX]; // in the hierarchy
+};
+
+// Its memory on this CPU; NULL only for the verifier.
 static __always_inline struct cgroup_made *scratch_cgroup(void);
 static __always_inline long output_cgroup(void *ctx, struct cgroup_made *made, u64 size);
 
