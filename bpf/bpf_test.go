@@ -161,6 +161,35 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 	}
 }
 
+// Kernels before 5.5 have no array that can be mapped: there the slots are looked up.
+func TestOldKernelsLookSlotsUp(t *testing.T) {
+	needBPF(t)
+	old := &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(5, 4, 0)}
+	for name, shape := range shapes {
+		r, err := old.Compile(t.Context(), bcc.Source{
+			Code: bpf.Source, Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16"}, shape.flags...),
+		})
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		for _, m := range r.Object.Maps {
+			if m.Name == "slots" && (m.MaxEntries == 1 || m.Flags != 0 || m.ValueSize != 8) {
+				t.Errorf("%s: the slots are %+v", name, m)
+			}
+		}
+		m, err := r.Object.Create(object.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for program, kind := range shape.programs {
+			if err := m.Load(program, kind); err != nil {
+				t.Errorf("%s: %s", name, whole(err))
+			}
+		}
+		m.Close()
+	}
+}
+
 // Each architecture's own header is what its source is compiled with, and one
 // that lacks a register is found out.
 func TestBrokenHeaderFails(t *testing.T) {

@@ -76,6 +76,15 @@
 
 // The maps, and all that touches them.
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+// One value that user space maps, and the programs know where it is.
+struct slots {
+	u64 slot[SLOTS];
+};
+BPF_F_TABLE("array", u32, struct slots, slots, 1, BPF_F_MMAPABLE);
+#else
+BPF_ARRAY(slots, u64, SLOTS);
+#endif
 BPF_PERF_OUTPUT(events);
 BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
 BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid, or REQUEST_ID
@@ -85,7 +94,6 @@ struct long_name {
 };
 BPF_HASH(long_names, u64, struct long_name, 256); // by the same
 #endif
-BPF_ARRAY(slots, u64, SLOTS);
 #if FIELDS & FIELD_PATH
 // Programs of one type each.
 BPF_PROG_ARRAY(walks, 1);
@@ -123,7 +131,11 @@ BPF_F_TABLE("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
 
 static __always_inline u64 *slot(int which)
 {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+	return (u64 *)map_value() + which;
+#else
 	return slots.lookup(&which);
+#endif
 }
 
 static __always_inline struct call *scratch_call(int which)

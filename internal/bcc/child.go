@@ -169,6 +169,9 @@ func objectOf(m *gobpf.Module) (*object.Object, error) {
 			spec.MaxEntries = 0 // libbcc has asked /sys
 		}
 		index[uint32(config["fd"].(int))] = uint32(len(o.Maps))
+		if spec.Flags&unix.BPF_F_MMAPABLE != 0 {
+			index[0] = uint32(len(o.Maps)) // for map_value of bcc/helpers.h
+		}
 		o.Maps = append(o.Maps, spec)
 	}
 	for i := range C.shim_num_functions() {

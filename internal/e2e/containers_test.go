@@ -170,6 +170,10 @@ func TestRealContainers(t *testing.T) {
 	suffix := strconv.Itoa(os.Getpid())
 	one, two, plain := "opensnoop-one-"+suffix, "opensnoop-two-"+suffix, "opensnoop-plain-"+suffix
 	want := map[string]string{"/box-one": one, "/box-two": two, "/box-plain": plain, "/box-nspawn": "opensnoop-box", "/box-host": ""}
+	if version, _ := exec.Command("runc", "--version").Output(); strings.Contains(string(version), "1.0.0~rc") || strings.Contains(string(version), "1.0.0-rc") {
+		t.Log("NOT TESTED: runc of this version puts nothing into cgroups of version 2 beside those of version 1")
+		delete(want, "/box-plain")
+	}
 	tr := startBare(t, "-o", "json", "--columns", "container,pid,file")
 	for _, cmd := range []*exec.Cmd{
 		podman(one, "/box-one"),

@@ -78,12 +78,13 @@ func (p *Program) check(maps int) error {
 // errHalf is the error of a load of 8 bytes without its second half.
 var errHalf = errors.New("its last instruction is only half of one")
 
-// MapReferences calls f with the number that stands in place of each map's address in
-// instructions, and puts what it returns in the number's place.
+// MapReferences calls f with the number that stands in place of the address of each map, or of its
+// value, in instructions, and puts what it returns in the number's place.
 func MapReferences(instructions []byte, f func(uint32) (uint32, error)) error {
 	const (
-		loadImmediate = 0x18 // BPF_LD | BPF_IMM | BPF_DW: two instructions long
-		pseudoMapFD   = 1    // BPF_PSEUDO_MAP_FD, as the source register
+		loadImmediate  = 0x18 // BPF_LD | BPF_IMM | BPF_DW: two instructions long
+		pseudoMapFD    = 1    // BPF_PSEUDO_MAP_FD, as the source register
+		pseudoMapValue = 2    // BPF_PSEUDO_MAP_VALUE
 	)
 	for at := 0; at < len(instructions); at += asm.InstructionSize {
 		if instructions[at] != loadImmediate {
@@ -92,7 +93,7 @@ func MapReferences(instructions []byte, f func(uint32) (uint32, error)) error {
 		if len(instructions)-at < 2*asm.InstructionSize {
 			return errHalf
 		}
-		if instructions[at+1]>>4 == pseudoMapFD {
+		if source := instructions[at+1] >> 4; source == pseudoMapFD || source == pseudoMapValue {
 			n, err := f(order.Uint32(instructions[at+4:]))
 			if err != nil {
 				return err

@@ -20,7 +20,7 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 		at, err := s.attach(h)
 		if err == nil && h.Marks != 0 {
 			s.hooked |= h.Marks
-			err = s.setSlot(slotHooked, s.hooked)
+			err = s.slots.set(slotHooked, s.hooked)
 		}
 		switch {
 		case err != nil && !h.Optional:

@@ -26,7 +26,11 @@ func (s *Session) openMaps(pages int) (err error) {
 			return err
 		}
 	}
-	if s.slots, err = s.module.Map("slots"); err != nil {
+	array, err := s.module.Map("slots")
+	if err != nil {
+		return err
+	}
+	if s.slots, err = openSlots(array); err != nil {
 		return err
 	}
 	events, err := s.module.Map("events")
@@ -79,7 +83,7 @@ func whyNoBuffers(err error) string {
 
 // followCPUs sees that all CPUs have a buffer that are on line.
 func (s *Session) followCPUs() {
-	dead, err := s.slot(slotDeadCPUs)
+	dead, err := s.slots.get(slotDeadCPUs)
 	if err != nil {
 		return // Losses says it
 	}
@@ -88,7 +92,7 @@ func (s *Session) followCPUs() {
 		return
 	}
 	if dead != 0 {
-		if err := s.setSlot(slotDeadCPUs, 0); err != nil {
+		if err := s.slots.set(slotDeadCPUs, 0); err != nil {
 			return
 		}
 	}

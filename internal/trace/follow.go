@@ -30,7 +30,7 @@ func (s *Session) follow() (err error) {
 	case !s.filter.Running:
 		// Its number in the kernel, which may not be the one here, shows when it does
 		// something.
-		if err := s.setSlot(slotRoot, uint64(s.filter.Roots[0])); err != nil {
+		if err := s.slots.set(slotRoot, uint64(s.filter.Roots[0])); err != nil {
 			return err
 		}
 	case foreign:
@@ -41,7 +41,7 @@ func (s *Session) follow() (err error) {
 				return err
 			}
 		}
-		if err := s.setSlot(slotLooking, 1); err != nil {
+		if err := s.slots.set(slotLooking, 1); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func (s *Session) findDescendants() error {
 			return err
 		}
 	}
-	if err := s.setSlot(slotLooking, 0); err != nil {
+	if err := s.slots.set(slotLooking, 0); err != nil {
 		return err
 	}
 	s.orphans = s.countOrphans(there)
@@ -208,7 +208,7 @@ func (s *Session) Unfollowed() (certain, doubtful uint64, err error) {
 	if s.followed == nil {
 		return 0, 0, nil
 	}
-	if certain, err = s.slot(slotUnfollowed); err != nil {
+	if certain, err = s.slots.get(slotUnfollowed); err != nil {
 		return 0, 0, err
 	}
 	doubtful, err = s.module.Misses(probe.Fork)

@@ -72,13 +72,13 @@ func (l Losses) Causes() []Cause {
 // Losses returns what was lost until now.
 func (s *Session) Losses() (l Losses, err error) {
 	l.Probe = s.probe.Name
-	if l.Buffer, err = s.slot(slotLostBuffer); err != nil {
+	if l.Buffer, err = s.slots.get(slotLostBuffer); err != nil {
 		return Losses{}, err
 	}
-	if l.Pending, err = s.slot(slotLostPending); err != nil {
+	if l.Pending, err = s.slots.get(slotLostPending); err != nil {
 		return Losses{}, err
 	}
-	if l.CPU, err = s.slot(slotLostCPU); err != nil {
+	if l.CPU, err = s.slots.get(slotLostCPU); err != nil {
 		return Losses{}, err
 	}
 	if s.cpuErr != nil {
@@ -88,7 +88,7 @@ func (s *Session) Losses() (l Losses, err error) {
 	if err != nil {
 		return Losses{}, err
 	}
-	seen, err := s.slot(slotLostEntry)
+	seen, err := s.slots.get(slotLostEntry)
 	if err != nil {
 		return Losses{}, err
 	}

@@ -84,7 +84,7 @@ func (s *Session) threadGone(id uint64) bool {
 // gets how long the call has been pending, and the kernel's id of the thread or request.
 func (s *Session) takePending(take func(age time.Duration, id uint64) bool) error {
 	if !s.fields.Has(event.Result) { // else they are not counted
-		in, err := s.slot(slotPendingIn)
+		in, err := s.slots.get(slotPendingIn)
 		if err != nil || in == s.reclaimed {
 			return err
 		}
@@ -103,7 +103,7 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 			return fmt.Errorf("taking back pending calls: %w", err)
 		}
 	}
-	return s.setSlot(slotPendingReclaimed, s.reclaimed)
+	return s.slots.set(slotPendingReclaimed, s.reclaimed)
 }
 
 // nobodys reports whether no program has memory at an address: in the first page, which only root

@@ -24,7 +24,7 @@ const (
 
 // fires opens a file and reports whether the program has run for it.
 func (s *Session) fires() (bool, error) {
-	before, err := s.slot(slotSelfSeen)
+	before, err := s.slots.get(slotSelfSeen)
 	if err != nil {
 		return false, err
 	}
@@ -33,7 +33,7 @@ func (s *Session) fires() (bool, error) {
 		return false, fmt.Errorf("opening a file to see whether the %s fires: %w", s.hook, err)
 	}
 	unix.Close(fd)
-	after, err := s.slot(slotSelfSeen)
+	after, err := s.slots.get(slotSelfSeen)
 	return after != before, err
 }
 
@@ -49,7 +49,7 @@ func (s *Session) prove(ctx context.Context) error {
 		case err != nil:
 			return err
 		case seen:
-			at, err := s.slot(slotSelfTime)
+			at, err := s.slots.get(slotSelfTime)
 			s.clock.learn(int64(at), began, ended)
 			return err
 		case ctx.Err() != nil:

@@ -106,7 +106,7 @@ type Session struct {
 	// Names of pending calls that are too long for that map; nil without results.
 	longNames *ebpf.Map
 
-	slots *ebpf.Map // what the program counts and what it is told; see slot
+	slots *slots
 	pages int
 
 	probe  *probe.Probe
@@ -291,11 +291,11 @@ func NewCompiler(version kernel.Version, folder *cache.Folder) *bcc.Compiler {
 
 // tell writes into the slots what the program has to know of this run.
 func (s *Session) tell() error {
-	if err := s.setSlot(slotSelf, uint64(os.Getpid())); err != nil {
+	if err := s.slots.set(slotSelf, uint64(os.Getpid())); err != nil {
 		return err
 	}
 	if pid, ok := s.filter.OnePID(); ok {
-		return s.setSlot(slotPID, uint64(pid))
+		return s.slots.set(slotPID, uint64(pid))
 	}
 	return nil
 }
@@ -323,7 +323,7 @@ func (s *Session) Close() error {
 		s.reader = nil
 	}
 	if s.module != nil {
-		err = errors.Join(err, s.module.Close())
+		err = errors.Join(err, s.slots.close(), s.module.Close())
 		s.module = nil
 	}
 	return err

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"opensnoop/bpf"
 	"opensnoop/internal/probe"
@@ -52,6 +56,43 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
 	}
 	compile(t, source)
+}
+
+// Slots in memory and slots in an array are read and written alike.
+func TestSlots(t *testing.T) {
+	for name, spec := range map[string]ebpf.MapSpec{
+		"memory": {Type: ebpf.Array, KeySize: 4, ValueSize: 8 * uint32(slotCount), MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE},
+		"array":  {Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: uint32(slotCount)},
+	} {
+		array, err := ebpf.NewMap(&spec)
+		if err != nil {
+			t.Skipf("NOT TESTED: the kernel makes no BPF map: %v", err)
+		}
+		defer array.Close()
+		s, err := openSlots(array)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for which := range slotCount {
+			if err := s.set(which, 1<<40+uint64(which)); err != nil {
+				t.Error(err)
+			}
+		}
+		for which := range slotCount {
+			if got, err := s.get(which); got != 1<<40+uint64(which) || err != nil {
+				t.Errorf("%s: slot %d is %d, %v", name, which, got, err)
+			}
+		}
+		if name == "memory" {
+			var whole [slotCount]uint64
+			if err := array.Lookup(uint32(0), &whole); err != nil || whole[slotLooking] != 1<<40+uint64(slotLooking) {
+				t.Errorf("the program sees %v, %v", whole, err)
+			}
+		}
+		if err := errors.Join(s.close(), s.close()); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // compile has the C compiler check a source.

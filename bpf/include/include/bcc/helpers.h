@@ -64,9 +64,23 @@
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
 #define BPF_F_NO_PREALLOC 1
+#define BPF_F_MMAPABLE 1024
 #define CUR_CPU_IDENTIFIER 0xffffffffull // BPF_F_CURRENT_CPU
 
 u64 bpf_pseudo_fd(u64, u64) asm("llvm.bpf.pseudo");
+
+// map_value is where the value of the source's one array of one that can be mapped is. There is no
+// look-up, and it is never NULL (BPF_PSEUDO_MAP_VALUE, since Linux 5.2). internal/bcc takes the 0
+// for that map.
+static inline __attribute__((always_inline)) void *map_value(void)
+{
+	void *value = (void *)bpf_pseudo_fd(2, 0);
+
+	if (!value)
+		__builtin_unreachable();
+	return value;
+}
+
 int bpf_trace_printk(const char *fmt, ...) asm("llvm.bpf.extra");
 
 struct bpf_raw_tracepoint_args {
