@@ -97,7 +97,7 @@ func TestWrongUsage(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	status, stdout, stderr := runMain(t, "--version")
-	if status != 0 || stdout != "opensnoop v1.2.3\n" || stderr != "" {
+	if status != 0 || stdout != "opensnoop version v1.2.3\n" || stderr != "" {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
 }
