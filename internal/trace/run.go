@@ -31,9 +31,10 @@ const (
 	// reader wakes 40 times a second.
 	roundTime = 25 * time.Millisecond
 
-	// firstRoundTime is how long the first round takes. Each takes twice as long as
-	// the one before, until it is roundTime: the first rows shall not wait.
+	// firstRoundTime is how long each of the firstRounds takes, and then each twice as long
+	// as the one before, until it is roundTime: the first rows shall not wait.
 	firstRoundTime = 250 * time.Microsecond
+	firstRounds    = 32
 
 	// lossTime is how often losses are looked for and told.
 	lossTime = time.Second
@@ -64,13 +65,13 @@ type Handler struct {
 func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
-	for err == nil && ctx.Err() == nil {
+	for rounds := 1; err == nil && ctx.Err() == nil; rounds++ {
 		horizon := s.clock.now()
 		err = s.collect(round)
 		if err != nil {
 			break
 		}
-		if round < roundTime {
+		if rounds >= firstRounds && round < roundTime {
 			if round = min(2*round, roundTime); round == roundTime {
 				s.loadLater() // the first rows are out
 			}

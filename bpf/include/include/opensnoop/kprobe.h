@@ -186,13 +186,14 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 static __always_inline int on_open_named(FUNCTION *ctx)
 {
 	struct filename *filename = (void *)PARM2(ctx);
-	u64 id = bpf_get_current_pid_tgid();
 	const char *name = NULL;
 	struct call *c, *kept;
+	u64 id;
 	long n;
 
 	if (none_pending())
 		return 0;
+	id = bpf_get_current_pid_tgid();
 	kept = (struct call *)find_pending(&id);
 	c = scratch_call(SCRATCH_NAMED);
 	if (!kept || !c)
