@@ -55,11 +55,11 @@ var shapes = map[string]struct {
 	// Their programs get what those of raw tracepoints do, and these need no function.
 	"fentry": {
 		append([]string{"-DPROBE_FENTRY", "-DFIELDS=32"}, offsets...),
-		map[string]ebpf.ProgramType{"open_enter": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "openat2_enter": ebpf.RawTracepoint, "handle_enter": ebpf.RawTracepoint},
+		map[string]ebpf.ProgramType{"open_enter": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "openat2_enter": ebpf.RawTracepoint},
 	},
 	"fentry with results": {
 		append([]string{"-DPROBE_FENTRY"}, everything...),
-		map[string]ebpf.ProgramType{"open_exit": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "openat2_exit": ebpf.RawTracepoint, "handle_exit": ebpf.RawTracepoint, "sigreturn_exit": ebpf.RawTracepoint},
+		map[string]ebpf.ProgramType{"open_exit": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "openat2_exit": ebpf.RawTracepoint, "sigreturn_exit": ebpf.RawTracepoint},
 	},
 	"tracepoint": {
 		[]string{"-DPROBE_TRACEPOINT"},

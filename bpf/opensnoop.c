@@ -332,20 +332,20 @@ static __always_inline bool mount_ns_listed(u64 *inum)
 #ifdef PROBE_KPROBE
 int open_enter(struct pt_regs *ctx) { return on_open_enter(ctx); }
 int openat2_enter(struct pt_regs *ctx) { return on_openat2_enter(ctx); }
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
 int handle_enter(struct pt_regs *ctx) { return on_handle_enter(ctx); }
+#endif
 int open_named(struct pt_regs *ctx) { return on_open_named(ctx); }
 int open_return(struct pt_regs *ctx) { return on_open_return(ctx); }
 #endif
 #if defined(PROBE_FENTRY) && FIELDS & FIELD_RESULT
 int open_exit(struct bpf_raw_tracepoint_args *ctx) { return on_open_exit(ctx); }
 int openat2_exit(struct bpf_raw_tracepoint_args *ctx) { return on_openat2_exit(ctx); }
-int handle_exit(struct bpf_raw_tracepoint_args *ctx) { return on_handle_exit(ctx); }
 int open_named(struct bpf_raw_tracepoint_args *ctx) { return on_named_exit(ctx); }
 int sigreturn_exit(struct bpf_raw_tracepoint_args *ctx) { return on_sigreturn_exit(ctx); }
 #elif defined(PROBE_FENTRY)
 int open_enter(struct bpf_raw_tracepoint_args *ctx) { return on_open_enter(ctx); }
 int openat2_enter(struct bpf_raw_tracepoint_args *ctx) { return on_openat2_enter(ctx); }
-int handle_enter(struct bpf_raw_tracepoint_args *ctx) { return on_handle_enter(ctx); }
 int open_named(struct bpf_raw_tracepoint_args *ctx) { return on_open_named(ctx); }
 #endif
 #ifdef PROBE_TRACEPOINT

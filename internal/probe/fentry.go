@@ -46,13 +46,13 @@ var fentry = Probe{
 	Macros: func(kernel.Version) []string { return []string{"PROBE_FENTRY"} },
 	Forks:  &probedForks,
 	Hooks: func(_ kernel.Version, results bool) []Hook {
-		kind, end := Fentry, "_enter"
+		kind, end, handle := Fentry, "_enter", "openat2_enter"
 		if results {
-			kind, end = Fexit, "_exit"
+			kind, end, handle = Fexit, "_exit", "open_exit" // of as many arguments
 		}
 		hooks := []Hook{
 			{Program: openNamed, Kind: kind, At: named},
-			{Program: "handle" + end, Kind: kind, At: []string{"do_handle_open"}, Optional: true, Opens: true},
+			{Program: handle, Kind: kind, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		if results {
 			hooks = append(hooks, sigreturns...)

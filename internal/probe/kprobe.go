@@ -21,8 +21,14 @@ var kprobe = Probe{
 	Execs: execs,
 	Hooks: func(version kernel.Version, results bool) []Hook {
 		named := Hook{Program: openNamed, Kind: Kprobe, At: named, Optional: true}
+		// Since Linux 5.15 a program reads all that it has to know out of the system call's
+		// registers, as it does for openat2.
+		handle := "openat2_enter"
+		if version < kernel.NewVersion(5, 15, 0) {
+			handle = "handle_enter"
+		}
 		hooks := []Hook{
-			{Program: "handle_enter", Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
+			{Program: handle, Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		hooks = append(hooks, openat2...)
 		hooks = append(hooks, Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(version)}, Opens: true})

@@ -134,7 +134,8 @@ static __always_inline bool refuses_early(s64 result)
 	return result == -EINVAL || result == -E2BIG || result == -EFAULT;
 }
 
-// do_sys_openat2(int dfd, const char __user *filename, struct open_how *how)
+// do_sys_openat2(int dfd, const char __user *filename, struct open_how *how), and
+// do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag).
 static __always_inline int on_open_exit(FUNCTION *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
@@ -176,18 +177,6 @@ static __always_inline int on_openat2_exit(FUNCTION *ctx)
 	seen->id = 0;
 	if (!known && traced(id) && read_open_args(regs, syscall_nr(regs), &args))
 		exited(ctx, id, &args, result);
-	return 0;
-}
-
-// do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag)
-static __always_inline int on_handle_exit(FUNCTION *ctx)
-{
-	u64 id = bpf_get_current_pid_tgid();
-	struct pt_regs *regs = current_regs(NULL);
-	struct open_args args = {};
-
-	if (traced(id) && read_open_args(regs, syscall_nr(regs), &args))
-		exited(ctx, id, &args, (s32)PARM4(ctx));
 	return 0;
 }
 

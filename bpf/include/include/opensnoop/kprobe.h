@@ -96,8 +96,9 @@ static __always_inline bool seen_before(u32 nr)
 	       *hooked & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
 }
 
-// __x64_sys_openat2(const struct pt_regs *regs) and its like. The kernel refuses calls with
-// a `how` that it cannot take before they come to its open function.
+// __x64_sys_openat2(const struct pt_regs *regs) and its like: the kernel refuses calls with a `how`
+// that it cannot take before they come to its open function. And since Linux 5.15
+// do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag).
 static __always_inline int on_openat2_enter(FUNCTION *ctx)
 {
 #ifdef TASK_REGS
