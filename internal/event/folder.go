@@ -93,7 +93,7 @@ func (e *Event) decodeTexts(there Fields, b, rest []byte, texts []text) ([]byte,
 		if size > len(rest) {
 			return nil, fmt.Errorf("a string of %d bytes in a record with room for %d", size, len(rest))
 		}
-		if size > 0 {
+		if size > 0 && e.Fields.Has(t.field) {
 			*t.of(e) = rest[:size]
 		}
 		rest = rest[size:]
