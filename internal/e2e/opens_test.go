@@ -161,7 +161,7 @@ func TestOddNames(t *testing.T) {
 		if len(bad) != 4 {
 			t.Fatalf("%d rows for 4 bad pointers: %q", len(bad), files(bad))
 		}
-		for i, want := range []string{`\(bad address 0x0)`, `\(bad address 0x1)`, `\(bad address 0xffff888000001000)`, `\(bad address 0x7`} {
+		for i, want := range []string{`\(bad address 0x0)`, `\(bad address 0x1)`, `\(bad address 0xffff888000001000)`, `\(bad address 0x`} { // the last is a mapping's
 			if !strings.HasPrefix(bad[i].file, want) {
 				t.Errorf("a bad pointer comes as %q, want %q", bad[i].file, want)
 			}
