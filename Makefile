@@ -45,7 +45,7 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros soak fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
 
 build: $(BIN)/opensnoop ## build bin/opensnoop (the default)
 
@@ -207,6 +207,12 @@ bench-kprobe: ## count the instructions that tracing costs through kprobes, and 
 	done
 	@bin/bench -instructions -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_KPROBE))) \
 		-headers $(HEADERS) -record testdata/instructions.json $(ARGS)
+
+# What of that tells whether an open has become dearer.
+KERNELS_GUARD := 6.1 6.12
+test-instructions: deps-test bin/opensnoop bin/load bin/bench ## count opensnoop's own instructions, which must not be 3 % above those recorded
+	@echo "=== instructions with Linux $(KERNELS_GUARD)"
+	@bin/bench -instructions -ours -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_GUARD))) -record testdata/instructions.json
 
 lint: deps-lint ## the static checks of Go, shell and C
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }

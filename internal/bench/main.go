@@ -38,6 +38,7 @@ type options struct {
 	instructions bool
 	record       string
 	accept       bool
+	ours         bool
 }
 
 func main() {
@@ -54,6 +55,7 @@ func main() {
 	flag.BoolVar(&o.inGuest, "in-guest", false, "this is the guest: measure what is measured there")
 	flag.BoolVar(&o.instructions, "instructions", false, "count instructions in guests instead, with the kernels in -kernel, by commas")
 	flag.StringVar(&o.record, "record", "", "with -instructions, compare with the `file`")
+	flag.BoolVar(&o.ours, "ours", false, "with -instructions, count those of opensnoop alone")
 	flag.BoolVar(&o.accept, "accept", false, "with -instructions, record what was counted there")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 {
@@ -81,7 +83,7 @@ func run(ctx context.Context, o options) error {
 		if err := linkHeaders(o.headers); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return countHere(ctx)
+		return countHere(ctx, o)
 	}
 	if o.inGuest {
 		if err := linkHeaders(o.headers); err != nil {
