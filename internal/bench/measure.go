@@ -155,10 +155,16 @@ func (b *bench) coldMemory(t *tool) (values, error) {
 	return v, err
 }
 
+// rest is how long nothing is attached before a start. The kernel attaches to a tracepoint from which
+// the last program has just gone only after a grace period, of some 30 ms (tp_rcu_cond_sync in
+// kernel/tracepoint.c), which is of the tool before.
+const rest = 200 * time.Millisecond
+
 // median makes so many starts as are planned, and returns the median of each value.
 func (b *bench) median(start func() (values, error)) (values, error) {
 	var all result
 	for range b.starts {
+		time.Sleep(rest)
 		v, err := start()
 		if err != nil {
 			return nil, err
