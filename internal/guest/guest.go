@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"time"
 )
@@ -124,8 +125,20 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("the command had not ended after %v", c.Timeout))
 	defer cancel()
-	m := machine{qemu: qemu, kernel: k, initramfs: initramfs, config: c}
-	if k.machine == machines["amd64"] && !c.Instructions && kvmWorthTrying() {
+	m := machine{qemu: qemu, kernel: k, initramfs: initramfs, share: share9p(c.Root), config: c}
+	if !k.has9p() {
+		scratch, err := os.MkdirTemp("", "guest-")
+		if err != nil {
+			return 0, err
+		}
+		defer os.RemoveAll(scratch)
+		serving, stop := context.WithCancel(ctx)
+		defer stop()
+		if m.share, err = shareByProcess(serving, c.Root, scratch, c.MemoryMB); err != nil {
+			return 0, err
+		}
+	}
+	if k.machine == machines["amd64"] && !c.Instructions && k.has9p() && kvmWorthTrying() {
 		m.kvm = true
 		status, err = m.run(ctx)
 		if !errors.Is(err, errNotUp) || ctx.Err() != nil {

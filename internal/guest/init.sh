@@ -43,8 +43,11 @@ for module in /modules/*; do
 done
 
 # The host's files, read-only, below a layer of memory that takes the writes.
-mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 host /host ||
-	fail "the host's file system does not mount"
+if grep -qw 9p /proc/filesystems; then
+	mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 host /host
+else
+	mount -t virtiofs -o ro host /host
+fi || fail "the host's file system does not mount"
 mount -t tmpfs -o mode=755 rw /rw
 mkdir /rw/upper /rw/work
 mount -t overlay -o lowerdir=/host,upperdir=/rw/upper,workdir=/rw/work root /new ||

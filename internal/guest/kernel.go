@@ -84,7 +84,12 @@ func findKernel(folder string) (kernel, error) {
 }
 
 // guestModules are what the guest needs to reach the host's files.
-var guestModules = []string{"virtio_pci", "9pnet_virtio", "9p", "overlay"}
+func (k kernel) guestModules() []string {
+	if !k.has9p() {
+		return []string{"virtio_pci", "virtiofs", "overlay"}
+	}
+	return []string{"virtio_pci", "9pnet_virtio", "9p", "overlay"}
+}
 
 // modules returns the files of guestModules and of all they need, in the order to
 // load them.
@@ -95,7 +100,7 @@ func (k kernel) modules(ctx context.Context) ([]string, error) {
 	}
 	var files []string
 	seen := make(map[string]bool)
-	for _, name := range guestModules {
+	for _, name := range k.guestModules() {
 		// Without -C, the host's modprobe.d would have a say.
 		cmd := exec.CommandContext(ctx, modprobe, "-C", "/dev/null", "-d", k.folder, "-S", k.release, "--show-depends", name)
 		out, err := cmd.Output()

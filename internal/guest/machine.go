@@ -28,6 +28,7 @@ type machine struct {
 	kernel    kernel
 	initramfs *os.File
 	kvm       bool
+	share     []string // QEMU's arguments for the host's files
 	config    Config
 }
 
@@ -83,7 +84,6 @@ func (m machine) args() []string {
 		"-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
 		"-accel", accel, "-cpu", cpu, "-smp", strconv.Itoa(smp), "-m", strconv.Itoa(m.config.MemoryMB),
 		"-kernel", m.kernel.image, "-initrd", "/dev/fd/6", "-append", boot,
-		"-virtfs", "local,path=" + m.config.Root + ",mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 	}
 	for port := range 3 {
 		args = append(args, "-chardev", fmt.Sprintf("file,id=port%d,path=/dev/fd/%d", port, 3+port))
@@ -93,7 +93,7 @@ func (m machine) args() []string {
 			args = append(args, "-serial", fmt.Sprintf("chardev:port%d", port))
 		}
 	}
-	return slices.Concat(args, m.kernel.machine.args, clock)
+	return slices.Concat(args, m.share, m.kernel.machine.args, clock)
 }
 
 // run boots the machine and waits for its end.
