@@ -167,7 +167,7 @@ func TestOldKernelsLookSlotsUp(t *testing.T) {
 	old := &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(5, 4, 0)}
 	for name, shape := range shapes {
 		r, err := old.Compile(t.Context(), bcc.Source{
-			Code: bpf.Source, Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16"}, shape.flags...),
+			Code: bpf.Source, Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16", "-DHANDLE_ENTER"}, shape.flags...),
 		})
 		if err != nil {
 			t.Fatal(whole(err))
@@ -183,6 +183,11 @@ func TestOldKernelsLookSlotsUp(t *testing.T) {
 		}
 		for program, kind := range shape.programs {
 			if err := m.Load(program, kind); err != nil {
+				t.Errorf("%s: %s", name, whole(err))
+			}
+		}
+		if strings.HasPrefix(name, "kprobe") {
+			if err := m.Load("handle_enter", ebpf.Kprobe); err != nil {
 				t.Errorf("%s: %s", name, whole(err))
 			}
 		}

@@ -40,7 +40,8 @@
 //	EXECS             and files that are opened to execute programs; needs FIELD_RESULT
 //	RESULT_WANTED     an expression of `result`; needs FIELD_RESULT
 //
-// Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
+// Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, HANDLE_ENTER before 5.15 by
+// kprobes, TASK_REGS if the helper
 // bpf_task_pt_regs is there (5.15), URING_COMPLETE_ARGUMENTS=3 if the tracepoint
 // io_uring_complete has a struct io_uring_cqe (6.18), TASK_COMM if it is known, and for what
 // needs them TASK_FS, FS_ROOT and so on: offsets in structures, in bytes
@@ -77,6 +78,7 @@
 // The maps, and all that touches them.
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+#define SLOTS_MAPPED
 // One value that user space maps, and the programs know where it is.
 struct slots {
 	u64 slot[SLOTS];
@@ -131,7 +133,7 @@ BPF_F_TABLE("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
 
 static __always_inline u64 *slot(int which)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+#ifdef SLOTS_MAPPED
 	return (u64 *)map_value() + which;
 #else
 	return slots.lookup(&which);
@@ -332,7 +334,7 @@ static __always_inline bool mount_ns_listed(u64 *inum)
 #ifdef PROBE_KPROBE
 int open_enter(struct pt_regs *ctx) { return on_open_enter(ctx); }
 int openat2_enter(struct pt_regs *ctx) { return on_openat2_enter(ctx); }
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#ifdef HANDLE_ENTER
 int handle_enter(struct pt_regs *ctx) { return on_handle_enter(ctx); }
 #endif
 int open_named(struct pt_regs *ctx) { return on_open_named(ctx); }

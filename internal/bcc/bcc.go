@@ -45,14 +45,9 @@ func Defines(macros []string) []string {
 // DefineTypes are those of what the running kernel's types tell, as a compiler finds them on its
 // own.
 func DefineTypes(facts []kernel.Fact) ([]string, error) {
-	var description []byte
-	if file, err := os.Open(kernel.TypesFile); err == nil {
-		defer file.Close()
-		if description, err = kernel.ReadTypes(file); err != nil {
-			return nil, err
-		}
-	}
-	macros, _, err := kernel.AskTypes(description, facts, nil)
+	file, _ := os.Open(kernel.TypesFile) // without one, no fact is there
+	defer file.Close()
+	macros, _, err := kernel.AskTypes(file, facts, nil)
 	return Defines(macros), err
 }
 

@@ -70,7 +70,9 @@ func serve() error {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
 	rep := new(reply)
-	macros, err := askTypes(&req, rep)
+	var macros []string
+	var err error
+	macros, rep.Functions, err = kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
 	failure := C.shim_end_open()
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
 		return errors.New("the compiler still has the right to make BPF maps")
@@ -99,16 +101,6 @@ func serve() error {
 	// It ends when it is told to.
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return err
-}
-
-// askTypes has the reply and the macros tell what is asked of the kernel's types.
-func askTypes(req *request, rep *reply) (macros []string, err error) {
-	if len(req.Types)+len(req.Functions) == 0 {
-		return nil, nil
-	}
-	description, _ := kernel.ReadTypes(os.NewFile(typesFrom, kernel.TypesFile))
-	macros, rep.Functions, err = kernel.AskTypes(description, req.Types, req.Functions)
-	return macros, err
 }
 
 // shortcuts spare libbcc two thirds of the time that it takes to compile. Where they

@@ -219,7 +219,7 @@ func TestPIDNamespace(t *testing.T) {
 		if row.file == "/tmp/inside" && strconv.Itoa(row.pid) != pid {
 			t.Errorf("the process %s of the namespace shows as %d", pid, row.pid)
 		}
-		if row.comm == "opensnoop" {
+		if row.pid == 1 && row.comm == "opensnoop" { // another one has a number of the host's
 			t.Errorf("opensnoop's own open shows: %+v", row)
 		}
 	}

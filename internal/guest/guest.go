@@ -138,6 +138,7 @@ func Run(ctx context.Context, c Config) (status int, err error) {
 			return 0, err
 		}
 	}
+	// The process that serves the files ends with the first QEMU.
 	if k.machine == machines["amd64"] && !c.Instructions && k.has9p() && kvmWorthTrying() {
 		m.kvm = true
 		status, err = m.run(ctx)

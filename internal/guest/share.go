@@ -51,7 +51,7 @@ func shareByProcess(ctx context.Context, root, scratch string, memoryMB int) ([]
 		}
 		select {
 		case err := <-ended:
-			return nil, fmt.Errorf("virtiofsd ended (%w): %s", errors.Join(err, ctx.Err()), bytes.TrimSpace(said.Bytes()))
+			return nil, fmt.Errorf("virtiofsd ended (%v): %s", errors.Join(err, ctx.Err()), bytes.TrimSpace(said.Bytes()))
 		default:
 		}
 		if time.Now().After(deadline) {

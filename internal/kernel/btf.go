@@ -45,8 +45,8 @@ func typesUnknown(err error) error {
 	return fmt.Errorf("this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): %w", err)
 }
 
-// ReadTypes returns what an open [TypesFile] has, some 5 MB.
-func ReadTypes(file *os.File) ([]byte, error) {
+// readTypes returns what an open [TypesFile] has, some 5 MB.
+func readTypes(file *os.File) ([]byte, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, typesUnknown(err)
@@ -59,24 +59,33 @@ func ReadTypes(file *os.File) ([]byte, error) {
 }
 
 // AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
-// those of the functions that they have, from what [TypesFile] has. It takes a few ms. Where that
-// is of no use, what is optional is left out.
-func AskTypes(description []byte, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
-	numbers = make(map[string]uint32)
+// those of the functions that they have, from an open [TypesFile]. It takes 4 ms. Where that is of
+// no use, what is optional is left out.
+func AskTypes(file *os.File, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
 	if len(facts)+len(functions) == 0 {
-		return nil, numbers, nil
+		return nil, nil, nil
 	}
+	description, err := readTypes(file)
+	if err == nil {
+		macros, numbers, err = ask(description, facts, functions)
+	}
+	if err != nil && !slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
+		return nil, nil, nil
+	}
+	return macros, numbers, err
+}
+
+// ask is the same of a description.
+func ask(description []byte, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
 	names := slices.Clone(functions)
 	for _, f := range facts {
 		names = append(names, f.Structure, f.handlers())
 	}
 	types, err := parseTypes(description, names)
-	if err != nil && !slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
-		return nil, numbers, nil
-	}
 	if err != nil {
 		return nil, nil, err
 	}
+	numbers = make(map[string]uint32)
 	for _, name := range functions {
 		if number, ok := types.number(kindFunc, name); ok {
 			numbers[name] = number

@@ -99,7 +99,7 @@ func parseTypes(data []byte, names []string) (*types, error) {
 	if len(t.bytes) == 0 || len(t.strings) == 0 {
 		return nil, errCutShort
 	}
-	t.starts = append(make([]uint32, 0, len(t.bytes)/20), 0) // some bytes of a type
+	t.starts = append(make([]uint32, 0, len(t.bytes)/20), 0) // most are of 12 to 36 bytes
 	// A look at its first byte tells most names from those that are looked for.
 	var first [256][]string
 	for _, name := range names {

@@ -48,7 +48,7 @@ func TestParseTypes(t *testing.T) {
 		{Macro: "F", Structure: "f", Members: []string{"a"}, Optional: true},            // a function
 		{Macro: "T", Structure: "t", Members: []string{"a"}, Optional: true},            // another's name
 	}
-	macros, functions, err := AskTypes(example, facts, []string{"f", "s"})
+	macros, functions, err := ask(example, facts, []string{"f", "s"})
 	if want := []string{"A=0", "C=8", "P=8", "X=2"}; !slices.Equal(macros, want) || err != nil {
 		t.Errorf("%v, %v, want %v", macros, err, want)
 	}
@@ -67,7 +67,7 @@ func FuzzTypes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		facts := []Fact{{Macro: "P", Structure: "s", Members: []string{"c", "p"}}, {Macro: "X", Tracepoint: "x"}}
-		macros, _, err := AskTypes(data, facts, []string{"f"})
+		macros, _, err := ask(data, facts, []string{"f"})
 		if err == nil && len(macros) != len(facts) {
 			t.Errorf("%v without an error", macros)
 		}

@@ -15,20 +15,17 @@ var kprobe = Probe{
 		if OpenSymbol(version) == doSysOpen {
 			macros = append(macros, "DO_SYS_OPEN")
 		}
+		if handleProgram(version) == handleEnter {
+			macros = append(macros, "HANDLE_ENTER")
+		}
 		return macros
 	},
 	Forks: &probedForks,
 	Execs: execs,
 	Hooks: func(version kernel.Version, results bool) []Hook {
 		named := Hook{Program: openNamed, Kind: Kprobe, At: named, Optional: true}
-		// Since Linux 5.15 a program reads all that it has to know out of the system call's
-		// registers, as it does for openat2.
-		handle := "openat2_enter"
-		if version < kernel.NewVersion(5, 15, 0) {
-			handle = "handle_enter"
-		}
 		hooks := []Hook{
-			{Program: handle, Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
+			{Program: handleProgram(version), Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		hooks = append(hooks, openat2...)
 		hooks = append(hooks, Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(version)}, Opens: true})
@@ -39,6 +36,17 @@ var kprobe = Probe{
 		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(version)}, Quiet: true, InPlaceOf: openNamed}
 		return append([]Hook{named, end}, hooks...)
 	},
+}
+
+const handleEnter = "handle_enter"
+
+// handleProgram is the program of the function behind open_by_handle_at. Since Linux 5.15 one reads
+// all that it has to know out of the system call's registers, as it does for openat2.
+func handleProgram(version kernel.Version) string {
+	if version < kernel.NewVersion(5, 15, 0) {
+		return handleEnter
+	}
+	return "openat2_enter"
 }
 
 // openat2 are the entries of the system call: the kernel refuses some before it comes to the
