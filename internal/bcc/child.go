@@ -34,7 +34,7 @@ const compilerName = "opensnoop: compiler"
 const takeBack = 0
 
 // replyTo is the descriptor to which the compiler process writes its reply, and typesFrom the
-// one of the kernel's types, if it describes them.
+// one of the kernel's types.
 const (
 	replyTo   = 3
 	typesFrom = 4
