@@ -62,6 +62,7 @@ struct walk {
 	u16 state;         // enum walk_state
 	u8 from;           // enum origin
 	u8 next;           // a sum of 1 << enum origin: from where to walk then
+	u8 deletable;      // WALK_DELETED until the first folder is read
 	bool passed;       // where it is, all is done but to read the folder
 	bool chosen;       // from where
 	bool starts;       // a walk, or the same anew

@@ -261,10 +261,14 @@ static __always_inline bool flags_wanted(u64 flags)
 static __always_inline bool in_chroot(void)
 {
 #if FIELDS & FIELD_PATH
-	u64 fs = LOAD((u64 *)(CURRENT_TASK + TASK_FS));
+	u64 *fs = (u64 *)LOAD((u64 *)(CURRENT_TASK + TASK_FS));
+#ifdef TASK_REGS
+	u64 *root = (void *)fs + FS_ROOT;
+#else
 	u64 root[2] = {};
 
 	bpf_probe_read_kernel(root, sizeof(root), (void *)fs + FS_ROOT);
+#endif
 	return root[0] != told(TOP_MNT) || root[1] != told(TOP_DENTRY);
 #else
 	return false;

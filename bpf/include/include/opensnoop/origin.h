@@ -31,6 +31,10 @@ _Static_assert(DENTRY_SEQ < DENTRY_PPREV && DENTRY_PPREV < DENTRY_PARENT &&
 // of it in a register from step to step: the verifier then takes each step for another.
 #define FRESH(member) (*(volatile typeof(member) *)&(member))
 
+// APART has what comes before decided by a jump of its own. The compiler would work out several
+// conditions first, and then join them: the verifier takes each outcome of each for another state.
+#define APART(value) asm volatile("" : "+r"(value))
+
 // stop ends the steps of a walk, and returns false.
 static __always_inline bool stop(struct walk *w, u32 state)
 {
@@ -83,23 +87,35 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 	return file;
 }
 
-// append puts the name of a folder behind the components, which stands at `name`, or `here` if
-// it is short.
-static __always_inline bool append(struct record *r, struct walk *w, u64 name, u32 len, u64 *here)
+// append puts the name of a folder behind the components, which stands at `name`. A short one is
+// at `inlined`, and has been read into `here`.
+static __always_inline bool append(struct record *r, struct walk *w, u64 name, u32 len, u64 inlined,
+				   u64 *here)
 {
 	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
 	char *to = r->name + end;
 
-	if (len >= COMPONENT_MAX || end + len + 1 - w->start > WALK_MAX || end + len >= STRINGS_MAX)
+	if (len >= COMPONENT_MAX)
 		return stop(w, WALK_MORE);
-	if (here) {
+	APART(len);
+	if (end + len + 1 - w->start > WALK_MAX || end + len >= STRINGS_MAX)
+		return stop(w, WALK_MORE);
+	APART(len);
+	if (name != inlined)
+		goto elsewhere;
+	APART(len);
+	if (len >= INLINE_NAME)
+		goto elsewhere;
 #pragma unroll
-		for (int i = 0; i < INLINE_NAME / 8; i++)
-			((u64 *)to)[i] = here[i];
-	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
+	for (int i = 0; i < INLINE_NAME / 8; i++)
+		((u64 *)to)[i] = here[i];
+	goto appended;
+elsewhere:
+	if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
 		w->changed = true;
 		return false;
 	}
+appended:
 #ifdef TOPS
 	w->last = end;
 #endif
@@ -138,7 +154,7 @@ static __always_inline void read_file(struct record *r, struct walk *w, u64 file
 		return;
 	w->state |= WALK_SPECIAL;
 	w->ended = true;
-	append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), NULL);
+	append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), 0, NULL);
 	append_text(r, w, member(member(super, SB_TYPE), TYPE_NAME));
 }
 #endif
@@ -200,6 +216,7 @@ static __always_inline void start(struct record *r, struct walk *w)
 
 	w->end = w->start;
 	w->state = in_root ? WALK_IN_ROOT : 0;
+	w->deletable = WALK_DELETED;
 	w->ended = w->changed = false;
 	w->passed = false;
 	if (!find_origin(r, w, &from)) {

@@ -81,7 +81,7 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 {
 	char dentry[DENTRY_INAME + INLINE_NAME - DENTRY_FROM] __attribute__((aligned(8)));
-	u64 parent, name, *here = NULL;
+	u64 pprev, parent, name;
 	u32 seq, len;
 
 	if (bpf_probe_read_kernel(dentry, sizeof(dentry), (void *)at + DENTRY_FROM)) {
@@ -89,39 +89,52 @@ static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 		return 0;
 	}
 	seq = *(u32 *)(dentry + DENTRY_SEQ - DENTRY_FROM);
+	pprev = *(u64 *)(dentry + DENTRY_PPREV - DENTRY_FROM);
 	parent = *(u64 *)(dentry + DENTRY_PARENT - DENTRY_FROM);
 	name = *(u64 *)(dentry + DENTRY_NAME - DENTRY_FROM);
 	len = *(u32 *)(dentry + DENTRY_LEN - DENTRY_FROM);
 	if (parent == at)
 		return stop(w, WALK_ESCAPED);
-	if (seq & 1)
-		w->changed = true;
-	if (w->end == w->start && !*(u64 *)(dentry + DENTRY_PPREV - DENTRY_FROM))
-		w->state |= WALK_DELETED;
-	if (name == at + DENTRY_INAME && len < INLINE_NAME)
-		here = (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM);
-	if (!see(w, at + DENTRY_SEQ, seq) || !append(r, w, name, len, here))
+	w->changed |= seq & 1;
+	// Only of the first folder: others may have been dropped, and yet be there. The top bits
+	// of an address of the kernel are set.
+	w->state |= ~pprev >> 60 & w->deletable;
+	w->deletable = 0;
+	if (!see(w, at + DENTRY_SEQ, seq) || !append(r, w, name, len, at + DENTRY_INAME,
+						     (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM)))
 		return 0;
 	return parent;
+}
+
+// to_mark reports whether there is more to do at a folder than to read it.
+static __always_inline bool to_mark(struct walk *w, u64 at)
+{
+	if (at == w->on.root)
+		return true;
+	APART(at);
+	if (at == w->top.dentry)
+		return true;
+	APART(at);
+	return at == w->root.dentry;
 }
 
 // walk_up goes up some folders; true if it comes to where there is more to do.
 static __always_inline bool walk_up(struct record *r, struct walk *w)
 {
-	u64 at = w->at.dentry, mounted = w->on.root, top = w->top.dentry, root = w->root.dentry;
-	bool passed = w->passed;
+	u64 at = w->at.dentry;
 
+	if (!w->passed && to_mark(w, at))
+		return true;
 	w->passed = false;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < STEPS; i++) {
-		if ((at == mounted || at == top || at == root) && !passed) {
-			w->at.dentry = at;
-			return true;
-		}
-		passed = false;
 		at = step(r, w, at);
 		if (!at)
 			return false;
+		if (to_mark(w, at)) {
+			w->at.dentry = at;
+			return true;
+		}
 	}
 	w->at.dentry = at;
 	return false;
