@@ -37,11 +37,11 @@ struct mounted {
 	u64 root;       // the folder that is mounted
 };
 
-// What a walk has seen, and must see again at its end: half of a pointer, or a sequence count
-// that the kernel raises when it changes what was read with it.
+// What a walk has seen, and must see again at its end.
 struct seen {
 	u64 at;
-	u64 value;
+	u32 value; // a sequence count, raised when what was read with it changes; half of a pointer
+	u32 hashed; // of a folder: 0 if it is in no list of the folder that it was in, as it is deleted
 };
 
 #define SEEN_MAX 512
@@ -62,13 +62,13 @@ struct walk {
 	u16 state;         // enum walk_state
 	u8 from;           // enum origin
 	u8 next;           // a sum of 1 << enum origin: from where to walk then
-	u8 deletable;      // WALK_DELETED until the first folder is read
 	bool passed;       // where it is, all is done but to read the folder
 	bool chosen;       // from where
 	bool starts;       // a walk, or the same anew
 	bool ended;        // the walk, but not yet what has to be seen again
 	bool changed;
 	u8 tries;
+	u32 first; // of what was seen, that is of the first folder
 	u32 seen_count;
 	u32 seen_again;
 	struct seen seen[SEEN_MAX];

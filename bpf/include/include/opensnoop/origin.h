@@ -43,15 +43,17 @@ static __always_inline bool stop(struct walk *w, u32 state)
 	return false;
 }
 
-// see notes what must be seen again; false if there is too much of it.
-static __always_inline bool see(struct walk *w, u64 at, u64 value)
+// see notes what must be seen again; false if there is too much of it. Of a sequence count
+// that is the one of no change under way.
+static __always_inline bool see(struct walk *w, u64 at, u32 value, u32 hashed)
 {
-	u32 n = FRESH(w->seen_count);
+	u64 n = FRESH(w->seen_count);
 
 	if (n >= SEEN_MAX)
 		return stop(w, WALK_MORE);
 	w->seen[n].at = at;
 	w->seen[n].value = value;
+	w->seen[n].hashed = hashed;
 	FRESH(w->seen_count) = n + 1;
 	return true;
 }
@@ -83,16 +85,16 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 		return 0;
 	fds = member(fdt, FDT_FD);
 	file = member(fds, fd * 8);
-	see(w, fds + fd * 8, file);
+	see(w, fds + fd * 8, file, 1);
 	return file;
 }
 
 // append puts the name of a folder behind the components, which stands at `name`. A short one is
 // at `inlined`, and has been read into `here`.
-static __always_inline bool append(struct record *r, struct walk *w, u64 name, u32 len, u64 inlined,
+static __always_inline bool append(struct record *r, struct walk *w, u64 name, u64 len, u64 inlined,
 				   u64 *here)
 {
-	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	u64 end = FRESH(w->end) & (STRINGS_MAX - 1);
 	char *to = r->name + end;
 
 	if (len >= COMPONENT_MAX)
@@ -203,9 +205,8 @@ static __always_inline void read_folders(struct walk *w)
 	w->root = *(struct place *)(fs + FS_ROOT - FS_FROM);
 	w->pwd = *(struct place *)(fs + FS_PWD - FS_FROM);
 	w->seen_count = w->seen_again = 0;
-	// An odd count is one of a change under way, and never seen again.
 	if (*(u32 *)(fs + FS_USERS - FS_FROM) > 1)
-		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM) & ~1);
+		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM) & ~1, 1);
 }
 
 // start begins a walk, or begins it anew.
@@ -216,7 +217,6 @@ static __always_inline void start(struct record *r, struct walk *w)
 
 	w->end = w->start;
 	w->state = in_root ? WALK_IN_ROOT : 0;
-	w->deletable = WALK_DELETED;
 	w->ended = w->changed = false;
 	w->passed = false;
 	if (!find_origin(r, w, &from)) {
@@ -227,6 +227,7 @@ static __always_inline void start(struct record *r, struct walk *w)
 		w->root = from;
 	if (w->from == FROM_EXE || w->from == FROM_FILE)
 		w->root.dentry = 0; // where that is does not matter
+	w->first = w->seen_count;
 	if (!(w->state & WALK_SPECIAL))
 		enter_mount(w, from.mnt, from.dentry);
 }

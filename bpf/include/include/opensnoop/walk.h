@@ -52,7 +52,7 @@ static __always_inline bool leave_mount(struct walk *w)
 		read_mount(w->at.mnt, &w->on);
 	if (w->on.parent == w->at.mnt - MOUNT_MNT)
 		return end_namespace(w);
-	if (!see(w, w->at.mnt - MOUNT_MNT + MOUNT_MOUNTPOINT, w->on.mountpoint))
+	if (!see(w, w->at.mnt - MOUNT_MNT + MOUNT_MOUNTPOINT, w->on.mountpoint, 1))
 		return false;
 	enter_mount(w, w->on.parent + MOUNT_MNT, w->on.mountpoint);
 	return true;
@@ -81,27 +81,23 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 {
 	char dentry[DENTRY_INAME + INLINE_NAME - DENTRY_FROM] __attribute__((aligned(8)));
-	u64 pprev, parent, name;
-	u32 seq, len;
+	u64 seq, parent, name, len;
 
 	if (bpf_probe_read_kernel(dentry, sizeof(dentry), (void *)at + DENTRY_FROM)) {
 		w->changed = true;
 		return 0;
 	}
 	seq = *(u32 *)(dentry + DENTRY_SEQ - DENTRY_FROM);
-	pprev = *(u64 *)(dentry + DENTRY_PPREV - DENTRY_FROM);
 	parent = *(u64 *)(dentry + DENTRY_PARENT - DENTRY_FROM);
 	name = *(u64 *)(dentry + DENTRY_NAME - DENTRY_FROM);
 	len = *(u32 *)(dentry + DENTRY_LEN - DENTRY_FROM);
 	if (parent == at)
 		return stop(w, WALK_ESCAPED);
-	w->changed |= seq & 1;
-	// Only of the first folder: others may have been dropped, and yet be there. The top bits
-	// of an address of the kernel are set.
-	w->state |= ~pprev >> 60 & w->deletable;
-	w->deletable = 0;
-	if (!see(w, at + DENTRY_SEQ, seq) || !append(r, w, name, len, at + DENTRY_INAME,
-						     (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM)))
+	APART(seq);
+	if (!see(w, at + DENTRY_SEQ, seq & ~1,
+		 *(u64 *)(dentry + DENTRY_PPREV - DENTRY_FROM) >> 32) ||
+	    !append(r, w, name, len, at + DENTRY_INAME,
+		    (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM)))
 		return 0;
 	return parent;
 }
@@ -127,7 +123,7 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 		return true;
 	w->passed = false;
 #pragma clang loop unroll(disable)
-	for (int i = 0; i < STEPS; i++) {
+	for (u64 i = 0; i < STEPS; i++) {
 		at = step(r, w, at);
 		if (!at)
 			return false;
@@ -143,18 +139,17 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 // see_again looks at some of what the walk has seen; true if there is more.
 static __always_inline bool see_again(struct walk *w)
 {
-	u32 n = w->seen_again, count = w->seen_count;
+	u64 n = w->seen_again, count = w->seen_count;
 
 #pragma clang loop unroll(disable)
-	for (int i = 0; i < STEPS_AGAIN; i++) {
+	for (u64 i = 0; i < STEPS_AGAIN; i++) {
 		struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
 		u32 now = 0;
 
 		if (n >= count)
 			return false;
-		// A sequence count is of 4 bytes, and half of a pointer says enough.
 		bpf_probe_read_kernel(&now, sizeof(now), (void *)seen->at);
-		if (now != (u32)seen->value) {
+		if (now != seen->value) {
 			w->changed = true;
 			return false;
 		}
@@ -218,6 +213,8 @@ static __always_inline bool finish(struct record *r, struct walk *w)
 			return true;
 		w->end = w->start;
 		w->state |= WALK_CHANGED;
+	} else if (w->first < w->seen_count && !w->seen[w->first & (SEEN_MAX - 1)].hashed) {
+		w->state |= WALK_DELETED;
 	}
 	keep(r, w);
 	return next_origin(w);
