@@ -113,17 +113,13 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 // count_lost counts a record that did not get out, with the error of that.
 static __always_inline void count_lost(long error)
 {
-	u64 *dead;
-
 	// The ring's own count of lost records reaches the reader only with the next
 	// record that fits; this one is right at any time.
-	if (error == -ENOSPC) {
-		add(LOST_BUFFER, 1);
-		return;
-	}
-	add(LOST_CPU, 1);
-	dead = slot(DEAD_CPUS);
-	if (dead)
+	bool full = error == -ENOSPC;
+	u64 *dead = slot(DEAD_CPUS);
+
+	add(full ? LOST_BUFFER : LOST_CPU, 1);
+	if (!full && dead)
 		*dead |= 1ULL << (bpf_get_smp_processor_id() & 63); // if not now, then next time
 }
 

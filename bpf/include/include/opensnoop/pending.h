@@ -95,22 +95,26 @@ static __always_inline bool make_pending(struct call *c, u64 id)
 	return true;
 }
 
-// entered sends the record of a call, or of a request, at its entry if nothing is left to wait
-// for, or else makes it pending.
+// complete reports whether nothing is left to wait for of a record.
+static __always_inline bool complete(struct record *r)
+{
+#if FIELDS & FIELD_RESULT
+	return false;
+#else
+	return r->name_kind != NAME_UNSEEN && !(r->fields & UNREAD(FIELD_FLAGS));
+#endif
+}
+
+// entered sends the record of a call, or of a request, at its entry if it is complete, or else
+// makes it pending.
 static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-#if !(FIELDS & FIELD_RESULT)
-	if (r->name_kind != NAME_UNSEEN && !(r->fields & UNREAD(FIELD_FLAGS))) {
-		submit(ctx, r);
-		return;
-	}
-#endif
-	if (make_pending(c, c->id))
+	if (!complete(r) && make_pending(c, c->id))
 		return;
 	// No room for one more: without what is missing rather than not at all.
-	if (result_wanted(RESULT_UNKNOWN) && r->name_kind != NAME_UNSEEN)
+	if (complete(r) || (result_wanted(RESULT_UNKNOWN) && r->name_kind != NAME_UNSEEN))
 		submit(ctx, r);
 	else
 		add(LOST_PENDING, 1);
