@@ -77,8 +77,7 @@
 
 // The maps, and all that touches them.
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
-#define SLOTS_MAPPED
+#ifdef SLOTS_MAPPED
 // One value that user space maps, and the programs know where it is.
 struct slots {
 	u64 slot[SLOTS];
@@ -131,14 +130,12 @@ BPF_PERCPU_ARRAY(scratch_cgroups, struct cgroup_made, 1);
 BPF_F_TABLE("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
 #endif
 
+#ifndef SLOTS_MAPPED
 static __always_inline u64 *slot(int which)
 {
-#ifdef SLOTS_MAPPED
-	return (u64 *)map_value() + which;
-#else
 	return slots.lookup(&which);
-#endif
 }
+#endif
 
 static __always_inline struct call *scratch_call(int which)
 {

@@ -187,7 +187,7 @@ func floodsThatPreempt(t *testing.T, each int, columns ...string) {
 			var herd []*waiting
 			args := []string{probe, "-o", "csv", "--columns", columns}
 			for i := range floods {
-				name := fmt.Sprintf("/tmp/%s%d", strings.Repeat("flood/", 1+10*i), i)
+				name := fmt.Sprintf("%s/%s%d", filepath.Dir(path), strings.Repeat("flood/", 1+10*i), i)
 				w := prepare(t, "flood", strconv.Itoa(each), name)
 				names[w.arg()] = name
 				herd = append(herd, w)

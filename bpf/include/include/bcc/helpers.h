@@ -72,10 +72,7 @@ u64 bpf_pseudo_fd(u64, u64) asm("llvm.bpf.pseudo");
 // map_value is where the value of the source's one array of one that can be mapped is. There is no
 // look-up, and it is never NULL (BPF_PSEUDO_MAP_VALUE, since Linux 5.2). internal/bcc takes the 0
 // for that map.
-static inline __attribute__((always_inline)) void *map_value(void)
-{
-	return (void *)bpf_pseudo_fd(2, 0);
-}
+#define map_value() ((void *)bpf_pseudo_fd(2, 0))
 
 int bpf_trace_printk(const char *fmt, ...) asm("llvm.bpf.extra");
 

@@ -13,8 +13,14 @@ struct call;
 struct pending_call;
 struct record;
 
-// slot is where a value of enum slot stands; NULL only for the verifier.
+// slot is where a value of enum slot stands; NULL only for the verifier. As a macro it is quicker to
+// compile: there are many.
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+#define SLOTS_MAPPED
+#define slot(which) ((u64 *)map_value() + (which))
+#else
 static __always_inline u64 *slot(int which);
+#endif
 
 // Each program has memory of its own to build a record in. The kernel does not run a
 // program on a CPU where it runs already, but it may well run another one meanwhile:
