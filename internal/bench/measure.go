@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // part is one of the measurements that a tool takes part in. One that fails leaves
@@ -155,16 +157,20 @@ func (b *bench) coldMemory(t *tool) (values, error) {
 	return v, err
 }
 
-// rest is how long nothing is attached before a start. The kernel attaches to a tracepoint from which
+// rest lets what the tool before has left behind go. The kernel attaches to a tracepoint from which
 // the last program has just gone only after a grace period, of some 30 ms (tp_rcu_cond_sync in
-// kernel/tracepoint.c), which is of the tool before.
-const rest = 200 * time.Millisecond
+// kernel/tracepoint.c), and where nothing else is done, none begins: a barrier has it begin
+// (MEMBARRIER_CMD_GLOBAL).
+func rest() {
+	time.Sleep(200 * time.Millisecond)
+	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, 1, 0, 0) // without one, starts vary more
+}
 
 // median makes so many starts as are planned, and returns the median of each value.
 func (b *bench) median(start func() (values, error)) (values, error) {
 	var all result
 	for range b.starts {
-		time.Sleep(rest)
+		rest()
 		v, err := start()
 		if err != nil {
 			return nil, err
