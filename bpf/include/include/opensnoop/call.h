@@ -63,6 +63,7 @@ struct walk {
 	u8 from;           // enum origin
 	u8 next;           // a sum of 1 << enum origin: from where to walk then
 	bool passed;       // where it is, all is done but to read the folder
+	bool noted;        // root and pwd, as they are now
 	bool chosen;       // from where
 	bool starts;       // a walk, or the same anew
 	bool ended;        // the walk, but not yet what has to be seen again

@@ -257,11 +257,19 @@ static __always_inline bool flags_wanted(u64 flags)
 #endif
 }
 
-// in_chroot reports whether the current process's root is another one than the tracer's.
-static __always_inline bool in_chroot(void)
+#if FIELDS & FIELD_PATH
+// task_fs is the current task's struct fs_struct.
+static __always_inline u64 *task_fs(void)
+{
+	return (u64 *)LOAD((u64 *)(CURRENT_TASK + TASK_FS));
+}
+#endif
+
+// in_chroot reports whether the root of a process with this struct fs_struct is another one than
+// the tracer's.
+static __always_inline bool in_chroot(u64 *fs)
 {
 #if FIELDS & FIELD_PATH
-	u64 *fs = (u64 *)LOAD((u64 *)(CURRENT_TASK + TASK_FS));
 #ifdef TASK_REGS
 	u64 *root = (void *)fs + FS_ROOT;
 #else
@@ -288,11 +296,11 @@ static __always_inline bool name_wanted(const char *name, bool in_root)
 		return true;
 #ifdef PATHS_EXCLUDED
 	if (PATHS_EXCLUDED)
-		return in_chroot();
+		return in_chroot(task_fs());
 #endif
 #ifdef PATHS
 	if (!(PATHS))
-		return in_chroot();
+		return in_chroot(task_fs());
 #endif
 #endif
 #ifdef NAMES

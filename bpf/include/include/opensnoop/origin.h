@@ -209,6 +209,24 @@ static __always_inline void read_folders(struct walk *w)
 		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM) & ~1, 1);
 }
 
+#ifdef TASK_REGS
+// note_folders is the same where they can be had without a call.
+static __always_inline void note_folders(struct walk *w, u64 *fs)
+{
+	volatile u64 *at = (void *)fs + FS_ROOT;
+	u32 seq = *(volatile u32 *)((void *)fs + FS_SEQ);
+
+	w->root.mnt = at[0];
+	w->root.dentry = at[1];
+	w->pwd.mnt = at[2];
+	w->pwd.dentry = at[3];
+	w->seen_count = w->seen_again = 0;
+	if (*(u32 *)((void *)fs + FS_USERS) > 1)
+		see(w, (u64)fs + FS_SEQ, seq & ~1, 1);
+	w->noted = true;
+}
+#endif
+
 // start begins a walk, or begins it anew.
 static __always_inline void start(struct record *r, struct walk *w)
 {

@@ -34,7 +34,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	c->address = args->name;
 	c->nr = args->nr;
 	c->id = id;
-	if (needs_walk(r)) {
+	if (needs_walk(c)) {
 		walk(ctx, c, SCRATCH_ENTER);
 		add(LOST_PENDING, 1);
 		return;

@@ -264,7 +264,9 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 
 	if (w->starts) {
 		w->starts = false;
-		read_folders(w);
+		if (!w->noted)
+			read_folders(w);
+		w->noted = false;
 		if (!w->chosen && !choose(r, w))
 			return;
 		start(r, w);
@@ -323,16 +325,25 @@ static __always_inline void walk_file(void *ctx, struct call *c, enum scratch wh
 #endif
 
 // needs_walk reports whether something is to be walked for a call. Mostly its name says it all.
-static __always_inline bool needs_walk(struct record *r)
+static __always_inline bool needs_walk(struct call *c)
 {
 #if FIELDS & FIELD_EXE
 	return true;
 #elif FIELDS & FIELD_PATH
-	if (r->name_kind != NAME_READ || r->name[0] != '/' || name_in_root(r) || in_chroot())
-		return true;
-	r->root_state = 0;
+	struct record *r = &c->record;
+	u64 *fs = task_fs();
+
+	if (r->name_kind == NAME_READ && r->name[0] == '/' && !name_in_root(r) && !in_chroot(fs)) {
+		r->root_state = 0;
+		return false;
+	}
+#ifdef TASK_REGS
+	note_folders(&c->walk, fs);
 #endif
+	return true;
+#else
 	return false;
+#endif
 }
 
 // walk has another program go on, which adds to the record of a call what its name is
