@@ -159,11 +159,11 @@ func (b *bench) coldMemory(t *tool) (values, error) {
 
 // rest lets what the tool before has left behind go. The kernel attaches to a tracepoint from which
 // the last program has just gone only after a grace period, of some 30 ms (tp_rcu_cond_sync in
-// kernel/tracepoint.c), and where nothing else is done, none begins: a barrier has it begin
-// (MEMBARRIER_CMD_GLOBAL).
+// kernel/tracepoint.c), and where nothing else is done, none begins: a barrier waits for one.
 func rest() {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL
 	time.Sleep(200 * time.Millisecond)
-	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, 1, 0, 0) // without one, starts vary more
+	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0) // without one, starts vary more
 }
 
 // median makes so many starts as are planned, and returns the median of each value.

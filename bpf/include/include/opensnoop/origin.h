@@ -194,38 +194,31 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 	return file && !bpf_probe_read_kernel(from, sizeof(*from), (void *)file + FILE_PATH);
 }
 
-// read_folders reads what the current task has of folders. That is to be seen again if other
-// threads may change it meanwhile.
+// set_folders sets what the current task has of folders. Its struct fs_struct is at `at`, and stands
+// at `fs` to be read. It is to be seen again if other threads may change it meanwhile.
+static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
+{
+	u32 seq = *(volatile u32 *)(fs + FS_SEQ);
+	volatile u64 *places = fs + FS_ROOT;
+
+	w->root.mnt = places[0];
+	w->root.dentry = places[1];
+	w->pwd.mnt = places[2];
+	w->pwd.dentry = places[3];
+	w->seen_count = w->seen_again = 0;
+	if (*(u32 *)(fs + FS_USERS) > 1)
+		see(w, at + FS_SEQ, seq & ~1, 1);
+}
+
+// read_folders is the same where that has to be read first.
 static __always_inline void read_folders(struct walk *w)
 {
 	char fs[FS_PWD + sizeof(struct place) - FS_FROM] __attribute__((aligned(8))) = {};
 	u64 at = task_member(TASK_FS);
 
 	bpf_probe_read_kernel(fs, sizeof(fs), (void *)at + FS_FROM);
-	w->root = *(struct place *)(fs + FS_ROOT - FS_FROM);
-	w->pwd = *(struct place *)(fs + FS_PWD - FS_FROM);
-	w->seen_count = w->seen_again = 0;
-	if (*(u32 *)(fs + FS_USERS - FS_FROM) > 1)
-		see(w, at + FS_SEQ, *(u32 *)(fs + FS_SEQ - FS_FROM) & ~1, 1);
+	set_folders(w, at, (void *)fs - FS_FROM);
 }
-
-#ifdef TASK_REGS
-// note_folders is the same where they can be had without a call.
-static __always_inline void note_folders(struct walk *w, u64 *fs)
-{
-	volatile u64 *at = (void *)fs + FS_ROOT;
-	u32 seq = *(volatile u32 *)((void *)fs + FS_SEQ);
-
-	w->root.mnt = at[0];
-	w->root.dentry = at[1];
-	w->pwd.mnt = at[2];
-	w->pwd.dentry = at[3];
-	w->seen_count = w->seen_again = 0;
-	if (*(u32 *)((void *)fs + FS_USERS) > 1)
-		see(w, (u64)fs + FS_SEQ, seq & ~1, 1);
-	w->noted = true;
-}
-#endif
 
 // start begins a walk, or begins it anew.
 static __always_inline void start(struct record *r, struct walk *w)

@@ -102,8 +102,8 @@ static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 	return parent;
 }
 
-// to_mark reports whether there is more to do at a folder than to read it.
-static __always_inline bool to_mark(struct walk *w, u64 at)
+// at_mark reports whether there is more to do at a folder than to read it.
+static __always_inline bool at_mark(struct walk *w, u64 at)
 {
 	if (at == w->on.root)
 		return true;
@@ -119,7 +119,7 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 {
 	u64 at = w->at.dentry;
 
-	if (!w->passed && to_mark(w, at))
+	if (!w->passed && at_mark(w, at))
 		return true;
 	w->passed = false;
 #pragma clang loop unroll(disable)
@@ -127,7 +127,7 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 		at = step(r, w, at);
 		if (!at)
 			return false;
-		if (to_mark(w, at)) {
+		if (at_mark(w, at)) {
 			w->at.dentry = at;
 			return true;
 		}
@@ -338,7 +338,8 @@ static __always_inline bool needs_walk(struct call *c)
 		return false;
 	}
 #ifdef TASK_REGS
-	note_folders(&c->walk, fs);
+	set_folders(&c->walk, (u64)fs, fs);
+	c->walk.noted = true;
 #endif
 	return true;
 #else
