@@ -3,12 +3,13 @@ package bcc
 /*
 #include <stdbool.h>
 #include <stdint.h>
+#include "shim.h"
 */
 import "C"
 
 import "unsafe"
 
-// Functions of libbcc's that are ours. It calls them through the dynamic linker, which
+// Functions of libbcc's and LLVM's that are ours. It calls them through the dynamic linker, which
 // prefers the program's, as cgo exports them. A libbcc that is linked so as to keep its
 // own, or that knows them by other names, is slower, and needs more memory or the right
 // to make maps.
@@ -61,4 +62,16 @@ var lastTable C.int = 0x40000000
 func bcc_create_map_xattr(attributes unsafe.Pointer, allowLimit C.bool) C.int {
 	lastTable++
 	return lastTable
+}
+
+// llvm::createFunctionInliningPass(), whose pass libbcc has run first, and
+// llvm::PassManagerBuilder::populateModulePassManager(llvm::legacy::PassManagerBase &), which adds
+// those that it has run last.
+//
+//export _ZN4llvm26createFunctionInliningPassEv
+func _ZN4llvm26createFunctionInliningPassEv() unsafe.Pointer { return C.shim_first_pass() }
+
+//export _ZN4llvm18PassManagerBuilder25populateModulePassManagerERNS_6legacy15PassManagerBaseE
+func _ZN4llvm18PassManagerBuilder25populateModulePassManagerERNS_6legacy15PassManagerBaseE(builder, passes unsafe.Pointer) {
+	C.shim_add_passes(builder, passes)
 }

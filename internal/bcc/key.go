@@ -14,8 +14,8 @@ import (
 	"opensnoop/internal/kernel"
 )
 
-// formatVersion is that of replies, as they are kept.
-const formatVersion = "object 2"
+// formatVersion is that of replies, as they are kept, and of how they are compiled.
+const formatVersion = "object 3"
 
 // key is what a request's reply depends on on a kernel, but for libbcc and what that
 // consists of, which the reply names.

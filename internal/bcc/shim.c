@@ -151,6 +151,7 @@ static void *open_libbcc(void *nothing)
 	FORWARDED(RESOLVE)
 	if (!(real_create = dlsym(libbcc, "bpf_module_create_c_from_string")))
 		return strdup(dlerror());
+	shim_find_passes(libbcc);
 	return NULL;
 }
 

@@ -33,3 +33,9 @@ extern struct shim_program shim_loaded;
 // shim_libraries writes the paths of the loaded libraries, each with its NUL, as far as
 // there is room, and returns how many bytes that are.
 size_t shim_libraries(char *buf, size_t size);
+
+// shim_find_passes looks for LLVM's passes. shim_first_pass returns the one before functions that
+// are always inlined are, and shim_add_passes adds all those after it.
+void shim_find_passes(void *libbcc);
+void *shim_first_pass(void);
+void shim_add_passes(void *builder, void *passes);
