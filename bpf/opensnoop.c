@@ -53,26 +53,37 @@
 // at the return of the kernel's open function: the instances of a return probe can
 // be used up by calls that block.
 
+// libbcc parses this file for tracepoints, of which there are none, then to rewrite what it has of
+// maps and programs, and once more to compile it. Only then has it a use for what the programs
+// call. Where internal/bcc has it compile, UNREAD and REWRITING are defined the first time, and
+// REWRITING the second time.
+#if __has_include(<bcc/rewriting.h>)
+#include <bcc/rewriting.h>
+#endif
+#ifndef UNREAD
+
 #include <opensnoop/call.h>
 #include <opensnoop/maps.h>
 #include <uapi/linux/ptrace.h>
 
-// libbcc parses this file twice to rewrite what it has of maps and programs, and once more to
-// compile it. Only then has it a use for what the programs call. Where internal/bcc has it
-// compile, REWRITING is defined until then.
-#if __has_include(<bcc/rewriting.h>)
-#include <bcc/rewriting.h>
-#endif
 #ifdef REWRITING
 #pragma clang diagnostic ignored "-Wimplicit-function-declaration"
 #else
-#include <opensnoop/cgroup.h>
-#include <opensnoop/exec.h>
-#include <opensnoop/fexit.h>
 #include <opensnoop/io_uring.h>
-#include <opensnoop/kprobe.h>
 #include <opensnoop/pending.h>
 #include <opensnoop/tracepoint.h>
+#ifdef CGROUP_KN
+#include <opensnoop/cgroup.h>
+#endif
+#if defined(EXECS) || FIELDS & FIELD_ARGS
+#include <opensnoop/exec.h>
+#endif
+#ifdef PROBE_FENTRY
+#include <opensnoop/fexit.h>
+#endif
+#ifndef PROBE_TRACEPOINT
+#include <opensnoop/kprobe.h>
+#endif
 #endif
 
 // The maps, and all that touches them.
@@ -392,4 +403,6 @@ int cgroup_made(struct bpf_raw_tracepoint_args *ctx) { return on_cgroup_made(ctx
 int uring_submit(struct bpf_raw_tracepoint_args *ctx) { return on_uring_submit(ctx); }
 #if FIELDS & FIELD_RESULT
 int uring_complete(struct bpf_raw_tracepoint_args *ctx) { return on_uring_complete(ctx); }
+#endif
+
 #endif

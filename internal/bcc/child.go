@@ -70,9 +70,9 @@ func serve() error {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
 	rep := new(reply)
-	var macros []string
-	var err error
-	macros, rep.Functions, err = kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
+	macros, functions, unknown := kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
+	rep.Functions = functions
+	overlay, err := overlayHeaders(req.Folder, req.Headers)
 	failure := C.shim_end_open()
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
 		return errors.New("the compiler still has the right to make BPF maps")
@@ -81,11 +81,13 @@ func serve() error {
 	case failure != nil:
 		rep.Failed = C.GoString(failure)
 		rep.NoLibrary = strings.Contains(rep.Failed, notThere)
+	case unknown != nil:
+		rep.Unknown = unknown.Error()
 	case err != nil:
-		rep.Unknown = err.Error()
+		return err
 	case !req.LibrariesOnly:
 		req.Flags = append(req.Flags, Defines(macros)...)
-		if err := compile(&req, rep); err != nil {
+		if err := compile(&req, overlay, rep); err != nil {
 			return err
 		}
 	}
@@ -116,12 +118,8 @@ var shortcuts = []string{
 	"-Xclang", "-disable-llvm-passes",
 }
 
-// compile compiles what is requested into the reply.
-func compile(req *request, rep *reply) error {
-	overlay, err := overlayHeaders(req.Folder, req.Headers)
-	if err != nil {
-		return err
-	}
+// compile compiles what is requested into the reply, with the headers that the file overlay says.
+func compile(req *request, overlay string, rep *reply) (err error) {
 	os.Setenv("BCC_KERNEL_SOURCE", req.Folder)
 	// Where libbcc would look for headers of its own choice finds nobody any.
 	os.Setenv("TMPDIR", "/proc")
@@ -245,19 +243,40 @@ func overlayHeaders(folder string, headers map[string]string) (path string, err 
 	return sealed("overlay", text)
 }
 
-// phase is the time in which a header defines REWRITING; else it is empty.
-type phase struct{ header *os.File }
+// phases are what a header defines while libbcc parses a source again and again: UNREAD and
+// REWRITING the first time, as it looks for tracepoints alone, REWRITING until it has rewritten the
+// source, and then nothing.
+type phases struct {
+	header *os.File
+	parsed int
+}
+
+const rewritingText = "#define REWRITING\n"
 
 // begin makes the header, and returns its path.
-func (p *phase) begin() (path string, err error) {
-	const text = "#define REWRITING\n"
-	path, fd, err := inMemory("phase", []byte(text))
-	p.header = os.NewFile(uintptr(fd), path)
+func (p *phases) begin() (path string, err error) {
+	path, fd, err := inMemory("phase", []byte(rewritingText))
+	*p = phases{header: os.NewFile(uintptr(fd), path)}
 	return path, err
 }
 
+// next begins the next time.
+func (p *phases) next() {
+	if p.header == nil {
+		return
+	}
+	switch p.parsed++; p.parsed {
+	case 1:
+		_, _ = p.header.WriteAt([]byte("#define UNREAD\n"), int64(len(rewritingText)))
+	case 2:
+		_ = p.header.Truncate(int64(len(rewritingText)))
+	default:
+		p.end()
+	}
+}
+
 // end empties the header, and reports whether it was not.
-func (p *phase) end() bool {
+func (p *phases) end() bool {
 	header := p.header
 	p.header = nil
 	return header != nil && header.Truncate(0) == nil

@@ -197,11 +197,15 @@ func TestShortcutsServeTheTracer(t *testing.T) {
 	}
 }
 
-// What libbcc rewrites is what a source has while REWRITING, maps among it, and what it compiles is
-// what the source has then.
+// What libbcc rewrites is what a source has while REWRITING and not UNREAD, maps among it, and what it
+// compiles is what the source has then.
 func TestRewriting(t *testing.T) {
 	const code = `#include <bcc/rewriting.h>
-#ifdef REWRITING
+#ifdef UNREAD
+#ifndef REWRITING
+#error both are defined at first
+#endif
+#elif defined(REWRITING)
 BPF_ARRAY(seen, u64, 1);
 #else
 static int later(void) { return 7; }

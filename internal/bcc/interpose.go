@@ -14,8 +14,17 @@ import "unsafe"
 // own, or that knows them by other names, is slower, and needs more memory or the right
 // to make maps.
 
-// rewriting is on while libbcc rewrites a source.
-var rewriting phase
+// rewriting is what libbcc does before it compiles a source.
+var rewriting phases
+
+// Each time that it parses a source it calls
+// clang::CompilerInstance::ExecuteAction(clang::FrontendAction &).
+//
+//export _ZN5clang16CompilerInstance13ExecuteActionERNS_14FrontendActionE
+func _ZN5clang16CompilerInstance13ExecuteActionERNS_14FrontendActionE(compiler, action unsafe.Pointer) C.bool {
+	rewriting.next()
+	return C.shim_parse(compiler, action)
+}
 
 // While it compiles, libbcc asks one thing of the kernel's symbol table: is there a
 // bpf_probe_read_user (and _kernel), new in Linux 5.5? To answer it reads all of

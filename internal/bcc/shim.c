@@ -12,7 +12,6 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +47,11 @@
 	f(const char *, bpf_table_leaf_desc_id, (void *m, size_t id), (m, id))
 
 FORWARDED(FORWARD)
+
+// Where clang is part of libbcc it is not there, and not called.
+static bool (*real_parse)(void *compiler, void *action);
+
+bool shim_parse(void *compiler, void *action) { return real_parse(compiler, action); }
 
 // The module that was compiled last.
 static void *module;
@@ -151,6 +155,8 @@ static void *open_libbcc(void *nothing)
 	FORWARDED(RESOLVE)
 	if (!(real_create = dlsym(libbcc, "bpf_module_create_c_from_string")))
 		return strdup(dlerror());
+	real_parse =
+		dlsym(libbcc, "_ZN5clang16CompilerInstance13ExecuteActionERNS_14FrontendActionE");
 	shim_find_passes(libbcc);
 	return NULL;
 }

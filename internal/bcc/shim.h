@@ -2,12 +2,16 @@
 
 // Libbcc, of which nothing is loaded before shim_begin_open.
 
+#include <stdbool.h>
 #include <stddef.h>
 
 // shim_begin_open has a thread load libbcc. shim_end_open waits until it has; NULL, or why it
 // cannot be loaded.
 void shim_begin_open(void);
 const char *shim_end_open(void);
+
+// shim_parse has clang parse a source.
+bool shim_parse(void *compiler, void *action);
 
 // shim_make_map makes a BPF map, or what is taken for one: then it is a number not below
 // SHIM_FIRST_TRAPPED. It returns -1 without the right to make any.

@@ -6,6 +6,13 @@
 // of the kernel's bpf.h. Those are some 9,000 lines, which libbcc parses three times,
 // longer than it takes for everything else in this folder.
 
+// This is the first header that clang reads. It needs none of it while it looks for tracepoints:
+// opensnoop.c says more.
+#if __has_include(<bcc/rewriting.h>)
+#include <bcc/rewriting.h>
+#endif
+#ifndef UNREAD
+
 #include <linux/types.h>
 #include <linux/version.h>
 
@@ -129,6 +136,8 @@ static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 #define PT_REGS_PARM2(ctx) ((ctx)->regs[1])
 #define PT_REGS_PARM3(ctx) ((ctx)->regs[2])
 #define PT_REGS_PARM4(ctx) ((ctx)->regs[3])
+#endif
+
 #endif
 
 #endif
