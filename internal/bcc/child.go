@@ -116,6 +116,10 @@ var shortcuts = []string{
 	"-g0",
 	// No optimization by clang: libbcc does all of it again by itself.
 	"-Xclang", "-disable-llvm-passes",
+	// None of clang's own macros: there are hundreds, and it would read them three times.
+	"-undef",
+	// No account of what pointers of which types may point to.
+	"-fno-strict-aliasing",
 }
 
 // compile compiles what is requested into the reply, with the headers that the file overlay says.
@@ -209,9 +213,10 @@ func libraries() []library {
 // sealed, and of a process that cannot be traced.
 func overlayHeaders(folder string, headers map[string]string) (path string, err error) {
 	type entry struct {
-		Name     string `json:"name"`
-		Type     string `json:"type"`
-		Contents string `json:"external-contents"`
+		Name     string  `json:"name"`
+		Type     string  `json:"type"`
+		File     string  `json:"external-contents,omitempty"`
+		Contents []entry `json:"contents,omitempty"`
 	}
 	var entries []entry
 	files := make(map[string]string) // paths by contents, as many are empty
@@ -223,19 +228,19 @@ func overlayHeaders(folder string, headers map[string]string) (path string, err 
 			}
 			files[text] = file
 		}
-		entries = append(entries, entry{folder + "/" + name, "file", file})
+		entries = append(entries, entry{Name: name, Type: "file", File: file})
 	}
 	file, err := rewriting.begin()
 	if err != nil {
 		return "", err
 	}
-	entries = append(entries, entry{folder + "/include/bcc/rewriting.h", "file", file})
+	entries = append(entries, entry{Name: "include/bcc/rewriting.h", Type: "file", File: file})
 	text, err := json.Marshal(map[string]any{
 		"version":            0,
 		"case-sensitive":     "true",
 		"use-external-names": "false",
 		"fallthrough":        "false",
-		"roots":              entries,
+		"roots":              []entry{{Name: folder, Type: "directory", Contents: entries}},
 	})
 	if err != nil {
 		return "", err

@@ -33,6 +33,11 @@ const (
 	messagesMax = 256 << 10
 )
 
+// mallocSettings are for the memory of clang and LLVM, by glibc's names: large pages where there are
+// such, and pieces that are given back kept to be given out again, as they are. Another glibc takes
+// what it knows.
+const mallocSettings = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.tcache_count=1000"
+
 // process is a compiler process.
 type process struct {
 	cmd      *exec.Cmd
@@ -128,7 +133,7 @@ func compilerCommand(ctx context.Context, messages io.Writer) *exec.Cmd {
 	cmd.Args = []string{compilerName}
 	// One thread suffices, it leaves no garbage to speak of, and a crash of libbcc's
 	// is told by its signal.
-	cmd.Env = []string{"GOGC=off", "GOMAXPROCS=1", "GOTRACEBACK=none"}
+	cmd.Env = []string{"GOGC=off", "GOMAXPROCS=1", "GOTRACEBACK=none", mallocSettings}
 	if path, ok := os.LookupEnv(libraryPath); ok {
 		cmd.Env = append(cmd.Env, libraryPath+"="+path)
 	}

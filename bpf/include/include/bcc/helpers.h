@@ -124,20 +124,6 @@ static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 // libbcc gives the map as a number or as a pointer.
 #define bpf_tail_call_(map, ctx, index) bpf_tail_call(ctx, (u64)(map), index)
 
-// The arguments of a kernel function, in a kprobe, after the C calling conventions.
-// The parameter must not have the name of a member: it would stand for that too.
-#if defined(__x86_64__)
-#define PT_REGS_PARM1(ctx) ((ctx)->di)
-#define PT_REGS_PARM2(ctx) ((ctx)->si)
-#define PT_REGS_PARM3(ctx) ((ctx)->dx)
-#define PT_REGS_PARM4(ctx) ((ctx)->cx)
-#elif defined(__aarch64__)
-#define PT_REGS_PARM1(ctx) ((ctx)->regs[0])
-#define PT_REGS_PARM2(ctx) ((ctx)->regs[1])
-#define PT_REGS_PARM3(ctx) ((ctx)->regs[2])
-#define PT_REGS_PARM4(ctx) ((ctx)->regs[3])
-#endif
-
 #endif
 
 #endif

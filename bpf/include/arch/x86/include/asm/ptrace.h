@@ -7,3 +7,13 @@ struct pt_regs {
 	unsigned long orig_ax; // the system call's number
 	unsigned long ip, cs, flags, sp, ss;
 };
+
+// The arguments of a kernel function, in a kprobe, after the C calling conventions; libbcc's own
+// headers have them too. The parameter must not have the name of a member: it would stand for that
+// too.
+#ifndef PT_REGS_PARM1
+#define PT_REGS_PARM1(ctx) ((ctx)->di)
+#define PT_REGS_PARM2(ctx) ((ctx)->si)
+#define PT_REGS_PARM3(ctx) ((ctx)->dx)
+#define PT_REGS_PARM4(ctx) ((ctx)->cx)
+#endif
