@@ -69,6 +69,7 @@ func serve() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
+	C.shim_copy_ahead()
 	rep := new(reply)
 	macros, functions, unknown := kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
 	rep.Functions = functions

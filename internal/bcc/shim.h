@@ -10,6 +10,9 @@
 void shim_begin_open(void);
 const char *shim_end_open(void);
 
+// shim_copy_ahead makes that quicker, while it goes on.
+void shim_copy_ahead(void);
+
 // shim_parse has clang parse a source.
 bool shim_parse(void *compiler, void *action);
 
