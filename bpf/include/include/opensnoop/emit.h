@@ -119,7 +119,7 @@ static __always_inline void count_lost(long error)
 	u64 *dead = slot(DEAD_CPUS);
 
 	add(full ? LOST_BUFFER : LOST_CPU, 1);
-	if (!full && dead)
+	if (!full && !NO_SLOT(dead))
 		*dead |= 1ULL << (bpf_get_smp_processor_id() & 63); // if not now, then next time
 }
 

@@ -76,7 +76,7 @@ static __always_inline bool pid_listed(u64 local)
 #ifdef PID_SLOT
 	u64 *pid = slot(PID);
 
-	return pid && local >> 32 == *pid;
+	return !NO_SLOT(pid) && local >> 32 == *pid;
 #elif defined(PIDS)
 	switch (local >> 32) {
 	PIDS
@@ -138,7 +138,7 @@ static __always_inline bool is_self(u64 local)
 {
 	u64 *self = slot(SELF);
 
-	return !self || local >> 32 == *self;
+	return NO_SLOT(self) || local >> 32 == *self;
 }
 
 // chosen reports whether the filters let calls of the current thread through, whose
@@ -200,7 +200,7 @@ static __always_inline void note(enum slot which, u64 value)
 {
 	u64 *noted = slot(which);
 
-	if (noted)
+	if (!NO_SLOT(noted))
 		*noted = value;
 }
 #endif
@@ -230,7 +230,7 @@ static __always_inline bool traced(u64 id)
 	if (!is_self(local))
 		return chosen(local);
 	time = slot(SELF_TIME);
-	if (time)
+	if (!NO_SLOT(time))
 		*time = bpf_ktime_get_ns();
 	note_top();
 	add(SELF_SEEN, 1);

@@ -38,7 +38,7 @@ static __always_inline bool is_root(u64 id, u64 local)
 {
 	u64 *root = slot(ROOT);
 
-	if (!root || !*root || local >> 32 != *root)
+	if (NO_SLOT(root) || !*root || local >> 32 != *root)
 		return false;
 	*root = 0;
 	follow(id >> 32, 0);

@@ -92,7 +92,7 @@ static __always_inline bool seen_before(u32 nr)
 		return false;
 	compat = is_compat();
 	hooked = slot(HOOKED);
-	return door_of(nr, compat) == OPENAT2 && hooked &&
+	return door_of(nr, compat) == OPENAT2 && !NO_SLOT(hooked) &&
 	       *hooked & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
 }
 

@@ -13,13 +13,15 @@ struct call;
 struct pending_call;
 struct record;
 
-// slot is where a value of enum slot stands; NULL only for the verifier. As a macro it is quicker to
-// compile: there are many.
+// slot is where a value of enum slot stands; NULL only for the verifier, or as NO_SLOT says. As
+// macros they are quicker to compile: there are many.
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
 #define SLOTS_MAPPED
 #define slot(which) ((u64 *)map_value() + (which))
+#define NO_SLOT(value) false
 #else
 static __always_inline u64 *slot(int which);
+#define NO_SLOT(value) (!(value))
 #endif
 
 // Each program has memory of its own to build a record in. The kernel does not run a
@@ -101,14 +103,14 @@ static __always_inline u64 told(enum slot which)
 {
 	u64 *value = slot(which);
 
-	return value ? *value : 0;
+	return NO_SLOT(value) ? 0 : *value;
 }
 
 static __always_inline void add(enum slot which, s64 n)
 {
 	u64 *value = slot(which);
 
-	if (value)
+	if (!NO_SLOT(value))
 		__sync_fetch_and_add(value, n);
 }
 

@@ -23,7 +23,7 @@ static __always_inline bool none_counted(void)
 {
 	u64 *in = slot(PENDING_IN), *out = slot(PENDING_RECLAIMED);
 
-	return !in || !out || *in == *out;
+	return NO_SLOT(in) || NO_SLOT(out) || *in == *out;
 }
 
 // none_pending reports whether it is certain, without a look-up, that no call is pending.
