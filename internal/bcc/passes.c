@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What LLVM does to a program before it makes instructions of it. Up to LLVM 14, libbcc has it
-// inline what clang has left as it was, with every variable in memory, and then do all that -O3
-// means (BPFModule::run_pass_manager in its src/cc/bpf_module.cc). Here variables become values
-// before they are copied from function to function, and of -O3 there is what a small program
-// without calls has use for: that takes half the time, and the instructions are as good. LLVM's C
-// functions, which do not change, add the passes. Where one is missing libbcc has its way.
+// What LLVM 14 does to a program before it makes instructions of it. libbcc has it inline what clang
+// has left as it was, with every variable in memory, and then do all that -O3 means
+// (BPFModule::run_pass_manager in its src/cc/bpf_module.cc). Here variables become values before they
+// are copied from function to function, and of -O3 there is what a small program without calls has
+// use for: that takes half the time, and the instructions are as good. LLVM's C functions add the
+// passes. With another LLVM libbcc has its way: from 15 on its passes are put together within
+// libbcc, and with 11 some of these leave code behind that the target has no instructions for.
 #define _GNU_SOURCE
 #include "shim.h"
 
@@ -45,7 +46,7 @@ static const char *const names[] = {
 
 #define PASSES (sizeof(names) / sizeof(*names))
 
-static bool complete; // whether all of these are there
+static bool complete; // whether all of these are there, and LLVM 14's
 static void (*add[PASSES])(void *passes);
 static void *(*make_promotion)(void);
 
@@ -55,7 +56,9 @@ static void (*populate)(void *builder, void *passes);
 
 void shim_find_passes(void *libbcc)
 {
-	make_promotion = dlsym(libbcc, "_ZN4llvm33createPromoteMemoryToRegisterPassEv");
+	const char *llvm = "LLVM_14"; // the version of its symbols
+
+	make_promotion = dlvsym(libbcc, "_ZN4llvm33createPromoteMemoryToRegisterPassEv", llvm);
 	make_inlining = dlsym(libbcc, "_ZN4llvm26createFunctionInliningPassEv");
 	populate = dlsym(libbcc, "_ZN4llvm18PassManagerBuilder25populateModulePassManagerERNS_"
 				 "6legacy15PassManagerBaseE");
@@ -64,7 +67,7 @@ void shim_find_passes(void *libbcc)
 		char name[64];
 
 		snprintf(name, sizeof(name), "LLVMAdd%sPass", names[i]);
-		add[i] = dlsym(libbcc, name);
+		add[i] = dlvsym(libbcc, name, llvm);
 		complete = complete && add[i];
 	}
 }
