@@ -6,7 +6,7 @@
 // are copied from function to function, and of -O3 there is what a small program without calls has
 // use for: that takes half the time, and the instructions are as good. LLVM's C functions add the
 // passes. With another LLVM libbcc has its way: from 15 on its passes are put together within
-// libbcc, and with 11 some of these leave code behind that the target has no instructions for.
+// libbcc, and with those before 14 this has not been measured.
 #define _GNU_SOURCE
 #include "shim.h"
 

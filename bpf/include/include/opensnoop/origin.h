@@ -90,7 +90,7 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 }
 
 // append puts the name of a folder behind the components, which stands at `name`. A short one is
-// at `inlined`, and has been read into `here`.
+// at `inlined`, and has been read into `here`; NULL if none has been read.
 static __always_inline bool append(struct record *r, struct walk *w, u64 name, u64 len, u64 inlined,
 				   u64 *here)
 {
@@ -103,7 +103,7 @@ static __always_inline bool append(struct record *r, struct walk *w, u64 name, u
 	if (end + len + 1 - w->start > WALK_MAX || end + len >= STRINGS_MAX)
 		return stop(w, WALK_MORE);
 	APART(len);
-	if (name != inlined)
+	if (!here || name != inlined)
 		goto elsewhere;
 	APART(len);
 	if (len >= INLINE_NAME)
