@@ -53,13 +53,10 @@
 // at the return of the kernel's open function: the instances of a return probe can
 // be used up by calls that block.
 
-// libbcc parses this file for tracepoints, of which there are none, then to rewrite what it has of
-// maps and programs, and once more to compile it. Only then has it a use for what the programs
-// call. Where internal/bcc has it compile, UNREAD and REWRITING are defined the first time, and
-// REWRITING the second time.
-#if __has_include(<bcc/rewriting.h>)
-#include <bcc/rewriting.h>
-#endif
+// libbcc parses this file three times: for tracepoints, of which there are none, to rewrite what it
+// has of maps and programs, and to compile it. Only then has it a use for what the programs call.
+// Where internal/bcc has it compile, bcc/helpers.h defines UNREAD the first time, and REWRITING the
+// first two.
 #ifndef UNREAD
 
 #include <opensnoop/call.h>
@@ -69,19 +66,13 @@
 #ifdef REWRITING
 #pragma clang diagnostic ignored "-Wimplicit-function-declaration"
 #else
+#include <opensnoop/cgroup.h>
+#include <opensnoop/exec.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/pending.h>
 #include <opensnoop/tracepoint.h>
-#ifdef CGROUP_KN
-#include <opensnoop/cgroup.h>
-#endif
-#if defined(EXECS) || FIELDS & FIELD_ARGS
-#include <opensnoop/exec.h>
-#endif
-#ifdef PROBE_FENTRY
-#include <opensnoop/fexit.h>
-#endif
 #ifndef PROBE_TRACEPOINT
+#include <opensnoop/fexit.h>
 #include <opensnoop/kprobe.h>
 #endif
 #endif

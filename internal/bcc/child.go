@@ -281,7 +281,16 @@ func (p *phases) next() {
 	}
 }
 
-// end empties the header, and reports whether it was not.
+// rewritten ends them if the times are not counted, as ExecuteAction is not ours: then UNREAD was
+// never defined.
+func (p *phases) rewritten() {
+	if p.parsed == 0 {
+		p.end()
+	}
+}
+
+// end empties the header, and reports whether it was not: then what libbcc has compiled is of no
+// use.
 func (p *phases) end() bool {
 	header := p.header
 	p.header = nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -194,6 +195,47 @@ func TestShortcutsServeTheTracer(t *testing.T) {
 		Code: "#ifdef _BCC_HELPERS_H\n#error short cuts\n#endif\n" + counting, Headers: bpf.Headers(), Flags: []string{"-DCOUNTED=1"},
 	}); !r.Slow {
 		t.Error("a source that refuses the short cuts is told as compiled with them")
+	}
+}
+
+// What the header of a source defines after some parses, and whether what has been compiled by then is
+// of no use.
+func TestPhases(t *testing.T) {
+	for _, c := range []struct {
+		parses    int
+		rewritten bool
+		want      string
+		useless   bool
+	}{
+		{0, false, "#define REWRITING\n", true},
+		{1, false, "#define REWRITING\n#define UNREAD\n", true},
+		{2, false, "#define REWRITING\n", true},
+		{2, true, "#define REWRITING\n", true}, // the third parse ends it
+		{3, true, "", false},
+		{4, true, "", false},
+		{0, true, "", false},                                   // a libbcc whose parses are not counted
+		{1, true, "#define REWRITING\n#define UNREAD\n", true}, // one that looks for no tracepoints
+	} {
+		var p phases
+		path, err := p.begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range c.parses {
+			p.next()
+		}
+		if c.rewritten {
+			p.rewritten()
+		}
+		text, err := io.ReadAll(header)
+		header.Close()
+		if useless := p.end(); err != nil || string(text) != c.want || useless != c.useless {
+			t.Errorf("%+v: %q, useless %v, error %v", c, text, useless, err)
+		}
 	}
 }
 

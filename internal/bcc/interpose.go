@@ -14,7 +14,7 @@ import "unsafe"
 // own, or that knows them by other names, is slower, and needs more memory or the right
 // to make maps.
 
-// rewriting is what libbcc does before it compiles a source.
+// rewriting are the times that libbcc parses a source.
 var rewriting phases
 
 // Each time that it parses a source it calls
@@ -40,7 +40,7 @@ func bcc_symcache_new(pid C.int, option unsafe.Pointer) unsafe.Pointer {
 // It frees that when it has rewritten a source, and goes on to compile it.
 //
 //export bcc_free_symcache
-func bcc_free_symcache(symcache unsafe.Pointer, pid C.int) { rewriting.end() }
+func bcc_free_symcache(symcache unsafe.Pointer, pid C.int) { rewriting.rewritten() }
 
 //export bcc_symcache_resolve_name
 func bcc_symcache_resolve_name(symcache unsafe.Pointer, module, name *C.char, address *C.uint64_t) C.int {

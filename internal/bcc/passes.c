@@ -11,7 +11,6 @@
 #include "shim.h"
 
 #include <dlfcn.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 static const char *const names[] = {
@@ -22,15 +21,15 @@ static const char *const names[] = {
 	"EarlyCSEMemSSA",
 	"InstructionCombining",
 	"CFGSimplification",
-	// Loops, most of which are to be unrolled.
+	// Loops, most of which are to be unrolled: without each of those before it LoopUnroll leaves
+	// some.
 	"LoopRotate",
 	"LICM",
 	"InstructionCombining",
 	"IndVarSimplify",
 	"LoopUnroll",
 	"CFGSimplification",
-	// The conditions. The second time is for the verifier, who takes a path that cannot be for
-	// one that can.
+	// The conditions. A second time leaves fewer paths for the verifier to look at.
 	"JumpThreading",
 	"CorrelatedValuePropagation",
 	"GVN",

@@ -6,8 +6,8 @@
 // of the kernel's bpf.h. Those are some 9,000 lines, which libbcc parses three times,
 // longer than it takes for everything else in this folder.
 
-// This is the first header that clang reads. It needs none of it while it looks for tracepoints:
-// opensnoop.c says more.
+// This is the first header of ours that clang reads. internal/bcc has another one tell for what: to
+// look for tracepoints (UNREAD) it needs nothing of it.
 #if __has_include(<bcc/rewriting.h>)
 #include <bcc/rewriting.h>
 #endif

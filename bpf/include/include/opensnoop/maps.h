@@ -13,8 +13,9 @@ struct call;
 struct pending_call;
 struct record;
 
-// slot is where a value of enum slot stands; NULL only for the verifier, or as NO_SLOT says. As
-// macros they are quicker to compile: there are many.
+// slot is where a value of enum slot stands. NO_SLOT asks whether it is NULL: for the verifier, of a
+// look-up; the address of a mapped value never is. As macros they are quicker to compile: there are
+// many.
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
 #define SLOTS_MAPPED
 #define slot(which) ((u64 *)map_value() + (which))

@@ -12,11 +12,9 @@
 // A program of its own walks a few steps and runs itself again, by a tail call, until it is
 // at the end: the verifier looks at those few steps only, and looking is time of the start.
 
-#include <opensnoop/call.h>
-#include <opensnoop/maps.h>
+#include <opensnoop/origin.h>
 
 #if FIELDS & FIELD_PATH
-#include <opensnoop/origin.h>
 
 // How many steps one run makes, and how many it looks at again. The kernel allows 33 runs
 // (MAX_TAIL_CALL_CNT).
