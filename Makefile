@@ -62,10 +62,10 @@ $(BIN)/opensnoop:
 	@$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/opensnoop
 
 bin/guestrun:
-	@$(GO) build -o $@ ./internal/guest/guestrun
+	@$(GO) build -o $@ ./tools/guest/guestrun
 
 bin/bench:
-	@$(GO) build -o $@ ./internal/bench
+	@$(GO) build -o $@ ./tools/bench
 
 # The load of the benchmark.
 bin/load: testdata/callers/load.c
@@ -149,7 +149,7 @@ guest-modes:
 # Machines that take their time under emulation, and kernels for other uses.
 KERNELS_WIDE := 6.12-cloud 6.12-rt
 test-wide: deps-test bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## the same with 64 CPUs, and with the cloud and rt kernels
-	@set -e; for kernel in $(KERNELS_WIDE); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+	@set -e; for kernel in $(KERNELS_WIDE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
 	@internal/e2e/modes.sh $(CACHE) wide
 
 # What the callers of the tests are built from.
@@ -161,8 +161,8 @@ PACKAGES_ARM64 := mmdebstrap qemu-system-arm
 test-arm64: deps-test bin/guestrun ## the unit tests and the core of the suite in an arm64 guest
 	@$(MAKE) --no-print-directory GOARCH=arm64 deps
 	@packaging/deps.sh $(PACKAGES_ARM64)
-	@internal/guest/kernel.sh $(KERNEL_ARM64) $(CACHE)/$(KERNEL_ARM64)-arm64 arm64 >&2
-	@internal/guest/arm64.sh $(CACHE)/$(KERNEL_ARM64)-arm64 .cache/arm64 '$(CORE)'
+	@tools/guest/kernel.sh $(KERNEL_ARM64) $(CACHE)/$(KERNEL_ARM64)-arm64 arm64 >&2
+	@tools/guest/arm64.sh $(CACHE)/$(KERNEL_ARM64)-arm64 .cache/arm64 '$(CORE)'
 
 # The systems of other Debian suites, in folders, on this machine's kernel: 0.18, 0.26, 0.31
 # and 0.37 of libbcc.
@@ -202,8 +202,8 @@ empty :=
 bench-kprobe: ## count the instructions that tracing costs through kprobes, and compare them with those recorded
 	@$(MAKE) --no-print-directory deps-bench bin/opensnoop bin/load bin/bench >&2
 	@set -e; for kernel in $(KERNELS_KPROBE); do \
-		internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; \
-		internal/guest/headers.sh $(CACHE)/$$kernel $(HEADERS)/$$kernel >&2 || echo "no headers for $$kernel: bcc is not measured" >&2; \
+		tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; \
+		tools/guest/headers.sh $(CACHE)/$$kernel $(HEADERS)/$$kernel >&2 || echo "no headers for $$kernel: bcc is not measured" >&2; \
 	done
 	@bin/bench -instructions -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_KPROBE))) \
 		-headers $(HEADERS) -record testdata/instructions.json $(ARGS)
@@ -218,7 +218,7 @@ lint: deps-lint ## the static checks of Go, shell and C
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	shellcheck -x .ci/run packaging/*.sh internal/guest/*.sh internal/e2e/*.sh
+	shellcheck -x .ci/run packaging/*.sh tools/guest/*.sh internal/e2e/*.sh
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 		-Wwrite-strings -Wvla -Werror testdata/callers/*.c
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Werror internal/*/*.c
@@ -235,7 +235,7 @@ install: build ## put opensnoop, its manual and completions below $(DESTDIR)$(PR
 	bin/opensnoop completion bash >bin/share/opensnoop
 	bin/opensnoop completion zsh >bin/share/_opensnoop
 	bin/opensnoop completion fish >bin/share/opensnoop.fish
-	$(GO) run ./internal/manual $(VERSION) >bin/share/opensnoop.8
+	$(GO) run ./tools/manual $(VERSION) >bin/share/opensnoop.8
 	install -D -m 755 bin/opensnoop "$(DESTDIR)$(PREFIX)/sbin/opensnoop"
 	set -e; for file in $(filter share/%,$(INSTALLED)); do \
 		install -D -m 644 "bin/share/$${file##*/}" "$(DESTDIR)$(PREFIX)/$$file"; \
@@ -267,15 +267,15 @@ deps: ## install what building needs, or say what that is
 
 deps-test: deps ## the same for the tests, with the guests' kernels
 	@packaging/deps.sh $(PACKAGES_TEST)
-	@set -e; for kernel in $(KERNELS) $(KERNELS_CORE); do internal/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+	@set -e; for kernel in $(KERNELS) $(KERNELS_CORE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
 
 deps-lint: deps ## the same for lint
 	@packaging/deps.sh $(PACKAGES_LINT)
 
 deps-bench: deps ## the same for the benchmark, with its guest's kernel and headers
 	@packaging/deps.sh $(PACKAGES_TEST) $(PACKAGES_BENCH)
-	@internal/guest/kernel.sh $(KERNEL_BENCH) $(CACHE)/$(KERNEL_BENCH) >&2
-	@internal/guest/headers.sh $(CACHE)/$(KERNEL_BENCH) $(HEADERS)/$(KERNEL_BENCH) >&2
+	@tools/guest/kernel.sh $(KERNEL_BENCH) $(CACHE)/$(KERNEL_BENCH) >&2
+	@tools/guest/headers.sh $(CACHE)/$(KERNEL_BENCH) $(HEADERS)/$(KERNEL_BENCH) >&2
 
 clean: ## remove bin
 	rm -rf bin

@@ -1,5 +1,5 @@
 // Package e2e tests the real opensnoop against real opens, on the machine itself
-// and, through internal/guest, on other kernels.
+// and, through tools/guest, on other kernels.
 //
 // It needs bin/opensnoop and bin/opener, which make builds, and root. Where the
 // kernel does not permit BPF it says so and tests nothing; with

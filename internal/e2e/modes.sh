@@ -3,7 +3,7 @@
 #
 #	modes.sh KERNELS [wide]
 #
-# KERNELS is the folder with the kernels (internal/guest/kernel.sh), of which this takes
+# KERNELS is the folder with the kernels (tools/guest/kernel.sh), of which this takes
 # 6.12 and 7. With wide it is machines of 64 CPUs, and the kernels for clouds and for real
 # time. Each is one line of output, with what the tests printed if they failed.
 set -eu

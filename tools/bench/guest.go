@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"opensnoop/internal/guest"
+	"opensnoop/tools/guest"
 )
 
 // guestLimit is for a guest that moves without getting anywhere; what ends one that

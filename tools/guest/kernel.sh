@@ -59,7 +59,7 @@ amd64 | arm64) ;;
 esac
 
 part=$folder.part
-# shellcheck source=internal/guest/apt.sh
+# shellcheck source=tools/guest/apt.sh
 . "$(dirname "$0")/apt.sh"
 
 # newest: the newest kernel package of the version that apt knows of. A separator

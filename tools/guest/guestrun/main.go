@@ -17,7 +17,7 @@ import (
 	"strings"
 	"syscall"
 
-	"opensnoop/internal/guest"
+	"opensnoop/tools/guest"
 )
 
 // failed is the exit status for what is not the command's fault.

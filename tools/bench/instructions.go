@@ -19,7 +19,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
-	"opensnoop/internal/guest"
+	"opensnoop/tools/guest"
 )
 
 // Instructions are counted in a guest whose clock counts them: a ns of it is one. Only what the

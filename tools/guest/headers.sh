@@ -29,7 +29,7 @@ for tool in apt-cache apt-get dpkg-deb; do
 	command -v "$tool" >/dev/null || die "$tool is missing (Debian packages apt, dpkg)"
 done
 part=$folder.part
-# shellcheck source=internal/guest/apt.sh
+# shellcheck source=tools/guest/apt.sh
 . "$(dirname "$0")/apt.sh"
 
 package=linux-headers-$release
