@@ -7,8 +7,9 @@
 //
 //	pather DIR [OPENS]
 //
-// With OPENS it opens DIR/a0/b0/1/…/f so often, by a relative name, while another process
-// renames a0 to a1 and back, then b0 to b1 and back, then moves b0 into DIR/z and back.
+// With OPENS it opens DIR/a0/b0/1/…/f at least so often, by a relative name, while another process
+// renames a0 to a1 and back, then b0 to b1 and back, then moves b0 into DIR/z and back. It goes on
+// until that has been done often, and prints how many opens these were.
 //
 // Else a line of stdout is
 //
@@ -25,6 +26,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -495,23 +497,47 @@ static void container(void)
 	open_at(AT_FDCWD, absolute);
 }
 
-static void rename_all(void)
+// What the two processes of a storm have done.
+struct storm {
+	atomic_long opens;
+	atomic_long rounds;
+};
+
+// stay waits in every hundredth round until a file has been opened whole meanwhile, so that each
+// place is seen, however quick the machine is and whoever has its CPUs.
+static void stay(struct storm *storm)
 {
-	for (;;) {
-		MUST(rename(in("a0"), in("a1")));
-		MUST(rename(in("a1"), in("a0")));
-		MUST(rename(in("a0/b0"), in("a0/b1")));
-		MUST(rename(in("a0/b1"), in("a0/b0")));
-		MUST(rename(in("a0/b0"), in("z/b0")));
-		MUST(rename(in("z/b0"), in("a0/b0")));
-	}
+	long opens = atomic_load(&storm->opens);
+
+	while (atomic_load(&storm->rounds) % 100 == 0 && atomic_load(&storm->opens) < opens + 2)
+		sched_yield();
+}
+
+static void rename_all(struct storm *storm)
+{
+	const char *const moves[][2] = {
+		{"a0", "a1"}, {"a1", "a0"}, {"a0/b0", "a0/b1"}, {"a0/b1", "a0/b0"}, {"a0/b0", "z/b0"}, {"z/b0", "a0/b0"},
+	};
+
+	for (;; atomic_fetch_add(&storm->rounds, 1))
+		for (size_t i = 0; i < sizeof(moves) / sizeof(*moves); i++) {
+			char *from = in(moves[i][0]), *to = in(moves[i][1]);
+
+			MUST(rename(from, to));
+			free(from);
+			free(to);
+			stay(storm);
+		}
 }
 
 static void storm(long opens)
 {
 	const char *const folders[] = {"z", "a0", "a0/b0", "a0/b0/1", "a0/b0/1/2", "a0/b0/1/2/3", "a0/b0/1/2/3/4"};
+	struct storm *storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
+	if (storm == MAP_FAILED)
+		fail("mmap");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
 		close(make_dir(in(folders[i])));
 	MUST(chdir(in("a0/b0/1/2/3/4")));
@@ -519,14 +545,17 @@ static void storm(long opens)
 	MUST(pid);
 	if (!pid) {
 		MUST(prctl(PR_SET_PDEATHSIG, SIGKILL));
-		rename_all();
+		rename_all(storm);
 	}
 	MUST(prctl(PR_SET_NAME, COMM));
-	for (long i = 0; i < opens; i++)
+	while (atomic_load(&storm->opens) < opens || atomic_load(&storm->rounds) < 200) {
 		syscall(SYS_openat, AT_FDCWD, "f", O_RDONLY | O_CLOEXEC);
+		atomic_fetch_add(&storm->opens, 1);
+	}
 	MUST(prctl(PR_SET_NAME, "pather"));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	printf("%ld\n", atomic_load(&storm->opens));
 }
 
 int main(int argc, char **argv)
