@@ -24,6 +24,7 @@ type flags struct {
 	noCache  bool
 	verbose  bool
 	source   bool
+	filters  *pflag.FlagSet // those that filter
 }
 
 // add adds the flags to the command, and returns them in groups for its help.
@@ -44,6 +45,7 @@ func (f *flags) add(cmd *cobra.Command) []group {
 		cmd.Flags().AddFlagSet(fs)
 		groups = append(groups, group{g.title, fs})
 	}
+	f.filters = groups[0].flags
 	cmd.Flags().SetInterspersed(false)
 	// bcc's long flags have underscores.
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -88,6 +90,7 @@ func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	addBool(fs, &o.extended, "extended-fields", "e", "add FLAGS and MODE")
 	fs.Var(newChoice(&o.layout, layouts), "layout", "the usual rows, or those of bcc's opensnoop")
 	fs.VarP(newChoice(&o.format, formats), "output", "o", "a table, an object of JSON a line, or CSV")
+	addBool(fs, &o.stream, "stream", "", "with -o json, number the rows, and say between them what was lost, for programs that count what arrives")
 	fs.VarP((*filePath)(&o.file), "write", "w", "write the rows into this new file, not to stdout")
 	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
 	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =10s every 10 s, =live again and again in place on a terminal; all by commas")

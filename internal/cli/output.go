@@ -28,6 +28,7 @@ type outputOptions struct {
 	summary   summaryFlag
 	file      string // of -w
 	force     bool
+	stream    bool
 }
 
 const (
@@ -76,6 +77,8 @@ var conflicts = []struct {
 		"--tree is for the usual table: with -o json or csv, the column depth has what it shows"},
 	{func(o *outputOptions) bool { return o.force && o.file == "" },
 		"--force is for -w"},
+	{func(o *outputOptions) bool { return o.stream && o.format != formatJSON },
+		"--stream numbers JSON lines: add -o json"},
 }
 
 // check returns an error if the flags cannot go together.
@@ -154,12 +157,16 @@ func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
 	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended, FullPath: o.fullPath}
 }
 
-// writer returns what writes the rows or the summary to w; boot is [format.Options.Boot].
-func (o *outputOptions) writer(w io.Writer, opts *trace.Options, color bool, boot func() time.Time) format.Writer {
-	options := format.Options{Columns: o.shown(opts), Tree: o.tree, Color: color, Boot: boot}
+// writer returns what writes the rows or the summary to w. The caller sets what of options depends
+// on the run.
+func (o *outputOptions) writer(w io.Writer, opts *trace.Options, options format.Options) format.Writer {
+	color := options.Color
+	options.Columns, options.Tree = o.shown(opts), o.tree
 	switch {
 	case o.summary.set:
-		return summary.NewWriter(w, o.summaryOptions(color))
+		counts := o.summaryOptions(color)
+		counts.Begin = options.Begin
+		return summary.NewWriter(w, counts)
 	case o.layout == layoutBCC:
 		bcc := o.bcc(opts)
 		bcc.Color = color

@@ -17,6 +17,7 @@ import (
 	"opensnoop/internal/format"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/limit"
+	"opensnoop/internal/record"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
@@ -34,7 +35,9 @@ type run struct {
 	*invocation
 	flags   *flags
 	missing []uint32         // processes and threads to trace that do not exist
+	argv    []string         // the command to trace, with its arguments
 	command *command.Command // nil is none
+	records *record.Stream   // of --stream; nil without
 }
 
 // run traces until a signal, the end of -d or -c or of the command argv, or until
@@ -48,6 +51,7 @@ func (r *run) run(argv []string) (status int, err error) {
 		return exitFailure, err
 	}
 	if len(argv) > 0 {
+		r.argv = argv
 		err = r.start(argv)
 	}
 	if err == nil {
@@ -171,13 +175,24 @@ func (r *run) keep(session *trace.Session) {
 
 // write writes what the session hands out, to file by out, and lets the command go before.
 func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) error {
-	rows := r.flags.output.writer(out, &r.flags.trace, r.flags.output.colored(file), session.Boot)
+	options := format.Options{Color: r.flags.output.colored(file), Boot: session.Boot}
+	if r.flags.output.stream {
+		var err error
+		if r.records, err = newRecords(out); err != nil {
+			return err
+		}
+		options.Begin = r.records.AppendSeq
+	}
+	rows := r.flags.output.writer(out, &r.flags.trace, options)
 	if w, ok := rows.(*summary.Writer); ok {
 		live, done := r.live(w, file)
 		defer done()
 		rows = live
 	}
 	if err := rows.Header(); err != nil {
+		return err
+	}
+	if err := r.recordStart(session); err != nil {
 		return err
 	}
 	r.tell(session)
@@ -198,7 +213,11 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	if sum, ok := rows.(io.Closer); !ok {
 		total += out.Dropped()
 	} else if err == nil || errors.Is(err, errEnough) {
+		reportLost(rows, lost)
 		err = errors.Join(err, sum.Close())
+	}
+	if r.records != nil && (err == nil || errors.Is(err, errEnough)) {
+		err = errors.Join(err, r.records.End(lostSoFar(lost)))
 	}
 	switch {
 	case lost.Doubtful > 0:
@@ -223,8 +242,10 @@ func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losse
 			}
 			return nil
 		},
-		Flush: rows.Flush,
+		Flush: func() error { return r.flush(rows) },
 		Lost: func(lost trace.Losses) {
+			reportLost(rows, lost)
+			r.recordLost(rows, lost)
 			for _, cause := range lost.Causes() {
 				r.messages.printf("%v", cause)
 			}

@@ -41,6 +41,8 @@ type Options struct {
 	Tree bool
 	// Color dims a table's header and makes rows of failed opens red.
 	Color bool
+	// Begin, if set, appends what each row of JSON begins with: fields, each with a comma.
+	Begin func(b []byte) []byte
 	// Boot is when the clock of events was 0, by the clock that tells the time of day,
 	// which may be set while rows are written. Times of day are shown in its location.
 	// It may be nil if none are shown.

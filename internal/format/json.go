@@ -14,6 +14,7 @@ import (
 type JSON struct {
 	rows
 	fields []field
+	begin  func(b []byte) []byte // appends the first fields; may be nil
 }
 
 // NewJSON returns a JSON that writes to w.
@@ -29,7 +30,7 @@ func NewJSON(w io.Writer, o Options) *JSON {
 			then = append(then, c)
 		}
 	}
-	return &JSON{rows: newRows(w, o.Boot), fields: fieldsOf(append(first, then...))}
+	return &JSON{rows: newRows(w, o.Boot), begin: o.Begin, fields: fieldsOf(append(first, then...))}
 }
 
 // Header writes nothing: every field comes with its name.
@@ -39,6 +40,9 @@ func (j *JSON) Header() error { return nil }
 func (j *JSON) Event(e *event.Event) error {
 	j.start(e)
 	b := append(j.buf, '{')
+	if j.begin != nil {
+		b = j.begin(b)
+	}
 	for i := range j.fields {
 		f := &j.fields[i]
 		known := f.known(e)

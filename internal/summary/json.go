@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 	"unicode/utf8"
 
 	"opensnoop/internal/format"
@@ -61,14 +62,35 @@ type containerJSON struct {
 	rowJSON
 }
 
-// WriteJSON writes what WriteTable does as one object on a line, with one Write.
-// Strings are as in format's JSON.
-func (s *Summary) WriteJSON(w io.Writer) error {
+// Period is the time that a summary is of.
+type Period struct {
+	End    time.Time
+	Length time.Duration
+	Lost   uint64 // opens that were lost in it and are not in the summary
+}
+
+// totalJSON is what a summary begins with.
+type totalJSON struct {
+	Time    string  `json:"time"`    // the period's end
+	Seconds float64 `json:"seconds"` // its length, to milliseconds
+	Lost    uint64  `json:"lost"`
+	countsJSON
+}
+
+// WriteJSON writes what WriteTable does as one object on a line, with one Write. begin, if not
+// nil, appends the object's first fields. Strings are as in format's JSON.
+func (s *Summary) WriteJSON(w io.Writer, p Period, begin func(b []byte) []byte) error {
 	var b bytes.Buffer
+	b.WriteByte('{')
+	if begin != nil {
+		b.Write(begin(nil))
+	}
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(s.countsJSON(s.total))
-	b.Truncate(b.Len() - len("}\n")) // more comes
+	total, err := json.Marshal(totalJSON{
+		p.End.Format(time.RFC3339Nano), p.Length.Round(time.Millisecond).Seconds(), p.Lost, s.countsJSON(s.total),
+	})
+	b.Write(total[1 : len(total)-1]) // more comes
 	add := func(name string, value any) {
 		fmt.Fprintf(&b, `,"%s":`, name)
 		err = errors.Join(err, encoder.Encode(value))

@@ -54,7 +54,7 @@ func TestBys(t *testing.T) {
 	if err := s.WriteTable(&table); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.WriteJSON(&json); err != nil {
+	if err := s.WriteJSON(&json, Period{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "table-by-all", table.Bytes())

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"reflect"
 	"runtime"
 	"slices"
@@ -78,7 +79,7 @@ func TestGolden(t *testing.T) {
 			test.add(s)
 			write := s.WriteTable
 			if test.json {
-				write = s.WriteJSON
+				write = func(w io.Writer) error { return s.WriteJSON(w, Period{Lost: 7}, nil) }
 			}
 			var got bytes.Buffer
 			if err := write(&got); err != nil {
@@ -93,7 +94,7 @@ func TestGolden(t *testing.T) {
 func read(t *testing.T, s *Summary) summaryJSON {
 	t.Helper()
 	var b bytes.Buffer
-	if err := s.WriteJSON(&b); err != nil {
+	if err := s.WriteJSON(&b, Period{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Count(b.Bytes(), []byte("\n")) != 1 {

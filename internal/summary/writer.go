@@ -12,6 +12,8 @@ type WriterOptions struct {
 	By    []*By // what to count by; Usual if there is none
 	JSON  bool  // objects on lines, not tables
 	Color bool  // as in Options
+	// Begin is as [format.Options.Begin], of each summary in JSON.
+	Begin func(b []byte) []byte
 	// Every is the time from one summary to the next; 0 is for one at the end.
 	Every time.Duration
 }
@@ -24,6 +26,9 @@ type Writer struct {
 	w       io.Writer
 	o       WriterOptions
 	next    time.Time
+	since   time.Time // the summary's first moment
+	lost    uint64    // opens that the session lost so far,
+	told    uint64    // and those among them that a summary has told
 }
 
 // NewWriter returns a Writer of summaries to w.
@@ -33,9 +38,14 @@ func NewWriter(w io.Writer, o WriterOptions) *Writer {
 
 // Header writes nothing; the time to the first summary begins.
 func (w *Writer) Header() error {
-	w.next = time.Now().Add(w.o.Every)
+	w.since = time.Now()
+	w.next = w.since.Add(w.o.Every)
 	return nil
 }
+
+// Lost says how many opens the session has lost so far, for the summary to tell of those that
+// were lost in its time.
+func (w *Writer) Lost(opens uint64) { w.lost = opens }
 
 // Event counts an open.
 func (w *Writer) Event(e *event.Event) error {
@@ -56,8 +66,11 @@ func (w *Writer) Flush() error {
 
 // Close writes what was counted since the last summary.
 func (w *Writer) Close() error {
+	now := time.Now()
+	period := Period{End: now, Length: now.Sub(w.since), Lost: w.lost - w.told}
+	w.since, w.told = now, w.lost
 	if w.o.JSON {
-		return w.summary.WriteJSON(w.w)
+		return w.summary.WriteJSON(w.w, period, w.o.Begin)
 	}
 	return w.summary.WriteTable(w.w)
 }

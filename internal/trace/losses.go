@@ -29,6 +29,11 @@ type Losses struct {
 // Total returns the number of all that are certain.
 func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.CPU + l.Skipped }
 
+// ByCause returns the certain ones, by names that stay the same in each version.
+func (l Losses) ByCause() map[string]uint64 {
+	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending, "cpu": l.CPU, "skipped": l.Skipped}
+}
+
 // Cause is why opens were lost.
 type Cause struct {
 	Opens    uint64

@@ -63,6 +63,7 @@ type Handler struct {
 // and returns what was lost in all. Each open since [Open] is either
 // handed out or counted as lost.
 func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
+	lost.Probe = s.probe.Name // so that only a loss is a difference
 	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
 	for rounds := 1; err == nil && ctx.Err() == nil; rounds++ {

@@ -181,6 +181,9 @@ func (u *unavailable) Unwrap() error { return u.error }
 // Hook says what the session is attached to.
 func (s *Session) Hook() string { return s.hook }
 
+// Probe is the name of the probe in use.
+func (s *Session) Probe() string { return s.probe.Name }
+
 // Also says what it is attached to besides, for opens that need it.
 func (s *Session) Also() []string { return s.also }
 
