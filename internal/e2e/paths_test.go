@@ -228,6 +228,36 @@ func TestPathsInARenameStorm(t *testing.T) {
 	})
 }
 
+// All strings of a record are as long as they can be at a time: none is written beyond its room, and
+// what shows is right or marked.
+func TestRecordsThatAreFull(t *testing.T) {
+	const opens = 240 // OVERFULL in pather.c
+	forEachProbe(t, func(t *testing.T, probe string) {
+		tr := startBare(t, probe, "-o", "json", "-b", "2048", "-n", "the-case", "--columns", "pid,comm,fd,path,exe,realpath,file")
+		if out, err := exec.Command(program("pather"), t.TempDir(), "overfull").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		rows := 0
+		for _, line := range tr.rest() {
+			o := decodePathed(t, line)
+			if o.Comm != "the-case" {
+				continue
+			}
+			rows++
+			name, known := bytesOf(t, o.File, o.FileExact), bytesOf(t, o.RealKnown, nil)
+			if o.UnreadName != nil || len(name) != 4095 || strings.TrimLeft(name, "./") != "proc/self/fd/9" {
+				t.Fatalf("the name is %q", name)
+			}
+			if o.RealProblem != "tmpfs" && o.RealProblem != "too deep" || strings.Trim(strings.TrimPrefix(known, "memfd:"), "m") != "" {
+				t.Fatalf("the file is %q, %q", o.RealProblem, known)
+			}
+		}
+		if lost := lostAtMost(t, tr.stderr.String()); rows+lost != opens || strings.Contains(tr.stderr.String(), "no sense") {
+			t.Errorf("%d rows and %d lost of %d opens, stderr %q", rows, lost, opens, tr.stderr)
+		}
+	})
+}
+
 // Patterns that begin with a slash are for files, however their names are passed.
 func TestPathFiltersMeanFiles(t *testing.T) {
 	dir := t.TempDir()

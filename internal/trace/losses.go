@@ -14,10 +14,14 @@ type Losses struct {
 	Pending uint64 // too many calls were pending
 	CPU     uint64 // their CPU had no perf buffer
 	Skipped uint64 // the kernel skipped the BPF program
+	Damaged uint64 // their record made no sense
 
 	// Doubtful is how many more may have been skipped: the kernel tells how often it
 	// skipped the program, but not at which calls.
 	Doubtful uint64
+
+	// DamagedErr says what was wrong with the first such record.
+	DamagedErr string
 
 	// CPUErr says why a CPU cannot have a perf buffer, if that is known.
 	CPUErr string
@@ -27,7 +31,7 @@ type Losses struct {
 }
 
 // Total returns the number of all that are certain.
-func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.CPU + l.Skipped }
+func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.CPU + l.Skipped + l.Damaged }
 
 // ByCause returns the certain ones, by names that stay the same in each version.
 func (l Losses) ByCause() map[string]uint64 {
@@ -65,6 +69,7 @@ func (l Losses) Causes() []Cause {
 		{l.Pending, false, "too many calls were under way at once; a filter (-p) or columns without results help"},
 		{l.CPU, false, noBuffer},
 		{l.Skipped, false, skipped},
+		{l.Damaged, false, "their records made no sense; please report it: " + l.DamagedErr},
 		{l.Doubtful, true, skipped},
 	} {
 		if c.Opens > 0 {
@@ -76,7 +81,7 @@ func (l Losses) Causes() []Cause {
 
 // Losses returns what was lost until now.
 func (s *Session) Losses() (l Losses, err error) {
-	l.Probe = s.probe.Name
+	l.Probe, l.Damaged, l.DamagedErr = s.probe.Name, s.damaged, s.damagedErr
 	if l.Buffer, err = s.slots.get(slotLostBuffer); err != nil {
 		return Losses{}, err
 	}
@@ -108,6 +113,18 @@ func (s *Session) Losses() (l Losses, err error) {
 	add(opens, !s.filter.Narrows())
 	add(seen, !s.filter.NarrowsLate())
 	return l, nil
+}
+
+// decode fills an event from a record; false if that makes no sense. Then the open counts as lost.
+func (s *Session) decode(e *event.Event, record []byte) bool {
+	err := e.Decode(record)
+	if err == nil {
+		return true
+	}
+	if s.damaged++; s.damaged == 1 {
+		s.damagedErr = err.Error()
+	}
+	return false
 }
 
 // skippedCalls tells how many opens were certainly skipped among calls, and how many more

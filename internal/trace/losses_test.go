@@ -1,19 +1,24 @@
 package trace
 
 import (
+	"math"
 	"slices"
 	"testing"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/probe"
 )
 
 func TestLosses(t *testing.T) {
-	l := Losses{Buffer: 3, Pending: 4, Skipped: 5, Doubtful: 6, Probe: "kprobe"}
-	if got := l.Total(); got != 12 {
+	l := Losses{Buffer: 3, Pending: 4, Skipped: 5, Damaged: 7, DamagedErr: "no", Doubtful: 6, Probe: "kprobe"}
+	if got := l.Total(); got != 19 {
 		t.Errorf("%d in all", got)
 	}
 	want := []Cause{
 		{3, false, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
 		{4, false, "too many calls were under way at once; a filter (-p) or columns without results help"},
 		{5, false, "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then"},
+		{7, false, "their records made no sense; please report it: no"},
 		{6, true, "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then"},
 	}
 	if got := l.Causes(); !slices.Equal(got, want) {
@@ -21,6 +26,26 @@ func TestLosses(t *testing.T) {
 	}
 	if got := (Losses{}).Causes(); got != nil {
 		t.Errorf("causes of nothing: %v", got)
+	}
+}
+
+// One bad record is an open that is lost, and not the end.
+func TestDamagedRecordsAreCounted(t *testing.T) {
+	e := event.Event{Time: 1, Comm: []byte("a"), Name: []byte("/name"), Fields: event.Path}
+	e.Folder.Base.Components = []byte("folder\x00")
+	good := e.Append(nil)
+	s := &Session{probe: &probe.Probe{Name: "kprobe"}}
+	for size := range len(good) {
+		s.queue.Push(1, good[:size])
+	}
+	s.queue.Push(2, good)
+	rows := 0
+	err := s.release(math.MaxUint64, Handler{
+		Event: func(*event.Event) error { rows++; return nil },
+		Flush: func() error { return nil },
+	})
+	if err != nil || rows != 1 || s.damaged != uint64(len(good)) || s.damagedErr == "" {
+		t.Errorf("%d rows, %d damaged (%s), %v", rows, s.damaged, s.damagedErr, err)
 	}
 }
 

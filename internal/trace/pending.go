@@ -141,8 +141,8 @@ func (s *Session) give(id uint64, p pendingCall) error {
 		s.reclaimed++ // what count_pending counts
 	}
 	var e event.Event
-	if err := e.Decode(record); err != nil {
-		return err
+	if !s.decode(&e, record) {
+		return nil
 	}
 	if e.NameKind == event.NameUnseen && nobodys(e.Address) {
 		e.NameKind = event.NameBad

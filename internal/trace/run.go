@@ -3,7 +3,6 @@ package trace
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"runtime/debug"
 	"time"
@@ -123,8 +122,8 @@ func (s *Session) release(horizon uint64, h Handler) error {
 	s.clock.follow()
 	e := &s.event // whose memory is used again
 	err := s.queue.Release(horizon, func(time uint64, record []byte) error {
-		if err := e.Decode(record); err != nil {
-			return fmt.Errorf("decoding a record: %w", err)
+		if !s.decode(e, record) {
+			return nil
 		}
 		e.Time = time
 		if s.containers != nil {

@@ -125,6 +125,9 @@ type Session struct {
 	event     event.Event // the one that is handed out
 	reclaimed uint64      // calls taken out of the map here
 
+	damaged    uint64 // records that made no sense
+	damagedErr string // what was wrong with the first
+
 	containers *containers // nil if they are not asked for
 
 	execs bool // files that are opened to execute programs are shown

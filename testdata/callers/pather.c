@@ -5,11 +5,13 @@
 // Opens files relative to all kinds of folders below DIR, and says on stdout what the
 // absolute path of each is, for the end-to-end tests:
 //
-//	pather DIR [OPENS]
+//	pather DIR [OPENS | overfull]
 //
 // With OPENS it opens DIR/a0/b0/1/…/f at least so often, by a relative name, while another process
 // renames a0 to a1 and back, then b0 to b1 and back, then moves b0 into DIR/z and back. It goes on
 // until that has been done often, and prints how many opens these were.
+//
+// With overfull, all strings of a record are as long as they can be, OVERFULL times.
 //
 // Else a line of stdout is
 //
@@ -34,6 +36,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -558,6 +561,65 @@ static void storm(long opens)
 	printf("%ld\n", atomic_load(&storm->opens));
 }
 
+#define DEEP 4088 // bytes of a path: WALK_MAX
+#define OVERFULL 240
+
+// overfull_opens opens what has no path, but a name of its own, of each length, by a name of 4,095
+// bytes that is not in memory.
+static void overfull_opens(void)
+{
+	static const char last[] = "proc/self/fd/9";
+	char name[4096], memory[OVERFULL + 1] = "";
+	size_t start = sizeof(name) - sizeof(last);
+
+	for (size_t i = 0; i < start; i++)
+		name[i] = "./"[i % 2];
+	name[start - 1] = '/';
+	memcpy(name + start, last, sizeof(last));
+	for (int len = 0; len < OVERFULL; len++) {
+		int fd = memfd_create(memory, 0);
+
+		MUST(fd);
+		if (fd != 9) {
+			MUST(dup2(fd, 9));
+			close(fd);
+		}
+		open_at(AT_FDCWD, unfaulted(name));
+		memory[len] = 'm';
+	}
+}
+
+// overfull has a copy of this program do that in a folder so deep that is its root.
+static void overfull(void)
+{
+	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), copy;
+	struct stat size;
+	char name[256];
+
+	MUST(program);
+	MUST(fstat(program, &size));
+	MUST(unshare(CLONE_NEWNS));
+	MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	MUST(chdir(dir));
+	for (int left = DEEP - strlen(dir), len; left > 1; left -= len + 1) {
+		len = left > 400 ? 200 : left > 256 ? 100 : left - 1;
+		memset(name, 'd', len);
+		name[len] = 0;
+		MUST(mkdir(name, 0755));
+		MUST(chdir(name));
+	}
+	copy = open("pather", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	MUST(copy);
+	for (off_t at = 0; at < size.st_size;)
+		MUST(sendfile(copy, program, &at, size.st_size));
+	close(copy);
+	MUST(mkdir("proc", 0755));
+	MUST(mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL));
+	MUST(chroot("."));
+	execl("/pather", "pather", ".", "overfull-opens", NULL);
+	fail("execl");
+}
+
 int main(int argc, char **argv)
 {
 	void (*cases[])(void) = {
@@ -570,8 +632,15 @@ int main(int argc, char **argv)
 	dir = realpath(argv[1], NULL);
 	if (!dir)
 		fail(argv[1]);
+	if (argc > 2 && !strcmp(argv[2], "overfull-opens")) {
+		overfull_opens();
+		return 0;
+	}
 	if (argc > 2) {
-		storm(atol(argv[2]));
+		if (!strcmp(argv[2], "overfull"))
+			apart(overfull);
+		else
+			storm(atol(argv[2]));
 		open(END, O_RDONLY | O_CLOEXEC);
 		return 0;
 	}

@@ -100,7 +100,7 @@ static __always_inline bool append(struct record *r, struct walk *w, u64 name, u
 	if (len >= COMPONENT_MAX)
 		return stop(w, WALK_MORE);
 	APART(len);
-	if (end + len + 1 - w->start > WALK_MAX || end + len >= STRINGS_MAX)
+	if (end + len + 1 - w->start > WALK_MAX || end + len + 1 > STRINGS_END)
 		return stop(w, WALK_MORE);
 	APART(len);
 	if (!here || name != inlined)
@@ -133,8 +133,13 @@ appended:
 static __always_inline void append_text(struct record *r, struct walk *w, u64 text)
 {
 	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
-	long n = bpf_probe_read_kernel_str(r->name + end, TASK_COMM_LEN, (void *)text);
+	long n;
 
+	if (end + TASK_COMM_LEN > STRINGS_END) {
+		stop(w, WALK_MORE);
+		return;
+	}
+	n = bpf_probe_read_kernel_str(r->name + end, TASK_COMM_LEN, (void *)text);
 	if (n > 0)
 		FRESH(w->end) = end + n;
 }
@@ -156,8 +161,8 @@ static __always_inline void read_file(struct record *r, struct walk *w, u64 file
 		return;
 	w->state |= WALK_SPECIAL;
 	w->ended = true;
-	append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), 0, NULL);
-	append_text(r, w, member(member(super, SB_TYPE), TYPE_NAME));
+	if (append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), 0, NULL))
+		append_text(r, w, member(member(super, SB_TYPE), TYPE_NAME));
 }
 #endif
 

@@ -80,10 +80,15 @@ enum walk_state {
 #define COMPONENT_MAX 1024
 
 // Room for the strings of a record: the name, and with FIELD_PATH up to 4 walks, of which not
-// all are so long.
+// all are so long. They end at STRINGS_END at the latest: a sum of their lengths is masked by
+// STRINGS_MAX - 1 for the verifier, which must not change it. What is put behind them is written
+// before it is known to fit, and has the rest of STRINGS_SIZE.
 #if FIELDS & FIELD_PATH
 #define STRINGS_MAX 16384
+#define STRINGS_END (STRINGS_MAX - 1)
 #define STRINGS_SIZE (STRINGS_MAX + PATH_MAX)
+// A name that is read late has its room behind the three walks of the entry.
+_Static_assert(sizeof(u64) + 3 * WALK_MAX + PATH_MAX - 1 <= STRINGS_END, "the room of a late name");
 #else
 #define STRINGS_MAX PATH_MAX
 #define STRINGS_SIZE PATH_MAX

@@ -68,6 +68,10 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 		return;
 	}
 	if (w->at.dentry == w->root.dentry && w->at.mnt == w->root.mnt) {
+		if (w->end >= STRINGS_END || w->end - w->start >= WALK_MAX) {
+			stop(w, WALK_MORE);
+			return;
+		}
 		r->name[w->end & (STRINGS_MAX - 1)] = 0;
 		w->end++;
 	}
