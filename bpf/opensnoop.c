@@ -53,28 +53,13 @@
 // at the return of the kernel's open function: the instances of a return probe can
 // be used up by calls that block.
 
-// libbcc parses this file three times: for tracepoints, of which there are none, to rewrite what it
-// has of maps and programs, and to compile it. Only then has it a use for what the programs call.
-// Where internal/bcc has it compile, bcc/helpers.h defines UNREAD the first time, and REWRITING the
-// first two.
-#ifndef UNREAD
-
-#include <opensnoop/call.h>
-#include <opensnoop/maps.h>
-#include <uapi/linux/ptrace.h>
-
-#ifdef REWRITING
-#pragma clang diagnostic ignored "-Wimplicit-function-declaration"
-#else
 #include <opensnoop/cgroup.h>
 #include <opensnoop/exec.h>
 #include <opensnoop/io_uring.h>
-#include <opensnoop/pending.h>
 #include <opensnoop/tracepoint.h>
 #ifndef PROBE_TRACEPOINT
 #include <opensnoop/fexit.h>
 #include <opensnoop/kprobe.h>
-#endif
 #endif
 
 // The maps, and all that touches them.
@@ -394,6 +379,4 @@ int cgroup_made(struct bpf_raw_tracepoint_args *ctx) { return on_cgroup_made(ctx
 int uring_submit(struct bpf_raw_tracepoint_args *ctx) { return on_uring_submit(ctx); }
 #if FIELDS & FIELD_RESULT
 int uring_complete(struct bpf_raw_tracepoint_args *ctx) { return on_uring_complete(ctx); }
-#endif
-
 #endif

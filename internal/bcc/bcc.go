@@ -77,9 +77,6 @@ type Result struct {
 	Stale  bool
 	Why    string
 
-	// Slow is whether the compiler's short cuts did not fit this libbcc.
-	Slow bool
-
 	key  string
 	data []byte // to keep; nil if that is done or not wanted
 }
@@ -91,8 +88,6 @@ func (r *Result) String() string {
 		return fmt.Sprintf("taken from the cache, although %s: there is no libbcc to compile with", r.Why)
 	case r.Cached:
 		return "taken from the cache"
-	case r.Slow:
-		return "compiled, without the short cuts, which this libbcc does not take"
 	}
 	return "compiled"
 }

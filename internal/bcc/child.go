@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"unsafe"
@@ -29,9 +27,6 @@ import (
 // compilerName is the name, and the only argument, of a process that compiles; confine.c
 // has it too.
 const compilerName = "opensnoop: compiler"
-
-// takeBack is a byte that takes back what was printed before it.
-const takeBack = 0
 
 // replyTo is the descriptor to which the compiler process writes its reply, and typesFrom the
 // one of the kernel's types.
@@ -59,22 +54,15 @@ const notThere = "cannot open shared object file: No such file or directory"
 // serve reads a request and writes the reply. It writes none if libbcc could not compile
 // and has printed why.
 func serve() error {
-	// To load libbcc takes a while, which another thread of C does meanwhile. The dynamic linker
-	// lets no thread be made until it has: none must be needed here, neither to collect garbage
-	// nor for want of a processor of Go's.
-	debug.SetGCPercent(-1)
-	runtime.GOMAXPROCS(8)
-	C.shim_begin_open()
+	failure := C.shim_open() // it takes a while, in which the request is made
 	var req request
 	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
-	C.shim_copy_ahead()
 	rep := new(reply)
 	macros, functions, unknown := kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
 	rep.Functions = functions
 	overlay, err := overlayHeaders(req.Folder, req.Headers)
-	failure := C.shim_end_open()
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
 		return errors.New("the compiler still has the right to make BPF maps")
 	}
@@ -106,10 +94,8 @@ func serve() error {
 	return err
 }
 
-// shortcuts spare libbcc two thirds of the time that it takes to compile. Where they
-// do not fit, because a source uses more of libbcc's headers or the headers changed,
-// it compiles as usual.
-var shortcuts = []string{
+// ownFlags are the compiler's for all sources. They spare libbcc two thirds of the time that it takes.
+var ownFlags = []string{
 	// Not libbcc's own headers, by their guards, but the little of them that is in
 	// Source.Headers.
 	"-D_UAPI__LINUX_BPF_H__", "-D__BPF_HELPERS_H", "-include", "bcc/helpers.h",
@@ -132,18 +118,12 @@ func compile(req *request, overlay string, rep *reply) (err error) {
 		os.Setenv("ARCH", req.Arch)
 	}
 	probeReadUser = req.ProbeReadUser
-	for _, first := range [][]string{shortcuts, nil} {
-		os.Stderr.Write([]byte{takeBack})
-		flags := slices.Concat([]string{"-ivfsoverlay", overlay}, first, req.Flags)
-		m := gobpf.NewModule(req.Code, flags)
-		seen := rewriting.end()
-		if m != nil && (!seen || first == nil) {
-			rep.Slow = first == nil
-			rep.Object, err = objectOf(m)
-			return err
-		}
+	m := gobpf.NewModule(req.Code, slices.Concat([]string{"-ivfsoverlay", overlay}, ownFlags, req.Flags))
+	if m == nil {
+		return errors.New("") // libbcc has said why
 	}
-	return errors.New("") // libbcc has said why
+	rep.Object, err = objectOf(m)
+	return err
 }
 
 // objectOf takes out of libbcc what it has compiled.
@@ -231,11 +211,6 @@ func overlayHeaders(folder string, headers map[string]string) (path string, err 
 		}
 		entries = append(entries, entry{Name: name, Type: "file", File: file})
 	}
-	file, err := rewriting.begin()
-	if err != nil {
-		return "", err
-	}
-	entries = append(entries, entry{Name: "include/bcc/rewriting.h", Type: "file", File: file})
 	text, err := json.Marshal(map[string]any{
 		"version":            0,
 		"case-sensitive":     "true",
@@ -249,79 +224,22 @@ func overlayHeaders(folder string, headers map[string]string) (path string, err 
 	return sealed("overlay", text)
 }
 
-// phases are what a header defines while libbcc parses a source again and again: UNREAD and
-// REWRITING the first time, as it looks for tracepoints alone, REWRITING until it has rewritten the
-// source, and then nothing.
-type phases struct {
-	header *os.File
-	parsed int
-}
-
-const rewritingText = "#define REWRITING\n"
-
-// begin makes the header, and returns its path.
-func (p *phases) begin() (path string, err error) {
-	path, fd, err := inMemory("phase", []byte(rewritingText))
-	*p = phases{header: os.NewFile(uintptr(fd), path)}
-	return path, err
-}
-
-// next begins the next time.
-func (p *phases) next() {
-	if p.header == nil {
-		return
-	}
-	switch p.parsed++; p.parsed {
-	case 1:
-		_, _ = p.header.WriteAt([]byte("#define UNREAD\n"), int64(len(rewritingText)))
-	case 2:
-		_ = p.header.Truncate(int64(len(rewritingText)))
-	default:
-		p.end()
-	}
-}
-
-// rewritten ends them if the times are not counted, as ExecuteAction is not ours: then UNREAD was
-// never defined.
-func (p *phases) rewritten() {
-	if p.parsed == 0 {
-		p.end()
-	}
-}
-
-// end empties the header, and reports whether it was not: then what libbcc has compiled is of no
-// use.
-func (p *phases) end() bool {
-	header := p.header
-	p.header = nil
-	return header != nil && header.Truncate(0) == nil
-}
-
 // sealed returns the path of an anonymous file that holds data for good.
 func sealed(name string, data []byte) (string, error) {
-	path, fd, err := inMemory(name, data)
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("making a file in memory for %s: %w", name, err)
+	}
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil {
+			return "", fmt.Errorf("writing a file in memory for %s: %w", name, err)
+		}
+		data = data[n:]
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		return "", fmt.Errorf("sealing a file in memory for %s: %w", name, err)
 	}
-	return path, nil
-}
-
-// inMemory returns the path and the descriptor of an anonymous file that holds data.
-func inMemory(name string, data []byte) (path string, fd int, err error) {
-	fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return "", 0, fmt.Errorf("making a file in memory for %s: %w", name, err)
-	}
-	for len(data) > 0 {
-		n, err := unix.Write(fd, data)
-		if err != nil {
-			return "", 0, fmt.Errorf("writing a file in memory for %s: %w", name, err)
-		}
-		data = data[n:]
-	}
-	return fmt.Sprintf("/proc/self/fd/%d", fd), fd, nil
+	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
 }

@@ -37,7 +37,6 @@ type reply struct {
 	Object    *object.Object
 	Functions map[string]uint32
 	Libraries []library
-	Slow      bool
 	Failed    string // why there is no object, if libbcc did not say it itself
 	Unknown   string // the same, if the kernel's types do not tell what they are asked
 	NoLibrary bool   // there is no libbcc
@@ -87,7 +86,7 @@ func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
 	case rep.Object == nil:
 		return nil, unusable(rep.Failed)
 	}
-	result = &Result{Object: rep.Object, Functions: rep.Functions, Why: result.Why, Slow: rep.Slow, key: result.key}
+	result = &Result{Object: rep.Object, Functions: rep.Functions, Why: result.Why, key: result.key}
 	if c.Cache != nil {
 		result.data = data
 	}
@@ -195,7 +194,7 @@ func (c *Compiler) look(src Source) (*request, *Result, error) {
 		result.Why = "the cached object is of no use"
 		return req, result, nil
 	}
-	result.Object, result.Functions, result.Cached, result.Slow = rep.Object, rep.Functions, true, rep.Slow
+	result.Object, result.Functions, result.Cached = rep.Object, rep.Functions, true
 	if err := changed(rep.Libraries); err != nil {
 		result.Stale, result.Why = true, err.Error()
 	}

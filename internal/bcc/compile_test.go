@@ -1,11 +1,9 @@
 package bcc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,99 +170,6 @@ func TestCompileError(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(messagesOf(t, err), "include/linux/wrong.h:1:2: error: too bad") {
 		t.Errorf("error %v", err)
-	}
-}
-
-// The tracer's own program compiles with the shortcuts, for every machine: without them
-// it would fail here. What needs libbcc's own headers compiles too: countingSource does.
-func TestShortcutsServeTheTracer(t *testing.T) {
-	for _, arch := range []string{"x86", "arm64"} {
-		for _, probe := range []string{"-DPROBE_KPROBE", "-DPROBE_TRACEPOINT"} {
-			r := mustCompile(t, compiler(t), Source{
-				Code:    "#ifndef _BCC_HELPERS_H\n#error libbcc's own headers\n#endif\n" + bpf.Source,
-				Headers: bpf.Headers(),
-				Flags:   []string{probe, "-fcf-protection=none", "-DTHREAD_STATUS=16", "-DFIELDS=15", "-DTASK_REAL_PARENT=0", "-DTASK_TGID=0"},
-				Arch:    arch,
-			})
-			if r.Slow {
-				t.Errorf("%s %s: compiled without the short cuts", arch, probe)
-			}
-		}
-	}
-	if r := mustCompile(t, compiler(t), Source{
-		Code: "#ifdef _BCC_HELPERS_H\n#error short cuts\n#endif\n" + counting, Headers: bpf.Headers(), Flags: []string{"-DCOUNTED=1"},
-	}); !r.Slow {
-		t.Error("a source that refuses the short cuts is told as compiled with them")
-	}
-}
-
-// What the header of a source defines after some parses, and whether what has been compiled by then is
-// of no use.
-func TestPhases(t *testing.T) {
-	for _, c := range []struct {
-		parses    int
-		rewritten bool
-		want      string
-		useless   bool
-	}{
-		{0, false, "#define REWRITING\n", true},
-		{1, false, "#define REWRITING\n#define UNREAD\n", true},
-		{2, false, "#define REWRITING\n", true},
-		{2, true, "#define REWRITING\n", true}, // the third parse ends it
-		{3, true, "", false},
-		{4, true, "", false},
-		{0, true, "", false},                                   // a libbcc whose parses are not counted
-		{1, true, "#define REWRITING\n#define UNREAD\n", true}, // one that looks for no tracepoints
-	} {
-		var p phases
-		path, err := p.begin()
-		if err != nil {
-			t.Fatal(err)
-		}
-		header, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range c.parses {
-			p.next()
-		}
-		if c.rewritten {
-			p.rewritten()
-		}
-		text, err := io.ReadAll(header)
-		header.Close()
-		if useless := p.end(); err != nil || string(text) != c.want || useless != c.useless {
-			t.Errorf("%+v: %q, useless %v, error %v", c, text, useless, err)
-		}
-	}
-}
-
-// What libbcc rewrites is what a source has while REWRITING and not UNREAD, maps among it, and what it
-// compiles is what the source has then.
-func TestRewriting(t *testing.T) {
-	const code = `#include <bcc/rewriting.h>
-#ifdef UNREAD
-#ifndef REWRITING
-#error both are defined at first
-#endif
-#elif defined(REWRITING)
-BPF_ARRAY(seen, u64, 1);
-#else
-static int later(void) { return 7; }
-#endif
-int program(void *ctx)
-{
-#ifndef REWRITING
-	return later();
-#endif
-}
-`
-	r := mustCompile(t, compiler(t), Source{Code: code, Headers: bpf.Headers()})
-	if r.Slow || len(r.Object.Maps) != 1 || r.Object.Maps[0].Name != "seen" {
-		t.Errorf("slow %v, maps %+v", r.Slow, r.Object.Maps)
-	}
-	if want := []byte{0xb7, 0, 0, 0, 7, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0}; !bytes.Equal(r.Object.Programs[0].Instructions, want) {
-		t.Errorf("compiled into % x, want % x", r.Object.Programs[0].Instructions, want)
 	}
 }
 

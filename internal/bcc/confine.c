@@ -9,7 +9,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -111,6 +110,4 @@ static __attribute__((constructor)) void confine(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &none);
 	must(chdir("/"), "leaving the working folder");
 	umask(077);
-	// One heap for all threads grows in few large steps.
-	mallopt(M_ARENA_MAX, 1);
 }

@@ -18,7 +18,7 @@ import (
 const counting = `
 #include <uapi/linux/ptrace.h>
 
-BPF_HASH(calls, u32, u64);
+BPF_HASH(calls, u32, u64, 10240);
 BPF_PERF_OUTPUT(events);
 
 int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
@@ -28,9 +28,11 @@ int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 
 	if (tgid != COUNTED)
 		return 0;
-	n = calls.lookup_or_try_init(&tgid, &one);
+	n = calls.lookup(&tgid);
 	if (n)
 		__sync_fetch_and_add(n, 1);
+	else
+		calls.update(&tgid, &one);
 	events.perf_submit(ctx, &tgid, sizeof(tgid));
 	return 0;
 }

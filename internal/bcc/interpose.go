@@ -9,22 +9,10 @@ import "C"
 
 import "unsafe"
 
-// Functions of libbcc's and LLVM's that are ours. It calls them through the dynamic linker, which
+// Functions of libbcc's that are ours. It calls them through the dynamic linker, which
 // prefers the program's, as cgo exports them. A libbcc that is linked so as to keep its
 // own, or that knows them by other names, is slower, and needs more memory or the right
 // to make maps.
-
-// rewriting are the times that libbcc parses a source.
-var rewriting phases
-
-// Each time that it parses a source it calls
-// clang::CompilerInstance::ExecuteAction(clang::FrontendAction &).
-//
-//export _ZN5clang16CompilerInstance13ExecuteActionERNS_14FrontendActionE
-func _ZN5clang16CompilerInstance13ExecuteActionERNS_14FrontendActionE(compiler, action unsafe.Pointer) C.bool {
-	rewriting.next()
-	return C.shim_parse(compiler, action)
-}
 
 // While it compiles, libbcc asks one thing of the kernel's symbol table: is there a
 // bpf_probe_read_user (and _kernel), new in Linux 5.5? To answer it reads all of
@@ -37,10 +25,8 @@ func bcc_symcache_new(pid C.int, option unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(&probeReadUser) // anything but nil
 }
 
-// It frees that when it has rewritten a source, and goes on to compile it.
-//
 //export bcc_free_symcache
-func bcc_free_symcache(symcache unsafe.Pointer, pid C.int) { rewriting.rewritten() }
+func bcc_free_symcache(symcache unsafe.Pointer, pid C.int) {}
 
 //export bcc_symcache_resolve_name
 func bcc_symcache_resolve_name(symcache unsafe.Pointer, module, name *C.char, address *C.uint64_t) C.int {
@@ -71,16 +57,4 @@ var lastTable C.int = 0x40000000
 func bcc_create_map_xattr(attributes unsafe.Pointer, allowLimit C.bool) C.int {
 	lastTable++
 	return lastTable
-}
-
-// llvm::createFunctionInliningPass(), whose pass libbcc has run first, and
-// llvm::PassManagerBuilder::populateModulePassManager(llvm::legacy::PassManagerBase &), which adds
-// those that it has run last.
-//
-//export _ZN4llvm26createFunctionInliningPassEv
-func _ZN4llvm26createFunctionInliningPassEv() unsafe.Pointer { return C.shim_first_pass() }
-
-//export _ZN4llvm18PassManagerBuilder25populateModulePassManagerERNS_6legacy15PassManagerBaseE
-func _ZN4llvm18PassManagerBuilder25populateModulePassManagerERNS_6legacy15PassManagerBaseE(builder, passes unsafe.Pointer) {
-	C.shim_add_passes(builder, passes)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // formatVersion is that of replies, as they are kept, and of how they are compiled.
-const formatVersion = "object 3"
+const formatVersion = "object 4"
 
 // key is what a request's reply depends on on a kernel, but for libbcc and what that
 // consists of, which the reply names.
@@ -38,7 +38,7 @@ func (r *request) key(release kernel.Release) string {
 	add(fmt.Sprint(len(r.Flags)))
 	add(r.Flags...)
 	add(fmt.Sprint(r.Types, r.Functions)) // of this kernel, which is named below
-	add(shortcuts...)
+	add(ownFlags...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
 	add(release.Name, release.Build, release.Machine, string(buildNotes()))
 	add(os.Getenv(libraryPath))

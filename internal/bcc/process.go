@@ -1,7 +1,6 @@
 package bcc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,11 +31,6 @@ const (
 	replyMax    = 4 << 20
 	messagesMax = 256 << 10
 )
-
-// mallocSettings are for the memory of clang and LLVM, by glibc's names: large pages where there are
-// such, and pieces that are given back kept to be given out again, as they are. Another glibc takes
-// what it knows.
-const mallocSettings = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.tcache_count=1000"
 
 // process is a compiler process.
 type process struct {
@@ -133,7 +127,7 @@ func compilerCommand(ctx context.Context, messages io.Writer) *exec.Cmd {
 	cmd.Args = []string{compilerName}
 	// One thread suffices, it leaves no garbage to speak of, and a crash of libbcc's
 	// is told by its signal.
-	cmd.Env = []string{"GOGC=off", "GOMAXPROCS=1", "GOTRACEBACK=none", mallocSettings}
+	cmd.Env = []string{"GOGC=off", "GOMAXPROCS=1", "GOTRACEBACK=none"}
 	if path, ok := os.LookupEnv(libraryPath); ok {
 		cmd.Env = append(cmd.Env, libraryPath+"="+path)
 	}
@@ -187,8 +181,7 @@ func died(err error, messages string) error {
 	return e
 }
 
-// messages take what the compiler prints, less what it takes back by a zero byte, up to
-// messagesMax bytes.
+// messages take what the compiler prints, up to messagesMax bytes.
 type messages struct {
 	mu   sync.Mutex
 	text []byte
@@ -197,12 +190,8 @@ type messages struct {
 func (m *messages) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := len(p)
-	if i := bytes.LastIndexByte(p, takeBack); i >= 0 {
-		m.text, p = nil, p[i+1:]
-	}
 	m.text = append(m.text, p[:min(len(p), messagesMax-len(m.text))]...)
-	return n, nil
+	return len(p), nil
 }
 
 // String returns what was printed, without blanks around it.

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The functions of libbcc that gobpf calls. The program is not linked with libbcc:
-// those that compiling needs go to it once it is loaded, by shim_begin_open; the others are
-// never called. No header of libbcc's is included, as those below have no types.
+// those that compiling needs go to it once it is loaded, by shim_open; the others are never
+// called. No header of libbcc's is included, as those below have no types.
 #define _GNU_SOURCE
 #include "shim.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,11 +45,6 @@
 	f(const char *, bpf_table_leaf_desc_id, (void *m, size_t id), (m, id))
 
 FORWARDED(FORWARD)
-
-// Where clang is part of libbcc it is not there, and not called.
-static bool (*real_parse)(void *compiler, void *action);
-
-bool shim_parse(void *compiler, void *action) { return real_parse(compiler, action); }
 
 // The module that was compiled last.
 static void *module;
@@ -141,44 +134,21 @@ int shim_make_map(void)
 	return syscall(SYS_bpf, 0 /* BPF_MAP_CREATE */, attributes, sizeof(attributes));
 }
 
-// open_libbcc loads it; NULL, or why it cannot be. A thread's dlerror ends with the thread.
-static void *open_libbcc(void *nothing)
+const char *shim_open(void)
 {
-	void *libbcc = dlopen("libbcc.so.0", RTLD_LAZY | RTLD_LOCAL);
+	void *libbcc;
 
-	(void)nothing;
+	set_signals();
+	libbcc = dlopen("libbcc.so.0", RTLD_LAZY | RTLD_LOCAL);
 	if (!libbcc)
-		return strdup(dlerror());
+		return dlerror();
 #define RESOLVE(result, name, parameters, arguments) \
 	if (!(real_##name = dlsym(libbcc, #name))) \
-		return strdup(dlerror());
+		return dlerror();
 	FORWARDED(RESOLVE)
 	if (!(real_create = dlsym(libbcc, "bpf_module_create_c_from_string")))
-		return strdup(dlerror());
-	real_parse =
-		dlsym(libbcc, "_ZN5clang16CompilerInstance13ExecuteActionERNS_14FrontendActionE");
-	shim_find_passes(libbcc);
+		return dlerror();
 	return NULL;
-}
-
-static pthread_t opening;
-static int not_opening;
-
-void shim_begin_open(void)
-{
-	set_signals();
-	mallopt(M_TOP_PAD, 16 << 20); // LLVM allocates many small pieces
-	not_opening = pthread_create(&opening, NULL, open_libbcc, NULL);
-}
-
-const char *shim_end_open(void)
-{
-	void *failure = NULL;
-
-	if (not_opening)
-		return open_libbcc(NULL);
-	pthread_join(opening, &failure);
-	return failure;
 }
 
 // bcc_func_load loads nothing: it keeps what was to be loaded. What it returns stands for

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Libbcc, of which nothing is loaded before shim_begin_open.
+// Libbcc, of which nothing is loaded before shim_open.
 
 #include <stdbool.h>
 #include <stddef.h>
 
-// shim_begin_open has a thread load libbcc. shim_end_open waits until it has; NULL, or why it
-// cannot be loaded.
-void shim_begin_open(void);
-const char *shim_end_open(void);
-
-// shim_copy_ahead makes that quicker, while it goes on.
-void shim_copy_ahead(void);
-
-// shim_parse has clang parse a source.
-bool shim_parse(void *compiler, void *action);
+// shim_open loads libbcc; NULL, or why it cannot be loaded.
+const char *shim_open(void);
 
 // shim_make_map makes a BPF map, or what is taken for one: then it is a number not below
 // SHIM_FIRST_TRAPPED. It returns -1 without the right to make any.
@@ -40,9 +32,3 @@ extern struct shim_program shim_loaded;
 // shim_libraries writes the paths of the loaded libraries, each with its NUL, as far as
 // there is room, and returns how many bytes that are.
 size_t shim_libraries(char *buf, size_t size);
-
-// shim_find_passes looks for LLVM's passes. shim_first_pass returns the one before functions that
-// are always inlined are, and shim_add_passes adds all those after it.
-void shim_find_passes(void *libbcc);
-void *shim_first_pass(void);
-void shim_add_passes(void *builder, void *passes);

@@ -37,9 +37,18 @@ func TestMacros(t *testing.T) {
 			[]string{`PATHS=MAY_START(name, "/a", 2) || MAY_START(name, "b\000", 2)`}},
 		{"any path", Filter{Paths: Globs{glob(t, "/**")}}, nil},
 	} {
-		if got := test.filter.Macros(); !slices.Equal(got, test.want) {
+		if got := test.filter.Macros(event.Path); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// A kernel that cannot tell paths compares names in their place.
+func TestMacrosWithoutPaths(t *testing.T) {
+	f := Filter{Paths: Globs{glob(t, "/a/**")}, ExcludedPaths: Globs{glob(t, "/a/b")}}
+	want := []string{`NAMES=STARTS(name, "/a", 2)`, `NAMES_EXCLUDED=STARTS(name, "/a/b\000", 5)`}
+	if got := f.Macros(0); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

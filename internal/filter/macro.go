@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"opensnoop/internal/event"
 )
 
 // Macros are those of the BPF program that make it apply the filter, as far as the kernel
 // can, each as -D takes it. The pinned maps and the number of a single process are not
-// in them: it is the same program for all.
-func (f *Filter) Macros() []string {
+// in them: it is the same program for all. fields are what records have: without event.Path, names
+// stand in for paths.
+func (f *Filter) Macros(fields event.Fields) []string {
 	var macros []string
 	add := func(name, value string) {
 		if value != "" {
@@ -45,7 +48,7 @@ func (f *Filter) Macros() []string {
 		wanted = append(wanted, fmt.Sprintf("(flags & %#x) == %#x", flag.Mask, flag.Value))
 	}
 	add("FLAGS_WANTED", strings.Join(wanted, " || "))
-	if f.byPath() {
+	if f.byPath() && fields.Has(event.Path) {
 		add("PATHS", f.Paths.kernelAllows(mayStart))
 		add("TOPS", f.Paths.kernelTops())
 		add("PATHS_EXCLUDED", f.ExcludedPaths.having(true).kernelExcludes())

@@ -79,7 +79,7 @@ func sourceFor(p *probe.Probe, version kernel.Version, opts *Options) (bcc.Sourc
 	if fields.Has(event.Result) && version >= kernel.NewVersion(6, 18, 0) {
 		define("URING_COMPLETE_ARGUMENTS", 3)
 	}
-	macros = append(macros, opts.Filter.Macros()...)
+	macros = append(macros, opts.Filter.Macros(fields)...)
 	if err := Supports(fields | needed(&opts.Filter)); err != nil {
 		return bcc.Source{}, err
 	}

@@ -6,13 +6,6 @@
 // of the kernel's bpf.h. Those are some 9,000 lines, which libbcc parses three times,
 // longer than it takes for everything else in this folder.
 
-// This is the first header of ours that clang reads. internal/bcc has another one tell for what: to
-// look for tracepoints (UNREAD) it needs nothing of it.
-#if __has_include(<bcc/rewriting.h>)
-#include <bcc/rewriting.h>
-#endif
-#ifndef UNREAD
-
 #include <linux/types.h>
 #include <linux/version.h>
 
@@ -123,7 +116,5 @@ static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 
 // libbcc gives the map as a number or as a pointer.
 #define bpf_tail_call_(map, ctx, index) bpf_tail_call(ctx, (u64)(map), index)
-
-#endif
 
 #endif

@@ -113,7 +113,7 @@ static __always_inline bool append(struct record *r, struct walk *w, u64 name, u
 		((u64 *)to)[i] = here[i];
 	goto appended;
 elsewhere:
-	if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
+	if ((u64)bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
 		w->changed = true;
 		return false;
 	}
