@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
@@ -99,13 +96,13 @@ func ask(ctx context.Context, req *request) (*reply, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	folder, err := sourceFolder()
+	folder, err := makeSourceFolder()
 	if err != nil {
 		compiler.stop()
 		return nil, nil, failure(err)
 	}
-	defer os.RemoveAll(folder)
-	req.Folder = folder
+	defer folder.remove()
+	req.Folder = folder.path
 	data, err := compiler.serve(req)
 	if err != nil {
 		return nil, nil, err
@@ -115,50 +112,6 @@ func ask(ctx context.Context, req *request) (*reply, []byte, error) {
 		return nil, nil, failure(err)
 	}
 	return rep, data, nil
-}
-
-// sourceFolder makes a folder that libbcc takes for the kernel's source: it wants one
-// with a file include/linux/kconfig.h, changes directory there, and includes by
-// relative paths. No other file of it counts, nor what is in that one.
-func sourceFolder() (string, error) {
-	var errs []error
-	// Root's compiler is another user, who has to get there.
-	for _, place := range []string{"/run", os.TempDir(), "/dev/shm"} {
-		removeLeft(place)
-		folder, err := os.MkdirTemp(place, fmt.Sprintf("opensnoop-%d-", os.Getpid()))
-		if err == nil {
-			if err = fillSource(folder); err == nil {
-				return folder, nil
-			}
-			os.RemoveAll(folder)
-		}
-		errs = append(errs, err)
-	}
-	return "", fmt.Errorf("making a folder: %w", errors.Join(errs...))
-}
-
-// removeLeft removes the folders of processes that were killed while they compiled. One
-// of another user stays, for want of rights.
-func removeLeft(place string) {
-	folders, _ := filepath.Glob(filepath.Join(place, "opensnoop-*-*"))
-	for _, folder := range folders {
-		var pid int
-		if n, _ := fmt.Sscanf(filepath.Base(folder), "opensnoop-%d-", &pid); n == 1 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-			os.RemoveAll(folder)
-		}
-	}
-}
-
-// fillSource makes the one file that has to be there, for any user to see.
-func fillSource(folder string) error {
-	if err := os.Chmod(folder, 0o755); err != nil {
-		return err
-	}
-	at := filepath.Join(folder, "include/linux")
-	if err := os.MkdirAll(at, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(at, "kconfig.h"), nil, 0o644)
 }
 
 // Lookup reports whether and why not [Compiler.Compile] would find the source in the

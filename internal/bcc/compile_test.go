@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -86,26 +85,6 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
-}
-
-func TestFoldersOfTheKilledAreRemoved(t *testing.T) {
-	place := t.TempDir()
-	gone := exec.Command("/bin/true")
-	if err := gone.Run(); err != nil {
-		t.Fatal(err)
-	}
-	left := filepath.Join(place, fmt.Sprintf("opensnoop-%d-1/include", gone.Process.Pid))
-	ours := filepath.Join(place, fmt.Sprintf("opensnoop-%d-1", os.Getpid()))
-	other := filepath.Join(place, "opensnoop-x-1")
-	for _, path := range []string{left, ours, other} {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	removeLeft(place)
-	if found, _ := filepath.Glob(place + "/*"); !slices.Equal(found, []string{ours, other}) {
-		t.Errorf("left: %q", found)
-	}
 }
 
 // What libbcc and clang would read from the user's environment, and from the folder that

@@ -3,7 +3,8 @@
 //
 // It believes nothing that it finds: a folder or file of another owner, kind or mode, a
 // link, a checksum that is wrong are all the same as nothing, with a reason for those
-// who want to know. What stands in an entry's way in a folder of our own is replaced.
+// who want to know. What stands in an entry's way in a folder of our own is replaced. No
+// other file is removed but what begins as an entry does.
 package cache
 
 import (
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,11 +41,21 @@ const (
 	staleTime = time.Hour
 )
 
-// header is what every entry begins with, before a SHA-256 sum of the rest.
-const header = "opensnoop cache 1\n"
+// header is what every entry begins with, before a SHA-256 sum of the rest; magic begins
+// the headers of all versions.
+const (
+	magic  = "opensnoop cache "
+	header = magic + "1\n"
+)
 
 // temporary is what the names of files begin with that are being written.
 const temporary = ".new-"
+
+// The names of our files.
+var (
+	entryName     = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	temporaryName = regexp.MustCompile(`^\.new-[0-9a-f]{16}$`)
+)
 
 // Folder is a cache. The zero value, and nil, keep nothing.
 type Folder struct {
@@ -274,19 +286,19 @@ func prune(dir *os.File) error {
 	var total int64
 	at := int(dir.Fd())
 	for _, name := range names {
-		var st unix.Stat_t
-		if unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		isTemporary := temporaryName.MatchString(name)
+		if !isTemporary && !entryName.MatchString(name) {
 			continue
 		}
-		f := file{name, time.Unix(st.Mtim.Unix()), st.Size}
-		if strings.HasPrefix(name, temporary) {
-			if time.Since(f.used) > staleTime {
-				_ = unix.Unlinkat(at, name, 0)
-			}
-			continue
+		f, ours := look(dir, name)
+		switch {
+		case !ours:
+		case !isTemporary:
+			files = append(files, f)
+			total += f.size
+		case time.Since(f.used) > staleTime:
+			_ = unix.Unlinkat(at, name, 0)
 		}
-		files = append(files, f)
-		total += f.size
 	}
 	slices.SortFunc(files, func(a, b file) int {
 		return cmp.Or(a.used.Compare(b.used), strings.Compare(a.name, b.name))
@@ -297,4 +309,23 @@ func prune(dir *os.File) error {
 		files = files[1:]
 	}
 	return nil
+}
+
+// look looks at a file with a name of ours, and reports whether it is ours: it is empty,
+// as a writer that was killed leaves it, or begins as an entry of any version.
+func look(dir *os.File, name string) (_ file, ours bool) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return file{}, false
+	}
+	defer unix.Close(fd)
+	st, err := owned(fd, unix.S_IFREG)
+	if err != nil {
+		return file{}, false
+	}
+	var start [len(magic)]byte
+	if n, _ := unix.Pread(fd, start[:], 0); n > 0 && string(start[:]) != magic {
+		return file{}, false
+	}
+	return file{name, time.Unix(st.Mtim.Unix()), st.Size}, true
 }

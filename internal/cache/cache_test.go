@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -297,7 +298,7 @@ func TestKilledWritersLeaveNothingForLong(t *testing.T) {
 	f, path := folder(t)
 	put(t, f, "key", "x")
 	old := time.Now().Add(-2 * staleTime)
-	for name, used := range map[string]time.Time{"1": time.Now(), "2": old} {
+	for name, used := range map[string]time.Time{"0123456789abcde1": time.Now(), "0123456789abcde2": old} {
 		left := filepath.Join(path, temporary+name)
 		if err := errors.Join(os.WriteFile(left, nil, 0o600), os.Chtimes(left, used, used)); err != nil {
 			t.Fatal(err)
@@ -306,6 +307,52 @@ func TestKilledWritersLeaveNothingForLong(t *testing.T) {
 	put(t, f, "key", "y")
 	if left, _ := filepath.Glob(filepath.Join(path, temporary+"*")); len(left) != 1 || !strings.HasSuffix(left[0], "1") {
 		t.Errorf("left: %q", left)
+	}
+}
+
+// A folder may have files of somebody else, with names like ours even, which are not removed.
+func TestForeignFilesStay(t *testing.T) {
+	f, path := folder(t)
+	put(t, f, "key", "x")
+	old := time.Now().Add(-2 * staleTime)
+	var foreign []string
+	for i := range maxEntries + 6 {
+		names := []string{fmt.Sprint("notes ", i), fmt.Sprintf("%064x", i), fmt.Sprintf(".new-%016x", i), ".new-backup"}
+		foreign = append(foreign, filepath.Join(path, names[i%len(names)]))
+	}
+	for _, file := range foreign {
+		if err := errors.Join(os.WriteFile(file, make([]byte, 1<<20), 0o600), os.Chtimes(file, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range maxEntries + 1 {
+		put(t, f, fmt.Sprint("key ", i), "x")
+	}
+	for _, file := range foreign {
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+	wantGet(t, f, fmt.Sprint("key ", maxEntries), "x")
+	files, err := os.ReadDir(path)
+	if foreign = slices.Compact(slices.Sorted(slices.Values(foreign))); err != nil || len(files) != len(foreign)+maxEntries {
+		t.Errorf("%d files, %d of them foreign, error %v", len(files), len(foreign), err)
+	}
+}
+
+// Entries of another version are known as ours, and go when they are old.
+func TestOtherVersionsGo(t *testing.T) {
+	f, path := folder(t)
+	put(t, f, "key", "x")
+	other, old := entryPath(t, path, "other"), time.Now().Add(-48*time.Hour)
+	if err := errors.Join(os.WriteFile(other, []byte(magic+"0\n..."), 0o600), os.Chtimes(other, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxEntries {
+		put(t, f, fmt.Sprint("key ", i), "x")
+	}
+	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -228,9 +228,14 @@ func tracefsState(t *testing.T, place string) string {
 }
 
 // Lines that others have not read yet are still there, and nothing else changed.
-// An instance left by one that was killed is removed.
+// An instance left by one that was killed is removed, and no other.
 func TestLiveLeavesTracefs(t *testing.T) {
 	place := mountTracefs(t)
+	foreign := filepath.Join(place, "instances/opensnoop-1")
+	if err := os.Mkdir(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(foreign) })
 	before := tracefsState(t, place)
 	pipe, err := os.OpenFile(filepath.Join(place, "trace_pipe"), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -240,9 +245,11 @@ func TestLiveLeavesTracefs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(place, "trace_marker"), []byte("somebody else's line\n"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(place, "instances/opensnoop-1"), 0o700); err != nil {
+	left := filepath.Join(place, "instances/opensnoop-doctor-1")
+	if err := os.Mkdir(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	write(t, filepath.Join(left, "events/bpf_trace/bpf_trace_printk/enable"), "1")
 
 	wantLive(t, examine(t, 0, exec.Command(opensnoop, "doctor", "--live", "-o", "json")))
 

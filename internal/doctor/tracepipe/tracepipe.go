@@ -29,8 +29,12 @@ var places = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
 // event is bpf_trace_printk's as a trace event, in tracefs or an instance.
 const event = "events/bpf_trace/bpf_trace_printk"
 
-// instancePrefix begins the names of our instances.
-const instancePrefix = "opensnoop-"
+// instancePrefix begins the names of our instances, and setEvents is what the file set_event
+// of each has, once its trace_pipe is open.
+const (
+	instancePrefix = "opensnoop-doctor-"
+	setEvents      = "bpf_trace:bpf_trace_printk\n"
+)
 
 // pollTime is how often new lines are looked for.
 const pollTime = 5 * time.Millisecond
@@ -116,11 +120,13 @@ func detachedTracefs() (int, error) {
 
 // makeInstance makes an instance that gets the event. The kernel removes it only
 // by rmdir, which fails while its trace_pipe is open: so each of us can remove
-// those of others that were killed.
+// those of others that were killed. An instance with other events is somebody else's.
 func (p *Pipe) makeInstance() error {
 	stale, _ := filepath.Glob(filepath.Join(p.root, "instances", instancePrefix+"*"))
 	for _, path := range stale {
-		unix.Rmdir(path)
+		if events, err := os.ReadFile(filepath.Join(path, "set_event")); err == nil && string(events) == setEvents {
+			unix.Rmdir(path)
+		}
 	}
 	path, err := os.MkdirTemp(filepath.Join(p.root, "instances"), instancePrefix)
 	if err != nil {
