@@ -51,6 +51,10 @@ type invocation struct {
 // Main runs the command line and returns the exit status. Rows go to stdout,
 // everything else to stderr.
 func Main(version string, args []string, stdout, stderr *os.File) int {
+	if err := checkRights(); err != nil {
+		(&messages{stderr}).errors(err)
+		return exitFailure
+	}
 	// A write to a pipe without a reader has to return its error. Ignored, the
 	// signal would be ignored by the command to trace too.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // asUser returns a command that runs opensnoop as an ordinary user.
@@ -68,4 +72,61 @@ func TestStartsInOtherPidNamespaces(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Whoever may start it with root's rights by the setuid bit would write into root's files.
+func TestSetuidIsRefused(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "roots")
+	if err := os.WriteFile(victim, []byte("root's\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []os.FileMode{os.ModeSetuid, os.ModeSetgid} {
+		cmd := asNobody(t, nil, "-w", victim, "--force", "-d", "0.1")
+		if err := os.Chmod(cmd.Path, 0o755|mode); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, runToEnd(t, cmd), 1, "setuid", "sudo", "setcap cap_bpf,cap_perfmon+ep")
+	}
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "root's\n" {
+		t.Errorf("root's file holds %q, %v", text, err)
+	}
+}
+
+// setCapabilities gives a file capabilities, as setcap +ep does.
+func setCapabilities(t *testing.T, path string, caps ...uint) {
+	t.Helper()
+	var permitted uint64
+	for _, c := range caps {
+		permitted |= 1 << c
+	}
+	const revision2Effective = 0x02000001 // struct vfs_cap_data of linux/capability.h
+	var data []byte
+	for _, word := range []uint32{revision2Effective, uint32(permitted), 0, uint32(permitted >> 32), 0} {
+		data = binary.LittleEndian.AppendUint32(data, word)
+	}
+	if err := unix.Setxattr(path, "security.capability", data, 0); errors.Is(err, unix.ENOTSUP) {
+		t.Skipf("*** DID NOT RUN: no file capabilities on this file system: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// With file capabilities it traces, for the caller: files and the command are the caller's.
+func TestFileCapabilities(t *testing.T) {
+	relaxPerf(t)
+	dir := usersFolder(t)
+	rows := filepath.Join(dir, "rows")
+	cmd := asNobody(t, nil, "-w", rows, "--", "sh", "-c", `cat /etc/hostname >&2; id -u; grep CapEff /proc/self/status`)
+	setCapabilities(t, cmd.Path, unix.CAP_BPF, unix.CAP_PERFMON)
+	r := runToEnd(t, cmd)
+	if r.status != 0 || r.stdout != "65534\nCapEff:\t0000000000000000\n" {
+		t.Errorf("status %d, stdout %q, stderr %q", r.status, r.stdout, r.stderr)
+	}
+	text, err := os.ReadFile(rows)
+	if err != nil || !strings.Contains(string(text), "/etc/hostname\n") {
+		t.Errorf("the rows are %q, %v", text, err)
+	}
+	cmd = asNobody(t, nil, "-w", "/run/not-the-callers", "-d", "0.1")
+	setCapabilities(t, cmd.Path, unix.CAP_BPF, unix.CAP_PERFMON)
+	wantError(t, runToEnd(t, cmd), 1, "permission denied")
 }
