@@ -209,6 +209,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	}
 	lost, err := r.hand(session, rows)
 	r.tellFollowed(session)
+	r.tellUncompared(session.Uncompared())
 	total := lost.Total()
 	if sum, ok := rows.(io.Closer); !ok {
 		total += out.Dropped()
@@ -258,6 +259,16 @@ func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losse
 			}
 		},
 	})
+}
+
+// tellUncompared says how many opens the filters could not decide on.
+func (r *run) tellUncompared(n trace.Uncompared) {
+	if n.Shown > 0 {
+		r.messages.printf("shown, though their names or paths could not be compared with those asked for: %d opens", n.Shown)
+	}
+	if n.Left > 0 {
+		r.messages.printf("not shown, as their files have no paths to compare, such as pipes: %d opens", n.Left)
+	}
 }
 
 // tell says what is traced and how, as far as that is not what the user expects

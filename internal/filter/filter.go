@@ -110,19 +110,44 @@ func (f *Filter) NarrowsLate() bool {
 		!kernelHas(f.Comms) || !kernelHas(f.ExcludedComms)
 }
 
-// Wants reports whether an event of those that the BPF program lets through is to be
-// shown.
-func (f *Filter) Wants(e *event.Event) bool {
-	if !f.wantsResult(e) || !f.wantsProcess(e) || !f.WantsContainer(e.Container) {
-		return false
+// Verdict is what a filter says of an open. Of several filters the least counts.
+type Verdict uint8
+
+const (
+	Drop   Verdict = iota // it is not to be shown
+	NoPath                // nor is this, whose file has no path that could be compared: it is to be counted
+	Unsure                // it is to be shown: it may be wanted, what is not known of it would tell
+	Show
+)
+
+// not is what a filter says that is for what not to show.
+func (v Verdict) not() Verdict {
+	switch v {
+	case Show:
+		return Drop
+	case Unsure:
+		return Unsure
 	}
-	if len(f.Paths) > 0 && !f.Paths.show(e) {
-		return false
+	return Show
+}
+
+// Of says whether an event of those that the BPF program lets through is to be shown. Nobody is
+// to hide what is opened by keeping its name or its path from being known.
+func (f *Filter) Of(e *event.Event) Verdict {
+	if !f.wantsResult(e) || !f.wantsComm(e) || !f.WantsContainer(e.Container) {
+		return Drop
 	}
-	if len(f.RealPaths) > 0 && !f.RealPaths.showReal(e) {
-		return false
+	v := Show
+	if len(f.Exes) > 0 {
+		v = f.Exes.ofPlace(&e.Exe)
 	}
-	return !f.ExcludedPaths.matches(e)
+	if len(f.Paths) > 0 {
+		v = min(v, f.Paths.of(e))
+	}
+	if len(f.RealPaths) > 0 {
+		v = min(v, f.RealPaths.ofReal(e))
+	}
+	return min(v, f.ExcludedPaths.of(e).not())
 }
 
 // ByContainer reports whether it chooses by containers.
@@ -161,13 +186,10 @@ func (f *Filter) wantsResult(e *event.Event) bool {
 	return len(f.Errnos) == 0 || slices.Contains(f.Errnos, syscall.Errno(-e.Result))
 }
 
-// wantsProcess reports whether an event's process is wanted, as far as the kernel has not
+// wantsComm reports whether the names of an event's task are wanted, as far as the kernel has not
 // looked.
-func (f *Filter) wantsProcess(e *event.Event) bool {
-	if !kernelHas(f.Comms) && !hasComm(f.Comms, e) || !kernelHas(f.ExcludedComms) && hasComm(f.ExcludedComms, e) {
-		return false
-	}
-	return len(f.Exes) == 0 || e.Exe.Problem.Absolute() && f.Exes.Match(e.Exe.Known)
+func (f *Filter) wantsComm(e *event.Event) bool {
+	return (kernelHas(f.Comms) || hasComm(f.Comms, e)) && (kernelHas(f.ExcludedComms) || !hasComm(f.ExcludedComms, e))
 }
 
 // hasComm reports whether one of the parts is in the comm of an event's thread, or of its

@@ -52,7 +52,7 @@ func TestMacrosWithoutPaths(t *testing.T) {
 	}
 }
 
-func TestWants(t *testing.T) {
+func TestOf(t *testing.T) {
 	named := func(name string, result int32) *event.Event {
 		return &event.Event{NameKind: event.NameRead, Name: []byte(name), Result: result, Fields: event.Result}
 	}
@@ -64,55 +64,70 @@ func TestWants(t *testing.T) {
 	opened := func(path string, problem event.PathProblem) *event.Event {
 		return &event.Event{Name: []byte("x"), Fields: event.File, Real: event.Place{Known: []byte(path), Problem: problem}}
 	}
+	failed, unseen := opened("", event.PathNone), opened("", event.PathNone)
+	failed.Result, unseen.Result = -2, event.ResultUnknown
 	for _, test := range []struct {
 		name   string
 		filter Filter
 		event  *event.Event
-		want   bool
+		want   Verdict
 	}{
-		{"all", Filter{}, unread, true},
-		{"a path", Filter{Paths: etc}, named("/etc/x", 3), true},
-		{"another path", Filter{Paths: etc}, named("/x", 3), false},
-		{"no name", Filter{Paths: etc}, unread, false},
-		{"a path of a relative name", Filter{Paths: etc}, pathed("x", "/etc/x", event.PathExact), true},
-		{"another one", Filter{Paths: etc}, pathed("etc/x", "/tmp/etc/x", event.PathExact), false},
-		{"of an absolute name in a chroot", Filter{Paths: etc}, pathed("/etc/x", "/jail/etc/x", event.PathExact), false},
-		{"in a deleted folder", Filter{Paths: etc}, pathed("x", "/etc/gone/x", event.PathDeleted), true},
-		{"changed meanwhile", Filter{Paths: etc}, pathed("x", "x", event.PathChanged), true},
-		{"too deep", Filter{Paths: etc}, pathed("x", "d/x", event.PathTooDeep), true},
-		{"not reachable", Filter{Paths: etc}, pathed("x", "etc/x", event.PathUnreachable), false},
-		{"a relative pattern", Filter{Paths: Globs{glob(t, "x*")}}, pathed("x", "/y/x", event.PathExact), true},
-		{"a real path", Filter{RealPaths: etc}, opened("/etc/x", event.PathExact), true},
-		{"another one", Filter{RealPaths: etc}, opened("/x", event.PathExact), false},
-		{"a deleted one", Filter{RealPaths: etc}, opened("/etc/x", event.PathDeletedFile), true},
-		{"a closed one", Filter{RealPaths: etc}, opened("", event.PathClosed), true},
-		{"none", Filter{RealPaths: etc}, opened("", event.PathNone), false},
-		{"a pipe", Filter{RealPaths: etc}, opened("", event.PathSpecial), false},
-		{"a path to exclude", Filter{ExcludedPaths: etc}, pathed("x", "/etc/x", event.PathExact), false},
-		{"one that is not known", Filter{ExcludedPaths: etc}, pathed("x", "x", event.PathChanged), true},
-		{"excluded", Filter{ExcludedPaths: etc}, named("/etc/x", 3), false},
-		{"not excluded", Filter{ExcludedPaths: etc}, named("/x", 3), true},
-		{"no name to exclude", Filter{ExcludedPaths: etc}, unread, true},
-		{"a comm, which the kernel compares", Filter{Comms: []string{"a"}}, unread, true},
-		{"the process's comm", Filter{Comms: []string{"x", "build"}}, &event.Event{Comm: []byte("worker"), Process: []byte("builder")}, true},
-		{"a comm", Filter{Comms: []string{"a", "b", "ash"}}, &event.Event{Comm: []byte("bash")}, true},
-		{"another comm", Filter{Comms: []string{"x", "y", "z"}}, &event.Event{Comm: []byte("bash")}, false},
-		{"succeeded, as wanted", Filter{Success: true}, named("/x", 3), true},
-		{"failed, and not wanted", Filter{Success: true}, named("/x", -2), false},
-		{"an error", Filter{Errnos: []syscall.Errno{syscall.EACCES, syscall.ENOENT}}, named("/x", -2), true},
-		{"another error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", -2), false},
-		{"no error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", 3), false},
-		{"an unknown result", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", event.ResultUnknown), false},
-		{"an excluded comm", Filter{ExcludedComms: []string{"ash", "x"}}, &event.Event{Comm: []byte("bash")}, false},
-		{"an excluded process's comm", Filter{ExcludedComms: []string{"ash", "x"}}, &event.Event{Comm: []byte("worker"), Process: []byte("bash")}, false},
-		{"a program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Known: []byte("/etc/x")}}, true},
-		{"another program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Known: []byte("/x")}}, false},
-		{"no program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Problem: event.PathNone}}, false},
-		{"failed", Filter{Failed: true}, named("/x", -2), true},
-		{"succeeded", Filter{Failed: true}, named("/x", 0), false},
-		{"unknown", Filter{Failed: true}, named("/x", event.ResultUnknown), false},
+		{"all", Filter{}, unread, Show},
+		{"a path", Filter{Paths: etc}, named("/etc/x", 3), Show},
+		{"another path", Filter{Paths: etc}, named("/x", 3), Drop},
+		{"no name", Filter{Paths: etc}, unread, Drop},
+		{"a path of a relative name", Filter{Paths: etc}, pathed("x", "/etc/x", event.PathExact), Show},
+		{"another one", Filter{Paths: etc}, pathed("etc/x", "/tmp/etc/x", event.PathExact), Drop},
+		{"of an absolute name in a chroot", Filter{Paths: etc}, pathed("/etc/x", "/jail/etc/x", event.PathExact), Drop},
+		{"in a deleted folder", Filter{Paths: etc}, pathed("x", "/etc/gone/x", event.PathDeleted), Show},
+		{"changed meanwhile", Filter{Paths: etc}, pathed("x", "x", event.PathChanged), Unsure},
+		{"too deep", Filter{Paths: etc}, pathed("x", "d/x", event.PathTooDeep), Unsure},
+		{"not reachable", Filter{Paths: etc}, pathed("x", "etc/x", event.PathUnreachable), Unsure},
+		{"a relative pattern", Filter{Paths: Globs{glob(t, "x*")}}, pathed("x", "/y/x", event.PathExact), Show},
+		{"a real path", Filter{RealPaths: etc}, opened("/etc/x", event.PathExact), Show},
+		{"another one", Filter{RealPaths: etc}, opened("/x", event.PathExact), Drop},
+		{"a deleted one", Filter{RealPaths: etc}, opened("/etc/x", event.PathDeletedFile), Show},
+		{"a closed one", Filter{RealPaths: etc}, opened("", event.PathClosed), Unsure},
+		{"none, as it failed", Filter{RealPaths: etc}, failed, Drop},
+		{"one that is not told", Filter{RealPaths: etc}, opened("", event.PathNone), Unsure},
+		{"one whose end was not seen", Filter{RealPaths: etc}, unseen, Unsure},
+		{"on a mount that nothing shows", Filter{RealPaths: etc}, opened("x", event.PathUnreachable), Unsure},
+		{"moved out of its mount", Filter{Paths: etc}, pathed("x", "x", event.PathEscaped), Unsure},
+		{"a descriptor that is none", Filter{Paths: etc}, pathed("x", "x", event.PathBad), Drop},
+		{"an unread name", Filter{Paths: etc}, &event.Event{NameKind: event.NameUnseen}, Unsure},
+		{"an unread name and a pattern of names", Filter{Paths: Globs{glob(t, "*.conf")}}, &event.Event{NameKind: event.NameUnseen, Fields: event.Path, Path: event.Place{Problem: event.PathNoName}}, Unsure},
+		{"a handle", Filter{Paths: etc}, &event.Event{NameKind: event.NameHandle, Fields: event.Path, Path: event.Place{Problem: event.PathNoName}}, Unsure},
+		{"a bad address", Filter{Paths: etc}, &event.Event{NameKind: event.NameBad, Fields: event.Path, Path: event.Place{Problem: event.PathNoName}}, Drop},
+		{"an unread name to exclude", Filter{ExcludedPaths: etc}, &event.Event{NameKind: event.NameUnseen}, Unsure},
+		{"unread, and of another file", Filter{ExcludedPaths: etc, RealPaths: etc}, &event.Event{NameKind: event.NameUnseen, Fields: event.File, Real: event.Place{Known: []byte("/x")}}, Drop},
+		{"a program that is not reachable", Filter{Exes: etc}, &event.Event{Exe: event.Place{Problem: event.PathUnreachable}}, Unsure},
+		{"a program in memory alone", Filter{Exes: etc}, &event.Event{Exe: event.Place{Problem: event.PathSpecial}}, NoPath},
+		{"a pipe", Filter{RealPaths: etc}, opened("", event.PathSpecial), NoPath},
+		{"a path to exclude", Filter{ExcludedPaths: etc}, pathed("x", "/etc/x", event.PathExact), Drop},
+		{"one that is not known", Filter{ExcludedPaths: etc}, pathed("x", "x", event.PathChanged), Unsure},
+		{"excluded", Filter{ExcludedPaths: etc}, named("/etc/x", 3), Drop},
+		{"not excluded", Filter{ExcludedPaths: etc}, named("/x", 3), Show},
+		{"no name to exclude", Filter{ExcludedPaths: etc}, unread, Show},
+		{"a comm, which the kernel compares", Filter{Comms: []string{"a"}}, unread, Show},
+		{"the process's comm", Filter{Comms: []string{"x", "build"}}, &event.Event{Comm: []byte("worker"), Process: []byte("builder")}, Show},
+		{"a comm", Filter{Comms: []string{"a", "b", "ash"}}, &event.Event{Comm: []byte("bash")}, Show},
+		{"another comm", Filter{Comms: []string{"x", "y", "z"}}, &event.Event{Comm: []byte("bash")}, Drop},
+		{"succeeded, as wanted", Filter{Success: true}, named("/x", 3), Show},
+		{"failed, and not wanted", Filter{Success: true}, named("/x", -2), Drop},
+		{"an error", Filter{Errnos: []syscall.Errno{syscall.EACCES, syscall.ENOENT}}, named("/x", -2), Show},
+		{"another error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", -2), Drop},
+		{"no error", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", 3), Drop},
+		{"an unknown result", Filter{Errnos: []syscall.Errno{syscall.EACCES}}, named("/x", event.ResultUnknown), Drop},
+		{"an excluded comm", Filter{ExcludedComms: []string{"ash", "x"}}, &event.Event{Comm: []byte("bash")}, Drop},
+		{"an excluded process's comm", Filter{ExcludedComms: []string{"ash", "x"}}, &event.Event{Comm: []byte("worker"), Process: []byte("bash")}, Drop},
+		{"a program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Known: []byte("/etc/x")}}, Show},
+		{"another program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Known: []byte("/x")}}, Drop},
+		{"no program", Filter{Exes: etc}, &event.Event{Exe: event.Place{Problem: event.PathNone}}, Drop},
+		{"failed", Filter{Failed: true}, named("/x", -2), Show},
+		{"succeeded", Filter{Failed: true}, named("/x", 0), Drop},
+		{"unknown", Filter{Failed: true}, named("/x", event.ResultUnknown), Drop},
 	} {
-		if got := test.filter.Wants(test.event); got != test.want {
+		if got := test.filter.Of(test.event); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}

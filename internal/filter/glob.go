@@ -109,45 +109,66 @@ func (g Glob) byPath() bool { return strings.HasPrefix(g.text, "/") }
 
 func (globs Globs) byPath() bool { return slices.ContainsFunc(globs, Glob.byPath) }
 
-// matches reports whether one of the globs matches what is known of an event's file. Where no
-// paths are known, which not every kernel tells, names stand in for them.
-func (globs Globs) matches(e *event.Event) bool {
-	if e.NameKind != event.NameRead {
-		return false
-	}
+// of says whether these are globs of an event's file. Where no paths are known, which not every
+// kernel tells, names stand in for them.
+func (globs Globs) of(e *event.Event) Verdict {
+	v := Drop
 	for _, g := range globs {
-		switch {
-		case !g.byPath() || !e.Fields.Has(event.Path):
-			if g.Match(e.Name) {
-				return true
-			}
-		case e.Path.Problem.Absolute():
-			if g.Match(e.Path.Known) {
-				return true
-			}
+		if g.byPath() && e.Fields.Has(event.Path) && e.Path.Problem != event.PathNoName {
+			v = max(v, g.ofPlace(&e.Path))
+		} else {
+			v = max(v, g.ofName(e))
 		}
 	}
-	return false
+	return v
 }
 
-// show reports whether these are globs of an event's file. A file whose path is not known may
-// be any, and nobody is to hide it so.
-func (globs Globs) show(e *event.Event) bool {
-	unknown := e.Fields.Has(event.Path) && (e.Path.Problem == event.PathChanged || e.Path.Problem == event.PathTooDeep)
-	return globs.matches(e) || unknown && globs.byPath()
-}
-
-// showReal reports whether these are globs of the file that an event opened. One whose path
-// is not known may be any.
-func (globs Globs) showReal(e *event.Event) bool {
-	switch p := &e.Real; {
-	case !e.Fields.Has(event.File) || p.Problem == event.PathNone:
-		return false
-	case p.Problem.Absolute():
-		return globs.Match(p.Known)
-	default:
-		return p.Problem == event.PathChanged || p.Problem == event.PathTooDeep || p.Problem == event.PathClosed
+// ofName says whether it is a glob of an event's name. Where the kernel could not read the name
+// either, there is none.
+func (g Glob) ofName(e *event.Event) Verdict {
+	switch {
+	case e.NameKind == event.NameBad:
+		return Drop
+	case e.NameKind != event.NameRead:
+		return Unsure
+	case g.Match(e.Name):
+		return Show
 	}
+	return Drop
+}
+
+// ofPlace says whether it is a glob of a file's path.
+func (g Glob) ofPlace(p *event.Place) Verdict {
+	switch {
+	case p.Problem == event.PathNone || p.Problem == event.PathBad:
+		return Drop
+	case p.Problem == event.PathSpecial:
+		return NoPath
+	case !p.Problem.Absolute():
+		return Unsure
+	case g.Match(p.Known):
+		return Show
+	}
+	return Drop
+}
+
+// ofPlace says whether these are globs of a file's path.
+func (globs Globs) ofPlace(p *event.Place) Verdict {
+	v := Drop
+	for _, g := range globs {
+		v = max(v, g.ofPlace(p))
+	}
+	return v
+}
+
+// ofReal says whether these are globs of the file that an event opened. It is not known which that
+// is of opens through io_uring, of programs, and where the return was not seen.
+func (globs Globs) ofReal(e *event.Event) Verdict {
+	failed := e.Result < 0 && e.Result != event.ResultUnknown
+	if e.Real.Problem == event.PathNone && !failed {
+		return Unsure
+	}
+	return globs.ofPlace(&e.Real)
 }
 
 // having returns those that are for absolute paths, or the others.

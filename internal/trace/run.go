@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
 )
 
 const (
@@ -129,8 +130,14 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		if s.containers != nil {
 			e.Container = s.containers.of(e.Cgroup)
 		}
-		if !s.filter.Wants(e) {
+		switch s.filter.Of(e) {
+		case filter.Drop:
 			return nil
+		case filter.NoPath:
+			s.uncompared.Left++
+			return nil
+		case filter.Unsure:
+			s.uncompared.Shown++
 		}
 		return h.Event(e)
 	})

@@ -119,11 +119,13 @@ type Session struct {
 	passed []string
 	unseen []string
 
-	fields    event.Fields
-	filter    filter.Filter
-	queue     order.Queue
-	event     event.Event // the one that is handed out
-	reclaimed uint64      // calls taken out of the map here
+	fields event.Fields
+	filter filter.Filter
+
+	queue      order.Queue
+	event      event.Event // the one that is handed out
+	uncompared Uncompared
+	reclaimed  uint64 // calls taken out of the map here
 
 	damaged    uint64 // records that made no sense
 	damagedErr string // what was wrong with the first
@@ -192,6 +194,15 @@ func (s *Session) Also() []string { return s.also }
 
 // Passed tells of each probe that was tried in vain before, with its reason.
 func (s *Session) Passed() []string { return s.passed }
+
+// Uncompared are opens of which it is not known whether they are of the files asked for.
+type Uncompared struct {
+	Shown uint64 // their names or paths are not known, or not exactly
+	Left  uint64 // not shown, as what they opened has no path
+}
+
+// Uncompared returns how many there were so far.
+func (s *Session) Uncompared() Uncompared { return s.uncompared }
 
 // Slows reports whether the session slows all system calls, opens or not.
 func (s *Session) Slows() bool { return s.probe.Slows }

@@ -108,6 +108,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	set_flags(r, args);
 }
 
+#define EFAULT 14
 #define ENOSPC 28
 
 // count_lost counts a record that did not get out, with the error of that.
@@ -194,14 +195,14 @@ static __always_inline bool name_in_root(struct record *r)
 #endif
 }
 
-// record_wanted reports whether the name of a record is wanted. A name that is not known
-// is none of those to show, nor of those not to show.
+// record_wanted reports whether the name of a record may be wanted. One that is not known may be
+// any, but for a bad one: the kernel could not read that either.
 static __always_inline bool record_wanted(struct record *r)
 {
 	if (r->name_kind == NAME_READ)
 		return name_wanted(name_of(r), name_in_root(r));
 #if defined(NAMES) || defined(PATHS)
-	return false;
+	return r->name_kind != NAME_BAD;
 #else
 	return true;
 #endif

@@ -17,7 +17,6 @@
 #define E2BIG 7
 #define EAGAIN 11
 #define ENOMEM 12
-#define EFAULT 14
 #define EINVAL 22
 #define EMFILE 24
 #define ENAMETOOLONG 36
@@ -76,7 +75,7 @@ static __always_inline bool fails_early(s64 result, u32 name_len)
 static __always_inline void read_name_after(struct record *r, struct open_args *args, s64 result)
 {
 	read_name(r, args);
-	if (r->name_kind == NAME_UNSEEN)
+	if (r->name_kind == NAME_UNSEEN && result == -EFAULT)
 		r->name_kind = NAME_BAD;
 	else if (r->name_kind == NAME_READ && !fails_early(result, r->name_len))
 		set_address(r, NAME_UNSEEN, args->name);

@@ -150,15 +150,17 @@ static __always_inline int on_handle_enter(FUNCTION *ctx)
 	return 0;
 }
 
-static __always_inline int on_open_return(FUNCTION *ctx)
+#ifdef PROBE_KPROBE
+static __always_inline int on_open_return(struct pt_regs *ctx)
 {
 #ifdef TASK_REGS
-	trace_return(ctx, current_regs(NULL), 0);
+	trace_return(ctx, current_regs(NULL), (s32)PT_REGS_RC(ctx));
 #else
-	trace_return(ctx, NULL, 0);
+	trace_return(ctx, NULL, (s32)PT_REGS_RC(ctx));
 #endif
 	return 0;
 }
+#endif
 
 // is_name_of reports whether the kernel's copy of a name is of this pending call.
 static __always_inline bool is_name_of(struct call *call, struct filename *filename)

@@ -70,7 +70,7 @@ static __always_inline int on_walk_enter(void *ctx)
 
 // read_missing reads at the end of a call what was not in memory at its entry. False if
 // the call turns out not to be wanted.
-static __always_inline bool read_missing(struct call *c, struct pt_regs *regs)
+static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s64 result)
 {
 	struct record *r = &c->record;
 	long n;
@@ -82,7 +82,8 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs)
 	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
 	n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
-	set_late_name(r, n, NAME_BAD, c->address);
+	// Its memory may have gone since the kernel read it.
+	set_late_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
 	return record_wanted(r);
 }
 
@@ -125,7 +126,7 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 #endif
 		if (ending == LATER)
 			result = RESULT_UNKNOWN;
-		else if (!read_missing(c, regs))
+		else if (!read_missing(c, regs, result))
 			return;
 #if FIELDS & FIELD_FILE
 		if (!set_result(&c->record, result))

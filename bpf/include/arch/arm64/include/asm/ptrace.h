@@ -26,4 +26,5 @@ struct pt_regs {
 #define PT_REGS_PARM2(ctx) ((ctx)->regs[1])
 #define PT_REGS_PARM3(ctx) ((ctx)->regs[2])
 #define PT_REGS_PARM4(ctx) ((ctx)->regs[3])
+#define PT_REGS_RC(ctx) ((ctx)->regs[0])
 #endif

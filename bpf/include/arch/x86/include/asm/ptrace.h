@@ -16,4 +16,5 @@ struct pt_regs {
 #define PT_REGS_PARM2(ctx) ((ctx)->si)
 #define PT_REGS_PARM3(ctx) ((ctx)->dx)
 #define PT_REGS_PARM4(ctx) ((ctx)->cx)
+#define PT_REGS_RC(ctx) ((ctx)->ax)
 #endif
