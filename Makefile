@@ -36,7 +36,7 @@ $(BIN)/include:
 	@mkdir -p $@
 	@ln -sfn /usr/include/bcc $@/bcc
 
-PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container procps jq
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 
@@ -45,7 +45,7 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-lint deps-bench clean
 
 build: $(BIN)/opensnoop ## build bin/opensnoop (the default)
 
@@ -214,14 +214,20 @@ test-instructions: deps-test bin/opensnoop bin/load bin/bench ## count opensnoop
 	@echo "=== instructions with Linux $(KERNELS_GUARD)"
 	@bin/bench -instructions -ours -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_GUARD))) -record testdata/instructions.json
 
-lint: deps-lint ## the static checks of Go, shell and C
+lint: deps-lint build ## the static checks of Go, shell, C and the pages
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	shellcheck -x .ci/run packaging/*.sh tools/guest/*.sh internal/e2e/*.sh
+	shellcheck -x .ci/run packaging/*.sh tools/guest/*.sh internal/e2e/*.sh tools/docs/*.sh tools/docs/stand-ins/*
+	@$(GO) run ./tools/docs check
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 		-Wwrite-strings -Wvla -Werror testdata/callers/*.c
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Werror internal/*/*.c
+
+# What the pages show was written by the program itself.
+docs: build ## make the samples of output in README and docs anew
+	@$(GO) build -o bin/docs ./tools/docs
+	@$(SUDO) bin/docs samples
 
 # What install puts in place below PREFIX. The completions and the manual are made
 # by the program's own command tree.

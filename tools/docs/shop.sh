@@ -1,0 +1,17 @@
+#!/bin/sh
+# Runs a command in the folder that the pages' examples are of, /srv/shop. It is to be
+# in a mount namespace of its own, as root:
+#
+#	unshare --mount shop.sh COMMAND [ARGUMENT…]
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /srv
+mkdir /srv/shop
+cd /srv/shop
+ln -s "$here/stand-ins" bin
+cp "$here/stand-ins/myapp" "$here/stand-ins/configure" .
+echo 'port = 80' >shop.toml
+unset LANG LC_ALL LANGUAGE
+export HOME=/home/ada
+exec "$@"
