@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -129,4 +130,68 @@ func TestFileCapabilities(t *testing.T) {
 	cmd = asNobody(t, nil, "-w", "/run/not-the-callers", "-d", "0.1")
 	setCapabilities(t, cmd.Path, unix.CAP_BPF, unix.CAP_PERFMON)
 	wantError(t, runToEnd(t, cmd), 1, "permission denied")
+}
+
+// What -w writes into is opened for it alone, and never makes it wait.
+func TestFileThatTakesNothing(t *testing.T) {
+	for _, path := range []string{"/dev/ptmx", otherEnd(t)} {
+		cmd := exec.Command(opensnoop, "-v", "-w", path, "--force")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		tr := launch(t, cmd)
+		tr.ready()
+		open(t, "flood", "20000", floodFile)
+		tr.stop(interrupt)
+		if lost := lost(t, tr.stderr.String()); lost == 0 {
+			t.Errorf("%s: none lost; stderr %q", path, tr.stderr)
+		}
+	}
+}
+
+// otherEnd returns the path of a new terminal that nobody reads.
+func otherEnd(t *testing.T) string {
+	t.Helper()
+	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ours.Close() })
+	number, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("/dev/pts/%d", number)
+}
+
+// Rows go on at the end of a file that is truncated, and nothing is written by a name that
+// another user may have made.
+func TestFileOfW(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows")
+	tr := launch(t, exec.Command(opensnoop, "-v", "-w", path, "--path", "/truncated-*"))
+	tr.ready()
+	for _, name := range []string{"/truncated-1", "/truncated-2"} {
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		open(t, "names", name)
+		eventually(t, "the row of "+name, func() bool {
+			text, err := os.ReadFile(path)
+			return err == nil && strings.HasSuffix(string(text), " "+name+"\n")
+		})
+	}
+	tr.stop(interrupt)
+	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != 1 || strings.Contains(string(text), "\x00") {
+		t.Errorf("it holds %.200q, %v", text, err)
+	}
+
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := errors.Join(os.WriteFile(victim, []byte("precious"), 0o600), os.Link(victim, victim+"-link")); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "--probe", "tracepoint", "-w", victim+"-link", "--force", "-d", "0.1")), 1, "hard links")
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("the other name's file holds %q, %v", text, err)
+	}
 }

@@ -93,8 +93,12 @@ func New(ctx context.Context, file *os.File, o Options) (*Stream, error) {
 // reopenTerminal returns a descriptor that does not block for a terminal. One that
 // polls as writable may take less than a chunk, and a write would wait until it
 // takes the rest. Only an open of our own can be changed: that of stdout is also
-// the shell's. It fails for what is no terminal, and for one of another user.
+// the shell's. It fails for what is no terminal, for one of another user, and for
+// what does not block as it is.
 func reopenTerminal(fd int) (int, bool) {
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		return 0, false
+	}
 	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
 		return 0, false
 	}
