@@ -141,10 +141,10 @@ test-core-%:
 
 # Other modes of some kernels than their own, and machines of other sizes.
 test-modes: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## some of the suite in guests of other modes and sizes
-	@$(RECORD) modes internal/e2e/modes.sh $(CACHE)
+	@CORE='$(CORE)' $(RECORD) modes internal/e2e/modes.sh $(CACHE)
 
 guest-modes:
-	@MODES_AT_ONCE=1 $(RECORD) modes internal/e2e/modes.sh $(CACHE)
+	@MODES_AT_ONCE=1 CORE='$(CORE)' $(RECORD) modes internal/e2e/modes.sh $(CACHE)
 
 # Machines that take their time under emulation, and kernels for other uses.
 KERNELS_WIDE := 6.12-cloud 6.12-rt

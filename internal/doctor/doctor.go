@@ -145,6 +145,7 @@ func Examine(s *System) []Check {
 		symbol,
 		ioUring(s.Version),
 		bpfCall(s),
+		jit(s.Root),
 		capabilities(s),
 		paranoid(s),
 		lockdown(s.Root),

@@ -57,6 +57,23 @@ func whoRefuses(root fs.FS) string {
 	return strings.Join(reasons, "; ")
 }
 
+// jit tells whether BPF programs are compiled to machine code.
+func jit(root fs.FS) Check {
+	c := Check{Name: "JIT", Status: OK}
+	switch value, err := text(root, "proc/sys/net/core/bpf_jit_enable"); {
+	case err != nil:
+		c.Found = fmt.Sprintf("unknown: %v", err)
+	case value == "0":
+		c.Status = Warn
+		c.Found = "off"
+		c.Meaning = noJIT
+		c.Remedy = "sysctl net.core.bpf_jit_enable=1"
+	default:
+		c.Found = "on"
+	}
+	return c
+}
+
 func capabilities(s *System) Check {
 	c := Check{Name: "capabilities", told: "missing the capabilities"}
 	missing := s.Capabilities.Missing(s.Version)

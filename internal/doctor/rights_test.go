@@ -92,6 +92,14 @@ func TestLockdown(t *testing.T) {
 	want(t, "no file", lockdown(root(nil)), OK, "unknown")
 }
 
+func TestJIT(t *testing.T) {
+	const file = "proc/sys/net/core/bpf_jit_enable"
+	want(t, "on", jit(root(map[string]string{file: "1\n"})), OK, "on")
+	want(t, "for debugging", jit(root(map[string]string{file: "2\n"})), OK, "on")
+	want(t, "off", jit(root(map[string]string{file: "0\n"})), Warn, "interpreted", "bpf_jit_enable=1")
+	want(t, "another network's namespace", jit(root(nil)), OK, "unknown")
+}
+
 func TestSettingsThatDoNotMatter(t *testing.T) {
 	files := root(map[string]string{
 		"proc/sys/kernel/unprivileged_bpf_disabled": "1\n",

@@ -4,8 +4,8 @@
 #	modes.sh KERNELS [wide]
 #
 # KERNELS is the folder with the kernels (tools/guest/kernel.sh), of which this takes
-# 6.12 and 7. With wide it is machines of 64 CPUs, and the kernels for clouds and for real
-# time. Each is one line of output, with what the tests printed if they failed.
+# 5.10, 6.1, 6.12, 6.18 and 7; CORE matches the tests of the suite's core. With wide it
+# is machines of 64 CPUs, and the kernels for clouds and for real time. Each is one line of output, with what the tests printed if they failed.
 set -eu
 cd "$(dirname "$0")/../.."
 kernels=$1
@@ -88,6 +88,10 @@ wide)
 	mode cpus-8 6.12 "$floods" -cpus 8
 	mode memory-512 6.12 "$few" -memory 512
 	mode lockdown-integrity 6.12 "$few" -boot lockdown=integrity
+	# Where the kernel interprets BPF programs.
+	for kernel in 5.10 6.1 6.12 6.18 7; do
+		OPENSNOOP_JIT=off mode "interpreter-$kernel" "$kernel" "ModesInterpreted|${CORE:?}" -boot sysctl.net.core.bpf_jit_enable=0
+	done
 	finish
 	refuses lockdown-confidentiality "lockdown" 6.12 -boot lockdown=confidentiality
 	;;

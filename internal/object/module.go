@@ -129,16 +129,8 @@ func (m *Module) LoadAll(programs []Loading) []error {
 	return errs
 }
 
-func (m *Module) load(l *Loading) (*ebpf.Program, error) {
-	step := "loading the BPF program " + loaded{l.Program, l.Function}.String()
-	p := m.object.program(l.Program)
-	if p == nil {
-		return nil, &Error{Step: step, Err: errors.New("there is none of that name")}
-	}
-	instructions, err := m.instructions(p)
-	if err != nil {
-		return nil, &Error{Step: step, Err: err}
-	}
+// loadAs loads a program with these instructions.
+func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) (*ebpf.Program, error) {
 	if l.Function != "" {
 		made, err := unlocked(func() (*ebpf.Program, error) { return m.loadFor(l, instructions) })
 		if failed := (*Error)(nil); errors.As(err, &failed) {

@@ -242,3 +242,16 @@ func TestErrorText(t *testing.T) {
 		}
 	}
 }
+
+// A program without machine code is one that the JIT failed for, if the kernel compiles others.
+func TestInterpreterChosen(t *testing.T) {
+	needBPF(t)
+	setting, err := os.ReadFile("/proc/sys/net/core/bpf_jit_enable")
+	if err != nil {
+		t.Skipf("NOT TESTED: whether the JIT is on is not known here: %v", err)
+	}
+	err = interpreterChosen()
+	if string(setting) == "0\n" && err != nil || string(setting) != "0\n" && (err == nil || !strings.Contains(err.Error(), "JIT failed")) {
+		t.Errorf("the JIT is %q, error %v", setting, err)
+	}
+}
