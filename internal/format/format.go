@@ -79,7 +79,7 @@ type rows struct {
 	boot    func() time.Time
 	first   uint64 // time of the first row
 	started bool   // there was one
-	users   *resolve.Users
+	users   interface{ Name(uid uint32) string }
 	scratch []byte // of one value
 }
 
@@ -87,7 +87,7 @@ func newRows(w io.Writer, boot func() time.Time) rows {
 	if boot == nil {
 		boot = func() time.Time { return time.Time{} }
 	}
-	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(resolve.User), scratch: make([]byte, 0, bufferSize/8)}
+	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(), scratch: make([]byte, 0, bufferSize/8)}
 }
 
 // start notes the time of the first row.

@@ -10,7 +10,6 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/record"
-	"opensnoop/internal/resolve"
 )
 
 // recorded returns events as a recording of them has them.
@@ -22,7 +21,7 @@ func recorded(t *testing.T, events []event.Event, short bool) *bytes.Buffer {
 		t.Fatal(err)
 	}
 	w := NewJSON(&b, Options{Columns: Columns, Boot: atBoot, Begin: s.AppendSeq, Short: short})
-	w.users = resolve.NewUsers(testUsers)
+	w.users = testUsers{}
 	for i := range events {
 		if err := w.Event(&events[i]); err != nil {
 			t.Fatal(err)
