@@ -9,18 +9,21 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/format"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/record"
+	"opensnoop/internal/stream"
+	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
 )
 
-// runID names a run: no other has the same, on any machine.
-func runID() (string, error) {
+// newRecords returns what numbers the rows that are written to out.
+func newRecords(out *stream.Stream) (*record.Stream, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return "", fmt.Errorf("reading the boot id, which names this run: %w", err)
+		return nil, fmt.Errorf("--stream names each run by the boot id: %w", err)
 	}
-	return fmt.Sprintf("%s-%d", strings.TrimSpace(string(boot)), sinceBoot()), nil
+	return record.New(out, fmt.Sprintf("%s-%d", strings.TrimSpace(string(boot)), sinceBoot())), nil
 }
 
 // sinceBoot is the time since the machine booted, in ns.
@@ -32,25 +35,28 @@ func sinceBoot() int64 {
 	return now.Nano()
 }
 
-// streamStart is what a stream's first line says.
-func (r *run) streamStart(session *trace.Session) (record.Start, error) {
+// recordStart writes the stream's first line.
+func (r *run) recordStart(session *trace.Session) error {
+	if r.records == nil {
+		return nil
+	}
 	release, err := kernel.CurrentRelease()
 	if err != nil {
-		return record.Start{}, err
+		return err
 	}
 	host, _ := os.Hostname()
 	cwd, _ := os.Getwd() // none if it was deleted
+	o := &r.flags.output
 	start := record.Start{
-		Version: r.version, Host: host, Kernel: release.Name, Probe: session.Probe(),
-		BootTime: time.Now().Add(-time.Duration(sinceBoot())).Round(0),
-		Command:  r.argv, Cwd: cwd, User: caller(), Filters: given(r.flags.filters),
+		Version: r.version, Host: host, Kernel: release.Name, Probe: session.Probe(), BootTime: time.Now().Add(-time.Duration(sinceBoot())).Round(0),
+		Command: r.argv, Cwd: cwd, User: caller(), Filters: given(r.flags.filters),
 	}
-	if o := &r.flags.output; !o.summary.set {
+	if !o.summary.set {
 		for _, c := range o.shown(&r.flags.trace) {
 			start.Columns = append(start.Columns, c.Name)
 		}
 	}
-	return start, nil
+	return r.records.Start(start)
 }
 
 // caller is who ran opensnoop, as the environment has it.
@@ -69,4 +75,37 @@ func given(fs *pflag.FlagSet) (flags []string) {
 		}
 	})
 	return flags
+}
+
+// flush writes what was gathered, and "alive" when it is due.
+func (r *run) flush(rows format.Writer) error {
+	if err := rows.Flush(); err != nil {
+		return err
+	}
+	if r.records != nil && r.records.AliveDue() {
+		return r.records.Alive()
+	}
+	return nil
+}
+
+// recordLost writes what was lost so far behind the rows made before. An error shows when the
+// next row is written.
+func (r *run) recordLost(rows format.Writer, lost trace.Losses) {
+	if r.records != nil && rows.Flush() == nil {
+		_ = r.records.Lost(lostSoFar(lost))
+	}
+}
+
+func lostSoFar(lost trace.Losses) record.Lost {
+	return record.Lost{Causes: lost.ByCause(), Doubtful: lost.Doubtful}
+}
+
+// reportLost has a summary say what was lost in its time.
+func reportLost(rows format.Writer, lost trace.Losses) {
+	switch w := rows.(type) {
+	case *summary.Writer:
+		w.Lost(lost.Total())
+	case *summary.Live:
+		w.Lost(lost.Total())
+	}
 }

@@ -145,12 +145,12 @@ func TestSecondSignalKillsTheCommand(t *testing.T) {
 // If opensnoop is killed before tracing is on, the command never runs.
 func TestKilledBeforeTheCommandRuns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ran")
-	cmd := exec.Command(opensnoop, "--no-cache", "--", "touch", path)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	compiler := awaitCompiler(t, cmd.Process.Pid)
+	cmd, compiler := startCompiling(t, func() *exec.Cmd {
+		os.Remove(path)
+		cmd := exec.Command(opensnoop, "--no-cache", "--", "touch", path)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		return cmd
+	})
 	command := 0
 	for _, child := range children(cmd.Process.Pid) {
 		if child != compiler {

@@ -45,10 +45,7 @@ func openOn(t *testing.T, cpu int, args ...string) int {
 	if err := unix.SchedSetaffinity(w.pid(), &set); err != nil {
 		t.Fatalf("moving the opener to CPU %d: %v", cpu, err)
 	}
-	w.begin()
-	if status := wait(t, w.cmd); status != 0 {
-		t.Fatalf("opener %q ended with status %d", args, status)
-	}
+	w.run()
 	return w.pid()
 }
 
@@ -121,7 +118,7 @@ func TestWithoutSys(t *testing.T) {
 			t.Fatal(err)
 		}
 		for cpu := range set.Count() {
-			wantFiles(t, tr.rowsOf(openOn(t, cpu, "names", "/without-sys")), "/without-sys")
+			tr.wantRowsOf([]string{"/without-sys"}, func() int { return openOn(t, cpu, "names", "/without-sys") })
 		}
 		tr.stop(interrupt)
 	})
@@ -181,14 +178,14 @@ func TestSilentKprobes(t *testing.T) {
 func TestClockThatIsSet(t *testing.T) {
 	needGuest(t)
 	forEachProbe(t, func(t *testing.T, probe string) {
-		tr := startBare(t, probe, "-o", "json")
+		tr := startBare(t, probe, "-o", "json", "-n", openerComm)
 		wantTimeOfDay := func() {
 			t.Helper()
 			before := time.Now().Round(0)
 			pid := open(t, "names", "/what-time-is-it")
 			var rows []object
-			for len(rows) == 0 {
-				rows = objects(t, []string{tr.line()}, pid)
+			for late := time.After(patience); len(rows) == 0; {
+				rows = objects(t, []string{tr.nextBefore(late)}, pid)
 			}
 			if off := rows[0].Time.Sub(before); off < -time.Second || off > patience {
 				t.Errorf("it is %v, and the row says %v", before, rows[0].Time)
@@ -215,10 +212,15 @@ func TestTimeNamespace(t *testing.T) {
 		tr := startCommand(t, exec.Command("unshare", "-T", "--monotonic", offset, "--boottime", offset, opensnoop, "--columns", "time,comm,pid,file"))
 		tr.rowsOf(open(t, "names", "/in-a-time-namespace"))
 		tr.stop(interrupt)
-		json := launch(t, exec.Command("unshare", "-T", "--monotonic", offset, "--boottime", offset, opensnoop, "-v", "-o", "json"))
+		w := prepare(t, "names", "/in-a-time-namespace")
+		json := launch(t, exec.Command("unshare", "-T", "--monotonic", offset, "--boottime", offset, opensnoop, "-v", "-o", "json", "-p", w.arg()))
 		json.ready()
-		pid := open(t, "names", "/in-a-time-namespace")
-		for _, o := range objects(t, json.rest(), pid) {
+		w.run()
+		rows := objects(t, json.rest(), w.pid())
+		if len(rows) != 2 {
+			t.Errorf("offset %s: %d rows", offset, len(rows))
+		}
+		for _, o := range rows {
 			if off := time.Since(o.Time); off < -time.Second || off > patience {
 				t.Errorf("offset %s: the row of a moment ago says %v", offset, o.Time)
 			}

@@ -102,8 +102,7 @@ func relaxPerf(t *testing.T) {
 func TestCapabilitiesSuffice(t *testing.T) {
 	relaxPerf(t)
 	tr := startCommand(t, asNobody(t, []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}))
-	pid := open(t, "names", "/tmp/seen-by-nobody")
-	wantFiles(t, tr.rowsOf(pid), "/tmp/seen-by-nobody")
+	tr.wantOpens([]string{"/tmp/seen-by-nobody"}, "names", "/tmp/seen-by-nobody")
 	tr.stop(interrupt)
 }
 
@@ -215,19 +214,21 @@ func TestPIDNamespace(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `mount -t proc proc /proc && exec "$0"`, opensnoop)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
 	tr := startCommand(t, cmd)
-	inside := exec.Command("nsenter", "-t", strconv.Itoa(cmd.Process.Pid), "-p", "-m", "sh", "-c", `echo $$; exec "$0" names /tmp/inside`, opener)
-	r := runToEnd(t, inside)
-	if r.status != 0 {
-		t.Fatalf("status %d, stderr %q", r.status, r.stderr)
-	}
-	pid := strings.TrimSpace(r.stdout)
-	for _, row := range tr.until(func(r row) bool { return r.file == end }) {
-		if row.file == "/tmp/inside" && strconv.Itoa(row.pid) != pid {
-			t.Errorf("the process %s of the namespace shows as %d", pid, row.pid)
+	rows := tr.allRowsOf(1, func() int {
+		inside := exec.Command("nsenter", "-t", strconv.Itoa(cmd.Process.Pid), "-p", "-m", "sh", "-c", `echo $$; exec "$0" names /tmp/inside`, opener)
+		r := runToEnd(t, inside)
+		pid, err := strconv.Atoi(strings.TrimSpace(r.stdout))
+		if r.status != 0 || err != nil {
+			t.Fatalf("status %d, stdout %q, stderr %q", r.status, r.stdout, r.stderr)
 		}
-		if row.pid == 1 && row.comm == "opensnoop" { // another one has a number of the host's
+		return pid // the number there
+	})
+	if len(rows) == 0 { // the shell's, and the opener's
+		t.Error("no row has the number that the process has in the namespace")
+	}
+	for _, line := range tr.rest() {
+		if row := parseRow(t, line); row.pid == 1 && row.comm == "opensnoop" { // another one has a number of the host's
 			t.Errorf("opensnoop's own open shows: %+v", row)
 		}
 	}
-	tr.stop(unix.SIGTERM)
 }

@@ -132,9 +132,8 @@ func TestOddExecs(t *testing.T) {
 func TestArguments(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		before := prepare(t, "names", "/arguments-before")
-		tr := startBare(t, flag, "-o", "json", "--columns", "args,pid,file")
-		before.begin()
-		before.cmd.Wait()
+		tr := startBare(t, flag, "-o", "json", "-n", openerComm, "-n", "sh", "--columns", "args,pid,file")
+		before.run()
 		long := strings.Repeat("x", 300)
 		after := open(t, "names", "/arguments-after", long)
 		forked := runToEnd(t, exec.Command("/bin/sh", "-c", "(true </arguments-forked) 2>/dev/null; true"))

@@ -76,11 +76,11 @@ func TestFilters(t *testing.T) {
 		{[]string{"-u", "root"}, all},
 		{[]string{"--success"}, []string{"there", "new", "written", "deep"}},
 		{[]string{"--errno", "ENOENT,EACCES"}, []string{"missing", "end-of-opener"}},
-		{[]string{"--exclude-name", "opener"}, nil},
+		{[]string{"--exclude-name", openerComm}, nil},
 		{[]string{"--exe", opener, "--exclude-uid", "nobody", "--exclude-pid", "1", "--euid", "root"}, all},
 		{[]string{"--exe", "/bin/**"}, nil},
 		{[]string{"-u", "nobody,12345"}, nil},
-		{[]string{"-u", "nobody", "-n", "opener"}, nil},
+		{[]string{"-u", "nobody", "-n", openerComm}, nil},
 	}
 	if kprobes() {
 		// Such a guest compiles for ten seconds and more; these do not differ by the probe.
@@ -90,18 +90,20 @@ func TestFilters(t *testing.T) {
 		})
 	}
 	for batch := range slices.Chunk(tests, enough) {
+		w := prepare(t, args...)
 		var tracers []*tracer
 		for _, test := range batch {
-			flags := append([]string{"-v", "--columns", "pid,file"}, test.flags...)
+			// The program that opens is not a filter under test, but keeps out what others open.
+			flags := append([]string{"-v", "-p", w.arg(), "--columns", "pid,file"}, test.flags...)
 			tracers = append(tracers, launch(t, exec.Command(opensnoop, flags...)))
 		}
 		for _, tr := range tracers {
 			tr.ready()
 		}
 		os.Remove(filepath.Join(dir, "new"))
-		pid := open(t, args...)
+		w.run()
 		for i, tr := range tracers {
-			if got := namesOf(tr.rest(), pid); !slices.Equal(got, batch[i].want) {
+			if got := namesOf(tr.rest(), w.pid()); !slices.Equal(got, batch[i].want) {
 				t.Errorf("%q shows %q, want %q", batch[i].flags, got, batch[i].want)
 			}
 		}
@@ -134,12 +136,8 @@ func TestThreadFilter(t *testing.T) {
 	one := prepare(t, "names", "/tmp/one")
 	two := prepare(t, "names", "/tmp/two")
 	tr := startBare(t, "-t", one.arg(), "-t", "4194303", "--columns", "pid,tid,file")
-	for _, w := range []*waiting{one, two} {
-		w.begin()
-		if status := wait(t, w.cmd); status != 0 {
-			t.Fatalf("opener ended with status %d", status)
-		}
-	}
+	one.run()
+	two.run()
 	lines := tr.rest()
 	if got := namesOf(lines, one.pid()); !slices.Equal(got, []string{"one", "end-of-opener"}) {
 		t.Errorf("the thread's opens come as %q", got)
@@ -272,7 +270,7 @@ func TestBlockedCallsWithResults(t *testing.T) {
 	const blocked, opens = 300, 500
 	forEachProbe(t, func(t *testing.T, probe string) {
 		fifo := makeFIFO(t, longFolder)
-		tr := startBare(t, probe, "--columns", "pid,fd,err,file")
+		tr := startBare(t, probe, "-n", openerComm, "--columns", "pid,fd,err,file")
 		herd := prepare(t, "blocked", strconv.Itoa(blocked), fifo)
 		herd.begin()
 		eventually(t, "the blocked calls", func() bool { return inCall(t, herd.pid()) == blocked })

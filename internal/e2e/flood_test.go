@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,52 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var lostPattern = regexp.MustCompile(`opensnoop: lost (\d+) opens in all(?:, and up to \d+ more)?\n`)
-
 // unreadMark begins what shows in place of a name that could not be had.
 const unreadMark = `\(unread name at `
 
 // floodFile is cheap to open, in a guest too, where the host's files are not.
 const floodFile = "/dev/null"
-
-// lostAtMost returns the most that a run's stderr says may be lost.
-func lostAtMost(t *testing.T, stderr string) int {
-	t.Helper()
-	n := lost(t, stderr)
-	if m := regexp.MustCompile(`in all, and up to (\d+) more\n`).FindStringSubmatch(stderr); m != nil {
-		more, err := strconv.Atoi(m[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += more
-	}
-	return n
-}
-
-// lost returns the losses that a run's stderr tells.
-func lost(t *testing.T, stderr string) int {
-	t.Helper()
-	m := lostPattern.FindStringSubmatch(stderr)
-	if m == nil {
-		return 0
-	}
-	n, err := strconv.Atoi(m[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// wantCounted fails unless the rows and what was told as lost are these opens. Only what a tracer
-// has said when it has ended tells of all that was lost.
-func wantCounted(t *testing.T, rows, opens int, stderr string) {
-	t.Helper()
-	certain, most := lost(t, stderr), lostAtMost(t, stderr)
-	t.Logf("%d rows of %d opens, and %d to %d lost", rows, opens, certain, most)
-	if rows+certain > opens || rows+most < opens || rows == 0 {
-		t.Errorf("%d rows and %d to %d lost, of %d opens; stderr %q", rows, certain, most, opens, stderr)
-	}
-}
 
 // fileRows checks the table in a file and calls f for each row.
 func fileRows(t *testing.T, path string, f func(line []byte)) {
@@ -86,28 +45,6 @@ func fileRows(t *testing.T, path string, f func(line []byte)) {
 	}
 }
 
-// toFile starts opensnoop with stdout in a file, and waits for its header there.
-func toFile(t *testing.T, path string, args ...string) (*exec.Cmd, *lockedBuffer) {
-	t.Helper()
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	stderr := &lockedBuffer{}
-	cmd := exec.Command(opensnoop, args...)
-	cmd.Stdout, cmd.Stderr = out, stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	eventually(t, "the header", func() bool {
-		st, err := os.Stat(path)
-		return err == nil && st.Size() > 0
-	})
-	return cmd, stderr
-}
-
 func TestFloodIsCountedExactly(t *testing.T) {
 	const each = 300_000
 	path := filepath.Join(t.TempDir(), "rows")
@@ -116,11 +53,8 @@ func TestFloodIsCountedExactly(t *testing.T) {
 	cmd, stderr := toFile(t, path, "-p", one.arg(), "-p", two.arg())
 	one.begin()
 	two.begin()
-	for _, flood := range []*waiting{one, two} {
-		if status := wait(t, flood.cmd); status != 0 {
-			t.Fatalf("opener ended with status %d", status)
-		}
-	}
+	one.finish()
+	two.finish()
 	if err := cmd.Process.Signal(interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -206,9 +140,7 @@ func floodsThatPreempt(t *testing.T, each int, columns ...string) {
 				w.begin()
 			}
 			for _, w := range herd {
-				if status := wait(t, w.cmd); status != 0 {
-					t.Fatalf("opener ended with status %d", status)
-				}
+				w.finish()
 			}
 			if err := cmd.Process.Signal(interrupt); err != nil {
 				t.Fatal(err)
@@ -226,7 +158,7 @@ func floodsThatPreempt(t *testing.T, each int, columns ...string) {
 				}
 				rows++
 				switch name := row["file"]; {
-				case row["comm"] != "opener":
+				case row["comm"] != openerComm:
 					t.Errorf("a row of another comm: %v", row)
 				case row["unread_address"] != "":
 					unread++
@@ -267,10 +199,7 @@ func TestLossIsCountedExactly(t *testing.T) {
 	if err := tr.cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	flood.begin()
-	if status := wait(t, flood.cmd); status != 0 {
-		t.Fatalf("opener ended with status %d", status)
-	}
+	flood.run()
 	if err := tr.cmd.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
@@ -306,10 +235,7 @@ func TestReaderThatStopsReading(t *testing.T) {
 	if _, err := io.ReadFull(stdout, make([]byte, len(header)+1)); err != nil {
 		t.Fatal(err)
 	}
-	flood.begin()
-	if status := wait(t, flood.cmd); status != 0 {
-		t.Fatalf("opener ended with status %d", status)
-	}
+	flood.run()
 	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +260,7 @@ func TestBlockedCalls(t *testing.T) {
 	for _, how := range []string{"blocked", "blocked-unfaulted"} {
 		t.Run(how, func(t *testing.T) {
 			fifo := makeFIFO(t, "")
-			tr := start(t)
+			tr := start(t, "-n", openerComm)
 			herd := prepare(t, how, strconv.Itoa(blocked), fifo)
 			herd.begin()
 			seen := make(map[int]bool)
@@ -350,17 +276,13 @@ func TestBlockedCalls(t *testing.T) {
 				return len(seen) == blocked
 			})
 
-			pid := open(t, "flood", strconv.Itoa(opens), floodFile)
-			if rows := tr.rowsOf(pid); len(rows) != opens {
-				t.Errorf("%d rows of %d opens", len(rows), opens)
-			}
-			pid = open(t, "unfaulted", strconv.Itoa(opens), "/tmp/unfaulted")
+			tr.wantOpens(slices.Repeat([]string{floodFile}, opens), "flood", strconv.Itoa(opens), floodFile)
 			var want []string
 			for i := range opens {
 				want = append(want, fmt.Sprintf("/tmp/unfaulted-%d", i))
 			}
-			wantFiles(t, tr.rowsOf(pid), want...)
-			if rows := tr.rowsOf(open(t, "bad")); len(rows) != 4 {
+			tr.wantOpens(want, "unfaulted", strconv.Itoa(opens), "/tmp/unfaulted")
+			if rows := tr.allRowsOf(4, func() int { return open(t, "bad") }); len(rows) != 4 {
 				t.Errorf("%d rows of 4 bad pointers: %q", len(rows), files(rows))
 			}
 			tr.stop(interrupt)

@@ -177,10 +177,10 @@ func TestFollowOrNot(t *testing.T) {
 // A thread with a name of its own is found by its process's.
 func TestNamesOfProcesses(t *testing.T) {
 	tr := startBare(t, "-n", "pather", "-o", "json", "--columns", "comm,process,file")
-	if out, err := exec.Command(program("pather"), t.TempDir()).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if r := runToEnd(t, exec.Command(program("pather"), t.TempDir())); r.status != 0 {
+		t.Fatal(r.stderr)
 	}
-	for _, line := range tr.linesTo(end) {
+	for _, line := range tr.rest() {
 		if strings.Contains(line, `"comm":"the-case"`) && strings.Contains(line, `"process":"pather"`) {
 			return
 		}
@@ -200,8 +200,8 @@ func TestEffectiveUser(t *testing.T) {
 	}
 	both := startBare(t, "--euid", "65534", "--columns", "uid,euid,file")
 	real := startBare(t, "-u", "65534", "--columns", "uid,euid,file")
-	if out, err := exec.Command(file, "names", "/effective").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if r := runToEnd(t, exec.Command(file, "names", "/effective")); r.status != 0 {
+		t.Fatal(r.stderr)
 	}
 	if got := strings.Join(both.rest(), "\n"); !regexp.MustCompile(`(?m)^0 +65534 +/effective$`).MatchString(got) {
 		t.Errorf("the rows are %q", got)

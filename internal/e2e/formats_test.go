@@ -72,6 +72,16 @@ func objects(t *testing.T, lines []string, pid int) []object {
 	return own
 }
 
+// objectsOf has an opener open files, and returns the rows of a tracer of it alone, which has these
+// arguments.
+func objectsOf(t *testing.T, args []string, opener ...string) []object {
+	t.Helper()
+	w := prepare(t, opener...)
+	tr := startBare(t, append([]string{"-o", "json", "-p", w.arg()}, args...)...)
+	w.run()
+	return objects(t, tr.rest(), w.pid())
+}
+
 func same[T any](t *testing.T, what string, got *T, want T) {
 	t.Helper()
 	if got == nil {
@@ -84,10 +94,8 @@ func same[T any](t *testing.T, what string, got *T, want T) {
 func TestJSON(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
 		dir := t.TempDir()
-		tr := startBare(t, probe, "-o", "json")
 		before := time.Now()
-		pid := open(t, "flags", "0x80241", dir+"/new", "0", dir+"/missing", "0x400000", "/", "3", "/dev/null")
-		rows := objects(t, tr.rest(), pid)
+		rows := objectsOf(t, []string{probe}, "flags", "0x80241", dir+"/new", "0", dir+"/missing", "0x400000", "/", "3", "/dev/null")
 		if len(rows) != 5 {
 			t.Fatalf("%d rows of 5 opens", len(rows))
 		}
@@ -95,7 +103,7 @@ func TestJSON(t *testing.T) {
 			same(t, "ppid", o.PPID, os.Getpid())
 			same(t, "uid", o.UID, 0)
 			same(t, "user", o.User, "root")
-			if o.TID != pid || o.Comm != "opener" || o.Seconds < 0 {
+			if o.TID != o.PID || o.Comm != openerComm || o.Seconds < 0 {
 				t.Errorf("a row is %+v", o)
 			}
 			if late := o.Time.Sub(before); late < -time.Second || late > patience {
@@ -128,33 +136,23 @@ func TestJSON(t *testing.T) {
 var hostile = []string{"", "a\nb", "\x1b[2J", "\xff\xfe\x00"[:2], `"quoted", and \ more`, " blanks ", "größe/文件", "a,b\r\nc", "\xed\xa0\x80", "\xf0\x9f\x98\x80", "half \xf0\x9f"}
 
 func TestJSONKeepsAllBytes(t *testing.T) {
-	tr := startBare(t, "-o", "json", "--columns", "pid,file,comm")
-	rows := objects(t, tr.endOf(t, func() int { return open(t, append([]string{"names"}, hostile...)...) }), tr.lastPID)
+	columns := []string{"--columns", "pid,file,comm"}
 	var got []string
-	for _, o := range rows {
+	for _, o := range objectsOf(t, columns, append([]string{"names"}, hostile...)...) {
 		got = append(got, o.bytes())
 	}
 	if want := append(slices.Clone(hostile), end); !slices.Equal(got, want) {
 		t.Errorf("the names come as %q, want %q", got, want)
 	}
 
-	tr = startBare(t, "-o", "json", "--columns", "pid,file,comm")
-	rows = objects(t, tr.endOf(t, func() int { return open(t, "comm", "\xff\n\"", "/tmp/comm") }), tr.lastPID)
+	rows := objectsOf(t, columns, "comm", "\xff\n\"", "/tmp/comm")
 	if len(rows) != 2 || string(rows[0].CommBase64) != "\xff\n\"" {
 		t.Errorf("the comm comes as %+v", rows)
 	}
-	tr = startBare(t, "-o", "json")
-	rows = objects(t, tr.endOf(t, func() int { return open(t, "bad") }), tr.lastPID)
+	rows = objectsOf(t, nil, "bad")
 	if len(rows) != 5 || rows[0].File != nil || rows[0].BadAddress == nil || *rows[0].BadAddress != "0x0" || *rows[0].Error != "EFAULT" {
 		t.Errorf("a bad address comes as %+v", rows[0])
 	}
-}
-
-// endOf runs an opener, notes its pid, and returns all rows.
-func (tr *tracer) endOf(t *testing.T, opener func() int) []string {
-	t.Helper()
-	tr.lastPID = opener()
-	return tr.rest()
 }
 
 // Two tracers of the same opens: what a program reads from either is the same.
@@ -163,10 +161,7 @@ func TestCSVHasTheSameValuesAsJSON(t *testing.T) {
 	herd := prepare(t, append([]string{"names"}, hostile...)...)
 	asJSON := startBare(t, "-p", herd.arg(), "-o", "json")
 	asCSV := startBare(t, "-p", herd.arg(), "-o", "csv", "-w", path)
-	herd.begin()
-	if status := wait(t, herd.cmd); status != 0 {
-		t.Fatalf("opener ended with status %d", status)
-	}
+	herd.run()
 	lines := asJSON.rest()
 	asCSV.rest()
 	text, err := os.ReadFile(path)
@@ -215,8 +210,10 @@ func TestCSVHasTheSameValuesAsJSON(t *testing.T) {
 }
 
 func TestEveryColumn(t *testing.T) {
-	tr := startBare(t, "--columns", "time,wall,tid,pid,ppid,uid,user,fd,err,flags,mode,comm,file")
-	pid := open(t, "flags", "0x241", "/tmp/every-column", "0", "/tmp/no-such-file")
+	w := prepare(t, "flags", "0x241", "/tmp/every-column", "0", "/tmp/no-such-file")
+	tr := startBare(t, "-p", w.arg(), "--columns", "time,wall,tid,pid,ppid,uid,user,fd,err,flags,mode,comm,file")
+	w.run()
+	pid := w.pid()
 	lines := tr.rest()
 	if want := "TIME(s) TIME TID PID PPID UID USER FD ERR FLAGS MODE COMM FILE"; strings.Join(strings.Fields(lines[0]), " ") != want {
 		t.Errorf("the header is %q", lines[0])
@@ -224,8 +221,8 @@ func TestEveryColumn(t *testing.T) {
 	ids := strconv.Itoa(pid) + " +" + strconv.Itoa(pid) + " +" + strconv.Itoa(os.Getpid()) + " +0 +root"
 	start := `^\d+\.\d{9} +\d\d:\d\d:\d\d\.\d{6} +` + ids
 	for _, want := range []string{
-		start + ` +3 0 +O_WRONLY\|O_CREAT\|O_TRUNC +0640 +opener +/tmp/every-column$`,
-		start + ` +-1 ENOENT +O_RDONLY +- +opener +/tmp/no-such-file$`,
+		start + ` +3 0 +O_WRONLY\|O_CREAT\|O_TRUNC +0640 +` + openerComm + ` +/tmp/every-column$`,
+		start + ` +-1 ENOENT +O_RDONLY +- +` + openerComm + ` +/tmp/no-such-file$`,
 	} {
 		if !slices.ContainsFunc(lines, regexp.MustCompile(want).MatchString) {
 			t.Errorf("no row is like %s in\n%s", want, strings.Join(lines, "\n"))

@@ -15,12 +15,13 @@ func TestModesWithoutTypes(t *testing.T) {
 		return exec.Command("unshare", append([]string{"-m", "sh", "-c", `mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"`, opensnoop}, args...)...)
 	}
 	tr := startCommand(t, hidden())
-	wantFiles(t, tr.rowsOf(open(t, "names", "/without-types")), "/without-types")
+	tr.wantOpens([]string{"/without-types"}, "names", "/without-types")
 	tr.stop(interrupt)
-	json := launch(t, hidden("-v", "-o", "json", "--columns", "pid,fd,err,flags,file"))
+	w := prepare(t, "names", "/without-types")
+	json := launch(t, hidden("-v", "-o", "json", "-p", w.arg(), "--columns", "pid,fd,err,flags,file"))
 	json.ready()
-	pid := open(t, "names", "/without-types")
-	if rows := objects(t, json.rest(), pid); len(rows) != 2 || rows[0].File == nil || *rows[0].File != "/without-types" {
+	w.run()
+	if rows := objects(t, json.rest(), w.pid()); len(rows) != 2 || rows[0].File == nil || *rows[0].File != "/without-types" {
 		t.Errorf("rows %+v", rows)
 	}
 	wantError(t, runToEnd(t, hidden("-F", "-d", "0.1")), 1, "CONFIG_DEBUG_INFO_BTF")
@@ -32,7 +33,7 @@ func TestModesWithoutAddresses(t *testing.T) {
 	sysctl(t, "/proc/sys/kernel/kptr_restrict", "2")
 	forEachProbe(t, func(t *testing.T, probe string) {
 		tr := start(t, probe)
-		wantFiles(t, tr.rowsOf(open(t, "names", "/without-addresses")), "/without-addresses")
+		tr.wantOpens([]string{"/without-addresses"}, "names", "/without-addresses")
 	})
 	r := runToEnd(t, exec.Command(opensnoop, "doctor"))
 	if r.status != 0 {

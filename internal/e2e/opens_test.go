@@ -6,19 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
 	"opensnoop/internal/kernel"
 )
-
-func wantFiles(t *testing.T, got []row, want ...string) {
-	t.Helper()
-	if names := files(got); !slices.Equal(names, want) {
-		t.Errorf("the files shown are\n%q, want\n%q", names, want)
-	}
-}
 
 func TestVerboseNamesTheProbe(t *testing.T) {
 	want := "opensnoop: using the raw tracepoints sys_enter and sys_exit\n"
@@ -76,7 +68,6 @@ func TestEveryDoorShows(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		tr := start(t, flag)
 		dir := t.TempDir()
-		pid := open(t, "doors", dir)
 		var want []string
 		doors := []string{"openat", "openat2"}
 		if runtime.GOARCH == "amd64" {
@@ -85,7 +76,7 @@ func TestEveryDoorShows(t *testing.T) {
 		for _, door := range doors {
 			want = append(want, filepath.Join(dir, door))
 		}
-		wantFiles(t, tr.rowsOf(pid), want...)
+		tr.wantOpens(want, "doors", dir)
 	})
 }
 
@@ -95,12 +86,11 @@ func TestEveryDoorOf32BitCallsShows(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		tr := start(t, flag)
 		dir := t.TempDir()
-		pid := open(t, "doors32", dir)
 		var want []string
 		for _, door := range []string{"int80-open", "int80-creat", "int80-openat", "int80-openat2", "int80-garbage"} {
 			want = append(want, filepath.Join(dir, door))
 		}
-		wantFiles(t, tr.rowsOf(pid), want...)
+		tr.wantOpens(want, "doors32", dir)
 	})
 }
 
@@ -109,12 +99,14 @@ func Test32BitProgramShows(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		tr := start(t, flag)
 		dir := t.TempDir()
-		cmd := exec.Command(open32, filepath.Join(dir, "32"))
-		if r := runToEnd(t, cmd); r.status != 0 {
-			t.Fatalf("the 32-bit program ended with status %d", r.status)
-		}
 		name := filepath.Join(dir, "32")
-		wantFiles(t, tr.rowsOf(cmd.Process.Pid), name, name, name)
+		tr.wantRowsOf([]string{name, name, name}, func() int {
+			cmd := exec.Command(open32, name)
+			if r := runToEnd(t, cmd); r.status != 0 {
+				t.Fatalf("the 32-bit program ended with status %d", r.status)
+			}
+			return cmd.Process.Pid
+		})
 	})
 }
 
@@ -125,20 +117,18 @@ func TestIOUringShows(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		tr := start(t, flag)
 		dir := t.TempDir()
-		rows := tr.rowsOf(open(t, "uring", dir))
-		wantFiles(t, rows, dir+"/uring-0", dir+"/uring-1", dir+"/uring-2")
+		tr.wantOpens([]string{dir + "/uring-0", dir + "/uring-1", dir + "/uring-2"}, "uring", dir)
 	})
 }
 
 func TestNamesNotInMemory(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		tr := start(t, flag)
-		pid := open(t, "unfaulted", "100", "/tmp/unfaulted")
 		var want []string
 		for i := range 100 {
 			want = append(want, fmt.Sprintf("/tmp/unfaulted-%d", i))
 		}
-		wantFiles(t, tr.rowsOf(pid), want...)
+		tr.wantOpens(want, "unfaulted", "100", "/tmp/unfaulted")
 	})
 }
 
@@ -146,18 +136,18 @@ func TestOddNames(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, flag string) {
 		tr := start(t, flag)
 
-		wantFiles(t, tr.rowsOf(open(t, "edge", "/tmp/at-the-edge")), "/tmp/at-the-edge", "/tmp/at-the-edge")
+		tr.wantOpens([]string{"/tmp/at-the-edge", "/tmp/at-the-edge"}, "edge", "/tmp/at-the-edge")
 
 		long := "/" + strings.Repeat("./", 4090/2) // opener makes the same
 		long = long[:4090] + "/last"
-		wantFiles(t, tr.rowsOf(open(t, "length", "4095")), long)
+		tr.wantOpens([]string{long}, "length", "4095")
 		// The kernel reads no further than this either.
-		got := files(tr.rowsOf(open(t, "length", "5000")))
+		got := files(tr.allRowsOf(1, func() int { return open(t, "length", "5000") }))
 		if len(got) != 1 || len(got[0]) != 4095 {
 			t.Errorf("a name that is too long comes as %d rows", len(got))
 		}
 
-		bad := tr.rowsOf(open(t, "bad"))
+		bad := tr.allRowsOf(4, func() int { return open(t, "bad") })
 		if len(bad) != 4 {
 			t.Fatalf("%d rows for 4 bad pointers: %q", len(bad), files(bad))
 		}
@@ -191,7 +181,7 @@ func TestHostileNames(t *testing.T) {
 		args = append(args, test.name)
 		want = append(want, test.want)
 	}
-	wantFiles(t, tr.rowsOf(open(t, args...)), want...)
+	tr.wantOpens(want, args...)
 }
 
 func TestComms(t *testing.T) {
@@ -205,8 +195,7 @@ func TestComms(t *testing.T) {
 		"exactly fifteen":      "exactly fifteen",
 		"\\\\\\\\\\\\\\\\\\\\": strings.Repeat(`\\`, 10),
 	} {
-		pid := open(t, "comm", comm, "/tmp/comm")
-		rows := tr.rowsOf(pid)
+		rows := tr.allRowsOf(1, func() int { return open(t, "comm", comm, "/tmp/comm") })
 		if len(rows) != 1 || rows[0].comm != want || rows[0].file != "/tmp/comm" {
 			t.Errorf("the comm %q comes as %+v, want %q", comm, rows, want)
 		}
@@ -216,7 +205,7 @@ func TestComms(t *testing.T) {
 func TestThreadsShowTheirProcess(t *testing.T) {
 	tr := start(t)
 	dir := t.TempDir()
-	rows := tr.rowsOf(open(t, "threads", "20", dir))
+	rows := tr.allRowsOf(20, func() int { return open(t, "threads", "20", dir) })
 	seen := make(map[string]string)
 	for _, r := range rows {
 		seen[r.file] = r.comm
@@ -234,12 +223,10 @@ func TestThreadsShowTheirProcess(t *testing.T) {
 func TestTwoAtATime(t *testing.T) {
 	first := start(t)
 	second := start(t)
-	pid := open(t, "names", "/tmp/both")
-	wantFiles(t, first.rowsOf(pid), "/tmp/both")
-	wantFiles(t, second.rowsOf(pid), "/tmp/both")
+	first.wantOpens([]string{"/tmp/both"}, "names", "/tmp/both")
+	second.wantOpens([]string{"/tmp/both"}, "names", "/tmp/both")
 	first.stop(interrupt)
-	pid = open(t, "names", "/tmp/one")
-	wantFiles(t, second.rowsOf(pid), "/tmp/one")
+	second.wantOpens([]string{"/tmp/one"}, "names", "/tmp/one")
 }
 
 func TestPIDFilter(t *testing.T) {
@@ -247,23 +234,24 @@ func TestPIDFilter(t *testing.T) {
 	two := prepare(t, "threads", "3", "/tmp")
 	other := prepare(t, "names", "/tmp/other")
 	tr := start(t, "-p", one.arg()+","+two.arg(), "-p", one.arg())
-	other.begin()
-	if status := wait(t, other.cmd); status != 0 {
-		t.Fatalf("opener ended with status %d", status)
+	for _, w := range []*waiting{other, one, two} {
+		w.run()
 	}
-	one.begin()
-	wantFiles(t, tr.until(func(r row) bool { return r.file == end }), "/tmp/one", end)
-	two.begin()
-	if rows := tr.until(func(r row) bool { return r.file == end }); len(rows) != 4 {
-		t.Errorf("%d rows of 3 threads and the end: %q", len(rows), files(rows))
+	var rows []row
+	for _, line := range tr.rest() {
+		rows = append(rows, parseRow(t, line))
+	}
+	wantFiles(t, rows[:min(2, len(rows))], "/tmp/one", end)
+	if len(rows) != 2+4 {
+		t.Errorf("%d rows of a file, 3 threads and two ends: %q", len(rows), files(rows))
 	}
 }
 
 func TestOwnOpensDoNotShow(t *testing.T) {
 	tr := start(t)
 	open(t, "flood", "1000", "/tmp/flood")
-	for _, r := range tr.until(func(r row) bool { return r.file == end }) {
-		if r.pid == tr.cmd.Process.Pid {
+	for _, line := range tr.rest() {
+		if r := parseRow(t, line); r.pid == tr.cmd.Process.Pid {
 			t.Errorf("opensnoop's own open shows: %+v", r)
 		}
 	}

@@ -59,43 +59,25 @@ func decodePathed(t *testing.T, line string) pathed {
 	return o
 }
 
-// linesTo returns the lines up to the one of the last open of a caller.
-func (tr *tracer) linesTo(last string) []string {
-	tr.t.Helper()
-	var lines []string
-	for {
-		line := tr.line()
-		if strings.Contains(line, last) {
-			return lines
-		}
-		lines = append(lines, line)
-	}
-}
-
 const pathColumns = "pid,comm,path,file"
 
 func TestPaths(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
 		for name, columns := range map[string]string{"alone": pathColumns, "with results": pathColumns + ",fd,realpath,exe"} {
 			t.Run(name, func(t *testing.T) {
-				tr := startBare(t, probe, "-o", "json", "--columns", columns)
-				cmd := exec.Command(program("pather"), t.TempDir())
-				stderr := &lockedBuffer{}
-				cmd.Stderr = stderr
-				out, err := cmd.Output()
-				if err != nil {
-					t.Fatalf("%v: %s", err, stderr)
+				tr := startBare(t, probe, "-o", "json", "--columns", columns, "-n", "the-case")
+				r := runToEnd(t, exec.Command(program("pather"), t.TempDir()))
+				if r.status != 0 {
+					t.Fatal(r.stderr)
 				}
 				var got []pathed
-				for _, line := range tr.linesTo(end) {
-					if o := decodePathed(t, line); o.Comm == "the-case" {
-						got = append(got, o)
-					}
+				for _, line := range tr.rest() {
+					got = append(got, decodePathed(t, line))
 				}
 				if columns != pathColumns {
 					compareReal(t, got)
 				}
-				comparePaths(t, strings.Split(strings.TrimSpace(string(out)), "\n"), got)
+				comparePaths(t, strings.Split(strings.TrimSpace(r.stdout), "\n"), got)
 			})
 		}
 	})

@@ -33,7 +33,7 @@ func TestSoak(t *testing.T) {
 	}
 	var rows, blockedRows, opens atomic.Int64
 	fifo := makeFIFO(t, "")
-	cmd := exec.Command(opensnoop, "-n", "opener", "--columns", "comm,pid,file")
+	cmd := exec.Command(opensnoop, "-n", openerComm, "--columns", "comm,pid,file")
 	var stderr lockedBuffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()

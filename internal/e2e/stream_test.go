@@ -24,7 +24,7 @@ type streamLine struct {
 // A buffer of one page under a flood loses some.
 func TestStreamAddsUp(t *testing.T) {
 	const opens = 200_000
-	tr := startBare(t, "-o", "json", "--stream", "-b", "1", "-n", "opener")
+	tr := startBare(t, "-o", "json", "--stream", "-b", "1", "-n", openerComm)
 	open(t, "flood", "200000", floodFile)
 	var lines []streamLine
 	for _, text := range tr.rest() {

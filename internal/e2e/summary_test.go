@@ -31,12 +31,8 @@ func TestSummary(t *testing.T) {
 	two := prepare(t, "flood", "40", "/no/such/file")
 	asTable := startBare(t, "--summary", "-p", one.arg()+","+two.arg())
 	asJSON := startBare(t, "--summary", "-o", "json", "-p", one.arg()+","+two.arg())
-	for _, w := range []*waiting{one, two} {
-		w.begin()
-		if status := wait(t, w.cmd); status != 0 {
-			t.Fatalf("opener ended with status %d", status)
-		}
-	}
+	one.run()
+	two.run()
 	lines := asJSON.rest()
 	if len(lines) != 1 {
 		t.Fatalf("%d lines: %q", len(lines), lines)
@@ -54,7 +50,7 @@ func TestSummary(t *testing.T) {
 	if f := got.Files[1]; f.File != "/no/such/file" || f.Opens != 40 || f.Failed != 40 {
 		t.Errorf("the second is %+v", f)
 	}
-	if p := got.Processes[0]; p.PID != one.pid() || p.Comm != "opener" || p.Opens != opens+1 || p.Failed != 1 {
+	if p := got.Processes[0]; p.PID != one.pid() || p.Comm != openerComm || p.Opens != opens+1 || p.Failed != 1 {
 		t.Errorf("the most active process is %+v", p)
 	}
 
@@ -63,7 +59,7 @@ func TestSummary(t *testing.T) {
 		fmt.Sprintf(`(?m)^%d opens, 42 failed$`, opens+42),
 		fmt.Sprintf(`(?m)^ *%d +0 .*%s$`, opens, floodFile),
 		`(?m)^ *40 +40 .*/no/such/file$`,
-		fmt.Sprintf(`(?m)^ *%d +1 .*%d +opener$`, opens+1, one.pid()),
+		fmt.Sprintf(`(?m)^ *%d +1 .*%d +%s$`, opens+1, one.pid(), openerComm),
 	} {
 		if !regexp.MustCompile(want).MatchString(table) {
 			t.Errorf("no line is like %s in\n%s", want, table)
@@ -72,7 +68,7 @@ func TestSummary(t *testing.T) {
 }
 
 func TestSummaryEvery(t *testing.T) {
-	tr := startBare(t, "--summary=0.2s", "-o", "json", "-n", "opener")
+	tr := startBare(t, "--summary=0.2s", "-o", "json", "-n", openerComm)
 	next := func() (got totals) {
 		if err := json.Unmarshal([]byte(tr.line()), &got); err != nil {
 			t.Fatal(err)
@@ -112,7 +108,7 @@ func TestLiveSummary(t *testing.T) {
 	for key, how := range map[byte]string{'q': "q", 3: "Ctrl-C"} {
 		t.Run(how, func(t *testing.T) {
 			// script(1) has it run on a terminal, whose keys come from stdin.
-			cmd := exec.Command("script", "-qefc", "exec "+opensnoop+" --summary=live,0.1,file,user,program -n opener", "/dev/null")
+			cmd := exec.Command("script", "-qefc", "exec "+opensnoop+" --summary=live,0.1,file,user,program -n "+openerComm, "/dev/null")
 			cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
 			shown := &lockedBuffer{}
 			cmd.Stdout = shown

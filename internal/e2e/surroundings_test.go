@@ -7,11 +7,43 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// isolate goes on in a mount namespace of the suite's own, where no other opensnoop of this machine
+// uses the cache, and whatever a test mounts is gone with it. What is traced gets no descriptors
+// but those of the tests.
+func isolate() {
+	const done = "OPENSNOOP_E2E_ISOLATED"
+	if os.Getenv(done) == "" {
+		runtime.LockOSThread()
+		err := unix.Unshare(unix.CLONE_NEWNS)
+		if err == nil {
+			err = errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+				unix.Mount("tmpfs", filepath.Dir(cacheFolder), "tmpfs", 0, "mode=755"))
+		}
+		if err != nil {
+			fmt.Printf("*** the suite shares this machine's cache: %v\n", err)
+		}
+		os.Setenv(done, "1")
+		panic(unix.Exec("/proc/self/exe", os.Args, os.Environ()))
+	}
+	os.Unsetenv(done)
+	inherited, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	for _, entry := range inherited {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
 
 // resetIgnoredSignals lets what the suite starts have the signals that whoever
 // started the suite had ignored, as nohup and a shell's & do: they would be ignored

@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,16 +37,24 @@ func makeFIFO(t *testing.T, folder string) string {
 func (tr *tracer) namesAndResults(pid int) []string {
 	tr.t.Helper()
 	var got []string
-	for {
-		for _, o := range objects(tr.t, []string{tr.line()}, pid) {
-			if o.bytes() == end {
-				return got
-			}
-			if !strings.HasPrefix(o.bytes(), "/proc/self/task/") {
-				got = append(got, o.nameAndResult())
-			}
+	number := strconv.Itoa(pid)
+	tr.toEnd(pid, func(line string) int {
+		if !strings.Contains(line, number) && !strings.Contains(line, end) {
+			return 0
 		}
-	}
+		var o object
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			tr.t.Fatalf("%v: %s", err, line)
+		}
+		switch name := o.bytes(); {
+		case name == end:
+			return o.PID
+		case o.PID == pid && !strings.HasPrefix(name, "/proc/self/task/"):
+			got = append(got, o.nameAndResult())
+		}
+		return 0
+	})
+	return got
 }
 
 func (o *object) nameAndResult() string {
@@ -86,6 +96,15 @@ func (tr *tracer) allNamesAndResults(pid int) []string {
 	return got
 }
 
+// resultsOf returns those of an opener.
+func resultsOf(t *testing.T, probe string, opener ...string) []string {
+	t.Helper()
+	w := prepare(t, opener...)
+	tr := startBare(t, probe, "-o", "json", "-p", w.arg(), "--columns", "fd,err,pid,file")
+	w.run()
+	return tr.namesAndResults(w.pid())
+}
+
 // preemptsTracepoints reports whether this kernel may preempt the programs of tracepoints.
 func preemptsTracepoints(t *testing.T) bool {
 	t.Helper()
@@ -119,7 +138,9 @@ func TestNameIsTheOneOpened(t *testing.T) {
 			for what, other := range map[string]string{"another name": "/another/name", "no name": ""} {
 				t.Run(how+" by "+what, func(t *testing.T) {
 					fifo := makeFIFO(t, map[bool]string{true: longFolder}[other == ""])
-					all := startBare(t, probe, "-o", "json", "--columns", "fd,err,pid,file")
+					caller := prepare(t, how, fifo, other)
+					flags := []string{probe, "-o", "json", "--columns", "fd,err,pid,file", "-p", caller.arg()}
+					all := startBare(t, flags...)
 					paths := []string{"--path", fifo, "--path", end}
 					if kprobes() && (how != "overwritten" || other == "") {
 						// The kernel compares none of these: it is the program that is in the
@@ -129,9 +150,10 @@ func TestNameIsTheOneOpened(t *testing.T) {
 					if probe == "--probe=fentry" {
 						paths = nil // it has no absolute ones
 					}
-					named := startBare(t, append([]string{probe, "-o", "json", "--columns", "fd,err,pid,file"}, paths...)...)
-					failed := startBare(t, append([]string{probe, "-o", "json", "-x", "--columns", "fd,err,pid,file"}, paths...)...)
-					pid := open(t, how, fifo, other)
+					named := startBare(t, slices.Concat(flags, paths)...)
+					failed := startBare(t, slices.Concat(flags, []string{"-x"}, paths)...)
+					caller.run()
+					pid := caller.pid()
 					// It is opened to read, and by the opener to write.
 					both := []string{fifo + " ok", fifo + " ok"}
 					wantRows(t, all.allNamesAndResults(pid), both...)
@@ -148,15 +170,17 @@ func TestInterruptedCalls(t *testing.T) {
 	const seconds = "4" // longer than anything of ours waits
 	forEachProbe(t, func(t *testing.T, probe string) {
 		fifo := makeFIFO(t, longFolder)
-		all := startBare(t, probe, "-o", "json", "--columns", "fd,err,pid,file")
-		failed := startBare(t, probe, "-o", "json", "-x", "--columns", "pid,err,file")
-		pid := open(t, "interrupted", fifo, seconds)
+		interrupted, restarted := prepare(t, "interrupted", fifo, seconds), prepare(t, "restarted", fifo, "1")
+		both := interrupted.arg() + "," + restarted.arg()
+		all := startBare(t, probe, "-o", "json", "-p", both, "--columns", "fd,err,pid,file")
+		failed := startBare(t, probe, "-o", "json", "-p", both, "-x", "--columns", "pid,err,file")
+		interrupted.run()
 		want := []string{"/in-the-handler ENOENT", fifo + " EINTR"}
-		wantRows(t, all.namesAndResults(pid), want...)
-		wantRows(t, failed.namesAndResults(pid), want...)
-		pid = open(t, "restarted", fifo, "1")
-		wantRows(t, all.namesAndResults(pid), "/in-the-handler ENOENT", fifo+" ok")
-		wantRows(t, failed.namesAndResults(pid), "/in-the-handler ENOENT")
+		wantRows(t, all.namesAndResults(interrupted.pid()), want...)
+		wantRows(t, failed.namesAndResults(interrupted.pid()), want...)
+		restarted.run()
+		wantRows(t, all.namesAndResults(restarted.pid()), "/in-the-handler ENOENT", fifo+" ok")
+		wantRows(t, failed.namesAndResults(restarted.pid()), "/in-the-handler ENOENT")
 	})
 }
 
@@ -164,17 +188,14 @@ func TestInterruptedCalls(t *testing.T) {
 func TestStuckName(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
 		for _, columns := range []string{"pid,file", "pid,fd,file"} {
-			tr := startBare(t, probe, "-o", "json", "--columns", columns)
 			stuck := prepare(t, "stuck")
+			tr := startBare(t, probe, "-o", "json", "-p", stuck.arg(), "--columns", columns)
 			stuck.begin()
 			eventually(t, "the call that is stuck", func() bool { return inCallOf(t, stuck.pid()) == 1 })
 			if columns == "pid,file" {
-				for {
-					var o object
-					if err := json.Unmarshal([]byte(tr.line()), &o); err != nil {
-						t.Fatal(err)
-					}
-					if o.PID == stuck.pid() && o.Unread != nil {
+				for late := time.After(patience); ; {
+					rows := objects(t, []string{tr.nextBefore(late)}, stuck.pid())
+					if len(rows) == 1 && rows[0].Unread != nil {
 						break
 					}
 				}
@@ -193,15 +214,15 @@ func TestOpensByHandleShow(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
 		file := filepath.Join(t.TempDir(), "file")
 		open(t, "flags", fmt.Sprint(unix.O_CREAT), file)
-		tr := startBare(t, probe, "-o", "json", "--columns", "fd,err,pid,file")
-		got := tr.namesAndResults(open(t, "by-handle", file))
+		got := resultsOf(t, probe, "by-handle", file)
 		if len(got) == 2 { // the file system has no handles
 			wantRows(t, got, file+" ok", "(handle) ESTALE")
 		} else {
 			wantRows(t, got, file+" ok", "(handle) ok", "(handle) ESTALE")
 		}
 		table := start(t, probe)
-		if rows := table.rowsOf(open(t, "by-handle", file)); !strings.HasPrefix(rows[len(rows)-1].file, `\(file handle at 0x`) {
+		rows := table.allRowsOf(len(got), func() int { return open(t, "by-handle", file) })
+		if !strings.HasPrefix(rows[len(rows)-1].file, `\(file handle at 0x`) {
 			t.Errorf("rows %q", files(rows))
 		}
 	})
@@ -214,11 +235,10 @@ func TestRefusedCallsShow(t *testing.T) {
 			t.Skip("NOT TESTED: the kprobe probe sees these since Linux 5.15")
 		}
 		dir := t.TempDir()
-		tr := startBare(t, probe, "-o", "json", "--columns", "fd,err,pid,file")
-		wantRows(t, tr.namesAndResults(open(t, "refused", dir)),
+		wantRows(t, resultsOf(t, probe, "refused", dir),
 			dir+"/small EINVAL", dir+"/large E2BIG", dir+"/garbage E2BIG", dir+"/null EFAULT")
 		table := start(t, probe)
-		wantFiles(t, table.rowsOf(open(t, "refused", dir)), dir+"/small", dir+"/large", dir+"/garbage", dir+"/null")
+		table.wantOpens([]string{dir + "/small", dir + "/large", dir + "/garbage", dir + "/null"}, "refused", dir)
 	})
 }
 
@@ -229,9 +249,11 @@ func TestResultsOfIOUring(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
 		file := filepath.Join(t.TempDir(), "file")
 		open(t, "flags", fmt.Sprint(unix.O_CREAT), file)
-		all := startBare(t, probe, "-o", "json", "--columns", "fd,err,pid,file")
-		failed := startBare(t, probe, "-o", "json", "-x", "--columns", "err,pid,file")
-		pid := open(t, "uring-results", file)
+		caller := prepare(t, "uring-results", file)
+		pid := caller.pid()
+		all := startBare(t, probe, "-o", "json", "-p", caller.arg(), "--columns", "fd,err,pid,file")
+		failed := startBare(t, probe, "-o", "json", "-p", caller.arg(), "-x", "--columns", "err,pid,file")
+		caller.run()
 		rows := all.namesAndResults(pid)
 		// What has no completion comes late.
 		wantRows(t, rows, file+" ok", file+" ok", file+" fixed 2", file+" fixed 3", file+"-missing ENOENT")

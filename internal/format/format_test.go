@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/resolve"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -79,9 +80,7 @@ func columnsOf(names ...string) []*Column {
 }
 
 // testUsers is the user database of the golden files.
-type testUsers struct{}
-
-func (testUsers) Name(uid uint32) string {
+func testUsers(uid uint32) string {
 	return map[uint32]string{0: "root", 1000: "a long name", 7: "=lp,\"\n"}[uid]
 }
 
@@ -110,19 +109,19 @@ var writers = map[string]func(io.Writer) Writer{
 
 func testTable(w io.Writer, o Options) *Table {
 	t := NewTable(w, o)
-	t.users = testUsers{}
+	t.users = resolve.NewUsers(testUsers)
 	return t
 }
 
 func testJSON(w io.Writer, o Options) *JSON {
 	j := NewJSON(w, o)
-	j.users = testUsers{}
+	j.users = resolve.NewUsers(testUsers)
 	return j
 }
 
 func testCSV(w io.Writer, o Options) *CSV {
 	c := NewCSV(w, o)
-	c.users = testUsers{}
+	c.users = resolve.NewUsers(testUsers)
 	return c
 }
 
