@@ -30,6 +30,9 @@ func addCompletions(cmd *cobra.Command) {
 		"output":      func(string) []string { return formats },
 		"color":       func(string) []string { return colors },
 	} {
+		if cmd.Flags().Lookup(flag) == nil {
+			continue // of another command
+		}
 		err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			directive := cobra.ShellCompDirectiveNoFileComp
 			if flag == "columns" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"opensnoop/internal/format"
+	"opensnoop/internal/trace"
 )
 
 // messages writes lines for the user, each marked as opensnoop's. Names and
@@ -41,4 +42,14 @@ func appendLine(b []byte, line string) []byte {
 	b = append(b, "opensnoop: "...)
 	b = format.AppendPrintable(b, []byte(strings.TrimRight(line, " ")))
 	return append(b, '\n')
+}
+
+// uncompared says how many opens the filters could not decide on.
+func (m *messages) uncompared(n trace.Uncompared) {
+	if n.Shown > 0 {
+		m.printf("shown, though their names or paths could not be compared with those asked for: %d opens", n.Shown)
+	}
+	if n.Left > 0 {
+		m.printf("not shown, as their files have no paths to compare, such as pipes: %d opens", n.Left)
+	}
 }

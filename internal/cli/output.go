@@ -29,6 +29,11 @@ type outputOptions struct {
 	file      string // of -w
 	force     bool
 	stream    bool
+	packed    bool // the stream is compressed: a recording
+
+	// Of a recording that is replayed; nil of a live run.
+	recorded []*format.Column
+	now      func() time.Time // its clock
 }
 
 const (
@@ -101,7 +106,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if o.format != formatTable {
 		// Programs skip what they do not need.
 		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
-			return !slices.Contains(added, c.Name) && (c.OnDemand || trace.Supports(c.Needs) != nil)
+			return !slices.Contains(added, c.Name) && (c.OnDemand || !o.has(c))
 		})
 	}
 	usual := format.Usual(added...)
@@ -109,6 +114,14 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 		usual = slices.DeleteFunc(usual, func(c *format.Column) bool { return c.Name == "file" })
 	}
 	return usual
+}
+
+// has reports whether a column can be had.
+func (o *outputOptions) has(c *format.Column) bool {
+	if o.recorded != nil {
+		return slices.Contains(o.recorded, c)
+	}
+	return trace.Supports(c.Needs) == nil
 }
 
 // added are the columns that flags add to the usual ones.
@@ -181,13 +194,16 @@ func (o *outputOptions) writer(w io.Writer, opts *trace.Options, options format.
 
 func (o *outputOptions) summaryOptions(color bool) summary.WriterOptions {
 	return summary.WriterOptions{
-		By: o.summary.by, JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every),
+		By: o.summary.by, JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
 	}
 }
 
 // rowEnd returns what finds the end of a row.
 func (o *outputOptions) rowEnd() func(rows []byte) int {
-	if o.format == formatCSV {
+	switch {
+	case o.packed:
+		return whole
+	case o.format == formatCSV:
 		return format.SplitCSV
 	}
 	return format.SplitLines

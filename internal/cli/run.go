@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -14,12 +13,9 @@ import (
 	"opensnoop/internal/cache"
 	"opensnoop/internal/command"
 	"opensnoop/internal/event"
-	"opensnoop/internal/format"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/limit"
-	"opensnoop/internal/record"
 	"opensnoop/internal/stream"
-	"opensnoop/internal/summary"
 	"opensnoop/internal/trace"
 )
 
@@ -37,7 +33,6 @@ type run struct {
 	missing []uint32         // processes and threads to trace that do not exist
 	argv    []string         // the command to trace, with its arguments
 	command *command.Command // nil is none
-	records *record.Stream   // of --stream; nil without
 }
 
 // run traces until a signal, the end of -d or -c or of the command argv, or until
@@ -175,24 +170,12 @@ func (r *run) keep(session *trace.Session) {
 
 // write writes what the session hands out, to file by out, and lets the command go before.
 func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) error {
-	options := format.Options{Color: r.flags.output.colored(file), Boot: session.Boot}
-	if r.flags.output.stream {
-		var err error
-		if r.records, err = newRecords(out); err != nil {
-			return err
-		}
-		options.Begin = r.records.AppendSeq
-	}
-	rows := r.flags.output.writer(out, &r.flags.trace, options)
-	if w, ok := rows.(*summary.Writer); ok {
-		live, done := r.live(w, file)
-		defer done()
-		rows = live
-	}
-	if err := rows.Header(); err != nil {
+	sink, done, err := r.newSink(session, out, file)
+	if err != nil {
 		return err
 	}
-	if err := r.recordStart(session); err != nil {
+	defer done()
+	if err := r.begin(session, sink); err != nil {
 		return err
 	}
 	r.tell(session)
@@ -207,18 +190,15 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	if r.command != nil && r.flags.waitAll {
 		go r.endWithLast(session)
 	}
-	lost, err := r.hand(session, rows)
+	lost, err := r.hand(session, sink)
 	r.tellFollowed(session)
-	r.tellUncompared(session.Uncompared())
+	r.messages.uncompared(session.Uncompared())
 	total := lost.Total()
-	if sum, ok := rows.(io.Closer); !ok {
+	if !sink.counts() {
 		total += out.Dropped()
-	} else if err == nil || errors.Is(err, errEnough) {
-		reportLost(rows, lost)
-		err = errors.Join(err, sum.Close())
 	}
-	if r.records != nil && (err == nil || errors.Is(err, errEnough)) {
-		err = errors.Join(err, r.records.End(lostSoFar(lost)))
+	if err == nil || errors.Is(err, errEnough) {
+		err = errors.Join(err, sink.end(lost))
 	}
 	switch {
 	case lost.Doubtful > 0:
@@ -231,22 +211,21 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 
 // hand writes the session's events as rows until ctx ends, and returns how many
 // the session lost.
-func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losses, err error) {
+func (r *run) hand(session *trace.Session, sink *sink) (lost trace.Losses, err error) {
 	written := count(0)
 	return session.Run(r.ctx, trace.Handler{
 		Event: func(e *event.Event) error {
-			if err := rows.Event(e); err != nil {
+			if err := sink.Event(e); err != nil {
 				return err
 			}
 			if written++; written == r.flags.count {
-				return errors.Join(rows.Flush(), errEnough)
+				return errors.Join(sink.Writer.Flush(), errEnough)
 			}
 			return nil
 		},
-		Flush: func() error { return r.flush(rows) },
+		Flush: sink.Flush,
 		Lost: func(lost trace.Losses) {
-			reportLost(rows, lost)
-			r.recordLost(rows, lost)
+			sink.lostSoFar(lost)
 			for _, cause := range lost.Causes() {
 				r.messages.printf("%v", cause)
 			}
@@ -259,16 +238,6 @@ func (r *run) hand(session *trace.Session, rows format.Writer) (lost trace.Losse
 			}
 		},
 	})
-}
-
-// tellUncompared says how many opens the filters could not decide on.
-func (r *run) tellUncompared(n trace.Uncompared) {
-	if n.Shown > 0 {
-		r.messages.printf("shown, though their names or paths could not be compared with those asked for: %d opens", n.Shown)
-	}
-	if n.Left > 0 {
-		r.messages.printf("not shown, as their files have no paths to compare, such as pipes: %d opens", n.Left)
-	}
 }
 
 // tell says what is traced and how, as far as that is not what the user expects

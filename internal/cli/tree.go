@@ -61,7 +61,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 	cmd.SetOut(i.stdout)
 	cmd.SetErr(i.messages.w)
 	groups := f.add(cmd)
-	cmd.AddCommand(newDoctorCommand(i))
+	cmd.AddCommand(newRecordCommand(i), newReplayCommand(i), newDoctorCommand(i))
 	// By a function, not by a template: with one, a fifth of the program would be what templates
 	// may call.
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd, groups) })

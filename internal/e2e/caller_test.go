@@ -195,3 +195,33 @@ func TestFileOfW(t *testing.T) {
 		t.Errorf("the other name's file holds %q, %v", text, err)
 	}
 }
+
+// Rows do not wait for the names of users, nor does the end.
+func TestUserDatabaseThatHangs(t *testing.T) {
+	notInGuests(t)
+	library := filepath.Join(t.TempDir(), "hangdb.so")
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, "../../testdata/callers/hangdb.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	cmd := exec.Command(opensnoop, "-v", "--columns", "user,pid,file", "--path", "/by-*")
+	cmd.Env = append(os.Environ(), "LD_PRELOAD="+library)
+	tr := launch(t, cmd)
+	tr.ready()
+	tr.line() // the header
+	row := func() string { return strings.Join(strings.Fields(tr.line()), " ") }
+	for _, user := range []string{"12345", "12346", "12345"} {
+		other := exec.Command("setpriv", "--reuid="+user, "--clear-groups", opener, "names", "/by-nobody")
+		if r := runToEnd(t, other); r.status != 0 {
+			t.Fatalf("status %d, %q", r.status, r.stderr)
+		}
+		if got, want := row(), fmt.Sprintf("%s %d /by-nobody", user, other.Process.Pid); got != want {
+			t.Errorf("the row is %q, want %q", got, want)
+		}
+	}
+	// A name that can be had shows, on a busy machine not at once.
+	eventually(t, "root's name", func() bool {
+		pid := open(t, "names", "/by-root")
+		return row() == fmt.Sprintf("root %d /by-root", pid)
+	})
+	tr.stop(interrupt)
+}

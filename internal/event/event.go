@@ -59,6 +59,7 @@ type Event struct {
 
 	Fields  Fields // which of the following were recorded; the others are 0
 	UID     uint32 // real user id, in the first user namespace
+	User    []byte // the name of UID, of a recording that has it; nil to look it up
 	EUID    uint32 // effective user id, in the first user namespace
 	PPID    uint32 // the parent's process id; 0 if it is outside our pid namespace
 	PComm   []byte // the comm of the parent's first thread, as Comm

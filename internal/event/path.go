@@ -32,6 +32,17 @@ var problems = [...]string{
 // String is the problem in a few words; "" for none.
 func (p PathProblem) String() string { return problems[p] }
 
+// ParseProblem returns the problem that is told so; [PathSpecial] for other words, which are the
+// name of the kind of file system then.
+func ParseProblem(text []byte) PathProblem {
+	for p, of := range problems {
+		if of == string(text) && p != int(PathSpecial) {
+			return PathProblem(p)
+		}
+	}
+	return PathSpecial
+}
+
 // Absolute reports whether what is known of such a path begins at the tracer's root.
 func (p PathProblem) Absolute() bool {
 	return p == PathExact || p == PathDeleted || p == PathDeletedFile

@@ -53,6 +53,7 @@ type field struct {
 	optional bool                      // JSON leaves it out where it has no value
 	known    func(e *event.Event) bool // reports whether there is a value; the column's if nil
 	value    value
+	derived  bool  // it follows from the time of day, and that of the row before
 	object   value // what JSON has for it, an object; nil for the value
 }
 

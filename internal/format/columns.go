@@ -14,7 +14,7 @@ var Columns = []*Column{
 		place: 10, usual: true, header: "TIME(s)", width: 18,
 		text: appendSinceFirst,
 		fields: []field{
-			{name: "seconds", kind: number, value: appendSinceFirst},
+			{name: "seconds", kind: number, derived: true, value: appendSinceFirst},
 		},
 	},
 	{
@@ -164,8 +164,11 @@ var Columns = []*Column{
 	{
 		Name: "path", Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
-		text:   appendPathText,
-		fields: placeFields("path", event.Path, func(e *event.Event) *event.Place { return &e.Path }),
+		text: appendPathText,
+		fields: append(placeFields("path", event.Path, func(e *event.Event) *event.Place { return &e.Path }),
+			field{name: "dirfd", kind: number, optional: true, known: badDescriptor, value: func(_ *rows, b []byte, e *event.Event) []byte {
+				return appendInt(b, int64(e.Folder.DFD))
+			}}),
 	},
 	{
 		Name: "realpath", Help: "path of the file that was opened, links followed", aliases: []string{"resolved"}, Needs: event.File, OnDemand: true, known: fileKnown,

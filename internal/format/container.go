@@ -62,6 +62,6 @@ func appendContainerMembers(b, scratch []byte, c *event.Container) []byte {
 var containerFields = []field{
 	{name: "container", known: inContainer, value: appendContainer, object: appendContainerObject},
 	{name: "container_problem", optional: true, known: func(e *event.Event) bool {
-		return e.Fields.Has(event.Cgroup) && e.Container == nil
+		return !containerKnown(e)
 	}, value: func(_ *rows, b []byte, _ *event.Event) []byte { return append(b, "unknown"...) }},
 }

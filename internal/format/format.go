@@ -43,6 +43,8 @@ type Options struct {
 	Color bool
 	// Begin, if set, appends what each row of JSON begins with: fields, each with a comma.
 	Begin func(b []byte) []byte
+	// Short has JSON leave out what is null, and seconds where they follow from the time of day.
+	Short bool
 	// Boot is when the clock of events was 0, by the clock that tells the time of day,
 	// which may be set while rows are written. Times of day are shown in its location.
 	// It may be nil if none are shown.
@@ -77,7 +79,7 @@ type rows struct {
 	boot    func() time.Time
 	first   uint64 // time of the first row
 	started bool   // there was one
-	users   *resolve.Users
+	users   interface{ Name(uid uint32) string }
 	scratch []byte // of one value
 }
 
@@ -85,7 +87,7 @@ func newRows(w io.Writer, boot func() time.Time) rows {
 	if boot == nil {
 		boot = func() time.Time { return time.Time{} }
 	}
-	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(resolve.User), scratch: make([]byte, 0, bufferSize/8)}
+	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(), scratch: make([]byte, 0, bufferSize/8)}
 }
 
 // start notes the time of the first row.

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/resolve"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -80,7 +79,9 @@ func columnsOf(names ...string) []*Column {
 }
 
 // testUsers is the user database of the golden files.
-func testUsers(uid uint32) string {
+type testUsers struct{}
+
+func (testUsers) Name(uid uint32) string {
 	return map[uint32]string{0: "root", 1000: "a long name", 7: "=lp,\"\n"}[uid]
 }
 
@@ -109,19 +110,19 @@ var writers = map[string]func(io.Writer) Writer{
 
 func testTable(w io.Writer, o Options) *Table {
 	t := NewTable(w, o)
-	t.users = resolve.NewUsers(testUsers)
+	t.users = testUsers{}
 	return t
 }
 
 func testJSON(w io.Writer, o Options) *JSON {
 	j := NewJSON(w, o)
-	j.users = resolve.NewUsers(testUsers)
+	j.users = testUsers{}
 	return j
 }
 
 func testCSV(w io.Writer, o Options) *CSV {
 	c := NewCSV(w, o)
-	c.users = resolve.NewUsers(testUsers)
+	c.users = testUsers{}
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"slices"
+	"time"
 
 	"opensnoop/internal/event"
 )
@@ -15,6 +16,8 @@ type JSON struct {
 	rows
 	fields []field
 	begin  func(b []byte) []byte // appends the first fields; may be nil
+	short  bool                  // leave out what is null or derived
+	zero   time.Time             // when the clock of the row before was 0
 }
 
 // NewJSON returns a JSON that writes to w.
@@ -30,7 +33,7 @@ func NewJSON(w io.Writer, o Options) *JSON {
 			then = append(then, c)
 		}
 	}
-	return &JSON{rows: newRows(w, o.Boot), begin: o.Begin, fields: fieldsOf(append(first, then...))}
+	return &JSON{rows: newRows(w, o.Boot), begin: o.Begin, short: o.Short, fields: fieldsOf(append(first, then...))}
 }
 
 // Header writes nothing: every field comes with its name.
@@ -43,13 +46,14 @@ func (j *JSON) Event(e *event.Event) error {
 	if j.begin != nil {
 		b = j.begin(b)
 	}
+	steady := j.steady()
 	for i := range j.fields {
 		f := &j.fields[i]
 		known := f.known(e)
-		if !known && f.optional {
+		if !known && (f.optional || j.short) || f.derived && steady {
 			continue
 		}
-		if i > 0 {
+		if b[len(b)-1] != '{' && b[len(b)-1] != ',' {
 			b = append(b, ',')
 		}
 		b = append(b, '"')
@@ -69,6 +73,17 @@ func (j *JSON) Event(e *event.Event) error {
 		}
 	}
 	return j.end(append(b, "}\n"...))
+}
+
+// steady reports whether fields that are derived may be left out: the clock that tells the time of
+// day was not set since the row before.
+func (j *JSON) steady() bool {
+	if !j.short {
+		return false
+	}
+	before := j.zero
+	j.zero = j.boot()
+	return j.zero.Equal(before)
 }
 
 // appendList appends the parts of a value between the | as an array.

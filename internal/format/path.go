@@ -34,6 +34,11 @@ func appendPlace(b []byte, p *event.Place, dfd int32) []byte {
 	return AppendEscaped(b, p.Known)
 }
 
+// badDescriptor reports whether a name is relative to a descriptor that is none.
+func badDescriptor(e *event.Event) bool {
+	return e.Fields.Has(event.Path) && e.Path.Problem == event.PathBad
+}
+
 // appendProblem appends why a path is not known; for a file that has none, its kind.
 func appendProblem(b []byte, p *event.Place) []byte {
 	if p.Problem == event.PathSpecial {
@@ -68,6 +73,7 @@ func placeFields(name string, needs event.Fields, place func(e *event.Event) *ev
 	problem := func(e *event.Event) bool {
 		return e.Fields.Has(needs) && place(e).Problem != event.PathExact && place(e).Problem != event.PathNone
 	}
+	unread := func(e *event.Event) bool { return !e.Fields.Has(needs) }
 	partly := func(e *event.Event) bool { return problem(e) && len(place(e).Known) > 0 }
 	path := func(e *event.Event) []byte { return place(e).Known }
 	text := func(_ *rows, b []byte, e *event.Event) []byte { return append(b, path(e)...) }
@@ -76,7 +82,10 @@ func placeFields(name string, needs event.Fields, place func(e *event.Event) *ev
 		exactIf(name, exactly, path),
 		{name: name + "_known", optional: true, known: partly, value: text},
 		exactIf(name+"_known", partly, path),
-		{name: name + "_problem", optional: true, known: problem, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		{name: name + "_problem", optional: true, known: func(e *event.Event) bool { return unread(e) || problem(e) }, value: func(_ *rows, b []byte, e *event.Event) []byte {
+			if unread(e) {
+				return append(b, "not read"...)
+			}
 			return appendProblem(b, place(e))
 		}},
 	}

@@ -64,6 +64,9 @@ func appendUID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b,
 
 // appendUser appends the user's name, or the number of one without.
 func appendUser(r *rows, b []byte, e *event.Event) []byte {
+	if e.User != nil {
+		return append(b, e.User...)
+	}
 	if name := r.users.Name(e.UID); name != "" {
 		return append(b, name...)
 	}

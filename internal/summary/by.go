@@ -8,7 +8,6 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
-	"opensnoop/internal/resolve"
 )
 
 // By is what opens are counted by.
@@ -23,6 +22,9 @@ type By struct {
 	// beside that; nil for nothing.
 	key  func(b []byte, e *event.Event) []byte
 	note func(t *entry, e *event.Event)
+
+	// name, if not nil, looks up what an entry is called, before it is shown.
+	name func(s *Summary, t *entry)
 
 	text   func(b []byte, t *entry) []byte    // in the table
 	object func(t *entry, shared rowJSON) any // in JSON
@@ -53,14 +55,15 @@ var Bys = []*By{
 	},
 	{
 		Name: "user", Needs: event.UID, plural: "users", header: "UID        USER",
-		key: func(b []byte, e *event.Event) []byte { return binary.BigEndian.AppendUint32(b, e.UID) },
+		key:  func(b []byte, e *event.Event) []byte { return binary.BigEndian.AppendUint32(b, e.UID) },
+		name: func(s *Summary, t *entry) { t.user = s.users.Name(t.number()) },
 		text: func(b []byte, t *entry) []byte {
-			return format.AppendEscaped(fmt.Appendf(b, "%-10d ", t.number()), []byte(resolve.User(t.number())))
+			return format.AppendEscaped(fmt.Appendf(b, "%-10d ", t.number()), []byte(t.user))
 		},
 		object: func(t *entry, shared rowJSON) any {
 			o := userJSON{UID: t.number(), rowJSON: shared}
-			if name := resolve.User(t.number()); name != "" {
-				o.User, _ = textJSON([]byte(name))
+			if t.user != "" {
+				o.User, _ = textJSON([]byte(t.user))
 			}
 			return o
 		},

@@ -100,7 +100,7 @@ func (s *Summary) WriteJSON(w io.Writer, p Period, begin func(b []byte) []byte) 
 		add("unknown_results", s.unknown)
 	}
 	for i, by := range s.o.By {
-		shown, others := s.top(&s.tallies[i])
+		shown, others := s.top(i)
 		rows := []any{}
 		for _, t := range shown {
 			rows = append(rows, by.object(t, rowJSON{t.atLeast, s.countsJSON(t.counts)}))

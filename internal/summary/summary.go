@@ -8,7 +8,10 @@
 // dropped before; then it is marked as the least that it can be.
 package summary
 
-import "opensnoop/internal/event"
+import (
+	"opensnoop/internal/event"
+	"opensnoop/internal/resolve"
+)
 
 // Options are what to count and show. The zero value is ready to use.
 type Options struct {
@@ -32,6 +35,7 @@ type Summary struct {
 	total   counts
 	unknown uint64  // opens whose results are not known
 	tallies []tally // by what o.By says
+	users   *resolve.Users
 	key     []byte
 }
 
@@ -46,7 +50,7 @@ func New(o Options) *Summary {
 	if len(o.By) == 0 {
 		o.By = Usual
 	}
-	s := &Summary{o: o}
+	s := &Summary{o: o, users: resolve.NewUsers()}
 	s.Reset()
 	return s
 }
@@ -82,13 +86,16 @@ func (s *Summary) Add(e *event.Event) {
 	}
 }
 
-// top returns the rows to show, and the counts of all others.
-func (s *Summary) top(t *tally) (shown []*entry, others counts) {
-	shown = t.sorted(s.o.Order)
+// top returns the rows to show of what is counted i-th, and the counts of all others.
+func (s *Summary) top(i int) (shown []*entry, others counts) {
+	shown = s.tallies[i].sorted(s.o.Order)
 	shown = shown[:min(len(shown), s.o.Top)]
 	others = s.total
 	for _, e := range shown {
 		others = others.less(e.counts)
+		if name := s.o.By[i].name; name != nil {
+			name(s, e)
+		}
 	}
 	return shown, others
 }

@@ -46,7 +46,7 @@ func (s *Summary) appendTable(b []byte, i int) []byte {
 		header = format.Dim + header + format.Reset
 	}
 	b = fmt.Appendf(b, "%s\n", header)
-	shown, others := s.top(&s.tallies[i])
+	shown, others := s.top(i)
 	for _, e := range shown {
 		b = s.appendCounts(b, e.counts, e.atLeast)
 		b = trimmed(s.o.By[i].text(b, e))

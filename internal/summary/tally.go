@@ -28,6 +28,8 @@ type entry struct {
 	// What is shown beside the key, as it was last seen.
 	comm      []byte
 	container *event.Container
+
+	user string // as it was last looked up
 }
 
 // keyMean is how long keys may be on average, in bytes, where there are as many as

@@ -16,6 +16,8 @@ type WriterOptions struct {
 	Begin func(b []byte) []byte
 	// Every is the time from one summary to the next; 0 is for one at the end.
 	Every time.Duration
+	// Now is the clock by which a summary's time comes; nil is the time of day.
+	Now func() time.Time
 }
 
 // Writer is what counts events where a [format.Writer] writes rows.
@@ -38,9 +40,16 @@ func NewWriter(w io.Writer, o WriterOptions) *Writer {
 
 // Header writes nothing; the time to the first summary begins.
 func (w *Writer) Header() error {
-	w.since = time.Now()
+	w.since = w.now()
 	w.next = w.since.Add(w.o.Every)
 	return nil
+}
+
+func (w *Writer) now() time.Time {
+	if w.o.Now != nil {
+		return w.o.Now()
+	}
+	return time.Now()
 }
 
 // Lost says how many opens the session has lost so far, for the summary to tell of those that
@@ -55,7 +64,7 @@ func (w *Writer) Event(e *event.Event) error {
 
 // Flush writes the summary when its time has come, and begins a new one.
 func (w *Writer) Flush() error {
-	if w.o.Every == 0 || time.Now().Before(w.next) {
+	if w.o.Every == 0 || w.now().Before(w.next) {
 		return nil
 	}
 	w.next = w.next.Add(w.o.Every)
@@ -66,7 +75,7 @@ func (w *Writer) Flush() error {
 
 // Close writes what was counted since the last summary.
 func (w *Writer) Close() error {
-	now := time.Now()
+	now := w.now()
 	period := Period{End: now, Length: now.Sub(w.since), Lost: w.lost - w.told}
 	w.since, w.told = now, w.lost
 	if w.o.JSON {

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"opensnoop/internal/format"
+	"opensnoop/internal/stream"
+	"opensnoop/internal/terminal"
+	"opensnoop/internal/trace"
+)
+
+// newRecordCommand writes a recording.
+func newRecordCommand(i *invocation) *cobra.Command {
+	f := &flags{}
+	cmd := &cobra.Command{
+		Use:   "record [flags] FILE [-- COMMAND [ARGUMENT…]]",
+		Short: "Record all that can be told of each open, to be asked later",
+		Long: `Writes a recording: a row for each open, with all columns that this kernel can
+tell, and the files that are executed. It is JSON lines compressed by zstd
+(docs/recording.md), of mode 0600, flushed each second. With a COMMAND it
+records that and all that it starts. FILE may be - for stdout.`,
+		Example: `  sudo opensnoop record make.osn -- make
+  sudo opensnoop record night.osn -d 8h --path '/etc/**'
+  opensnoop replay make.osn -x -F`,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash < 0 && len(args) > 1 || dash >= 0 && dash != 1 || dash == len(args) {
+				return &usageError{errors.New("record takes one file, and a command behind --: opensnoop record FILE -- COMMAND")}
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return f.record(i, args[0], args[1:]) },
+	}
+	for _, define := range []func(*pflag.FlagSet){f.defineFilters, f.defineRun} {
+		define(cmd.Flags())
+	}
+	f.output = outputOptions{layout: layoutDefault, format: formatJSON, color: colorNever, stream: true, packed: true}
+	addBool(cmd.Flags(), &f.output.force, "force", "", "write over a file that exists")
+	addBool(cmd.Flags(), &f.verbose, "verbose", "v", "tell on stderr which probe is used, and why")
+	cmd.Flags().SortFlags = false
+	f.filters = cmd.Flags()
+	addCompletions(cmd)
+	return cmd
+}
+
+// record records into a file.
+func (f *flags) record(i *invocation, path string, command []string) error {
+	if path != "-" {
+		if err := (*filePath)(&f.output.file).Set(path); err != nil {
+			return &usageError{err}
+		}
+	} else if terminal.Is(i.stdout) {
+		return &usageError{errors.New("a recording is not for terminals: name a file, or pipe it into another command")}
+	}
+	f.trace.Execs = trace.CanShowExecs() == nil
+	for _, c := range format.Columns {
+		if trace.Supports(c.Needs) == nil && (c.Name != "depth" || f.follow || len(command) > 0 && !f.noFollow) {
+			f.output.columns = append(f.output.columns, c)
+		}
+	}
+	return f.execute(i, command)
+}
+
+// recordStatus shows on a terminal how far a recording is, in one line.
+type recordStatus struct {
+	to    *os.File // nil: nothing is shown
+	shown int      // characters
+	next  time.Time
+}
+
+// newRecordStatus returns what shows it on stderr, if that is a terminal, and has messages clear it
+// before they are written.
+func (r *run) newRecordStatus() *recordStatus {
+	s := &recordStatus{}
+	if to, ok := r.messages.w.(*os.File); ok && r.flags.output.packed && terminal.Is(to) {
+		s.to = to
+		r.messages.w = s
+	}
+	return s
+}
+
+// Write writes a message.
+func (s *recordStatus) Write(p []byte) (int, error) {
+	s.clear()
+	return s.to.Write(p)
+}
+
+func (s *recordStatus) clear() {
+	if s.shown > 0 {
+		// No escape sequence: any terminal can do this.
+		s.to.WriteString("\r" + strings.Repeat(" ", s.shown) + "\r")
+		s.shown = 0
+	}
+}
+
+// show shows it, each second.
+func (s *recordStatus) show(rows uint64, bytes int64, lost uint64) {
+	now := time.Now()
+	if s.to == nil || now.Before(s.next) {
+		return
+	}
+	s.next = now.Add(time.Second)
+	s.clear()
+	line := fmt.Sprintf("%d rows, %s, %d lost", rows, size(bytes), lost)
+	s.to.WriteString(line)
+	s.shown = len(line)
+}
+
+// size is a number of bytes for people.
+func size(bytes int64) string {
+	if bytes < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}
+
+// written counts the bytes that are written to a stream.
+type written struct {
+	out   *stream.Stream
+	bytes int64
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	n, err := w.out.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// whole is the row end of what has no rows that can be told: all of it is one.
+func whole(rows []byte) int { return len(rows) }

@@ -1,0 +1,399 @@
+package record
+
+import (
+	"encoding/base64"
+	"math"
+	"time"
+
+	"opensnoop/internal/event"
+)
+
+// row decodes rows into events.
+type row struct {
+	scanner
+	e *event.Event
+
+	seq     uint64
+	hasSeq  bool
+	wall    time.Time
+	fd      int64
+	hasFD   bool
+	errno   int64
+	args    []byte
+	cut     bool
+	timed   bool         // it has seconds
+	absent  event.Fields // those of which a row without them tells something: that there is none
+	unread  event.Fields
+	boot    time.Time // when the clock of the rows was 0
+	control bool      // the line has "record": it is no row
+	record  []byte
+
+	container event.Container
+}
+
+// nullable are the fields of columns of which null, or a row that leaves them out, says that there
+// is none.
+var nullable = map[string]event.Fields{
+	"fd": event.Result, "err": event.Result, "flags": event.Flags, "args": event.Args, "container": event.Cgroup,
+	"exe": event.Exe, "realpath": event.File, "dev": event.File, "inode": event.File, "created": event.File,
+}
+
+// expect takes the columns that rows were recorded with.
+func (r *row) expect(columns []string) {
+	r.absent = 0
+	for _, name := range columns {
+		r.absent |= nullable[name]
+	}
+}
+
+// decode fills e from a line, and reports whether it is a row. What e has of bytes is valid until
+// the next call.
+func (r *row) decode(line []byte, e *event.Event) (isRow bool, err error) {
+	r.scanner = scanner{line: line, buf: r.buf[:0]}
+	*e = event.Event{}
+	r.e, r.hasSeq, r.hasFD, r.errno, r.args, r.cut, r.control = e, false, false, 0, r.args[:0], false, false
+	r.timed, r.unread = false, 0
+	e.Result = event.ResultUnknown
+	if err := r.object(r.member); err != nil {
+		return false, err
+	}
+	if !r.end() {
+		return false, errSyntax
+	}
+	if r.control {
+		return false, nil
+	}
+	r.finish()
+	return true, nil
+}
+
+// finish sets what several fields tell together.
+func (r *row) finish() {
+	e := r.e
+	if r.timed {
+		r.boot = r.wall.Add(-time.Duration(e.Time))
+	} else {
+		e.Time = uint64(max(r.wall.Sub(r.boot), 0))
+	}
+	absent := r.absent &^ e.Fields &^ r.unread
+	e.Fields |= absent
+	if absent.Has(event.Cgroup) {
+		e.Container = event.Host
+	}
+	if e.Fields.Has(event.Result) {
+		switch {
+		case r.errno > 0:
+			e.Result = int32(-r.errno)
+		case r.hasFD && r.fd >= 0:
+			e.Result = int32(r.fd)
+		case r.hasFD && e.Result == event.ResultUnknown:
+			e.Result = -1 // failed, and nobody asked how
+		}
+	}
+	if e.Fields.Has(event.Args) {
+		e.Args, e.ArgsSize = r.args, uint32(len(r.args))
+		if r.cut {
+			e.ArgsSize++
+		}
+	}
+	if e.Exe.Problem == event.PathExact && e.Exe.Known == nil {
+		e.Exe.Problem = event.PathNone
+	}
+	if e.Real.Problem == event.PathExact && e.Real.Known == nil {
+		e.Real.Problem = event.PathNone
+	}
+}
+
+// member reads a field. Those that are not known are skipped.
+func (r *row) member(name []byte) error {
+	e := r.e
+	switch string(name) {
+	case "record":
+		r.control = true
+		return r.keep(&r.record)
+	case "seq":
+		r.hasSeq = true
+		return r.unsignedTo(&r.seq)
+	case "time":
+		return r.time()
+	case "seconds":
+		return r.seconds()
+	case "pid":
+		return r.number32(&e.TGID, 0)
+	case "tid":
+		return r.number32(&e.TID, 0)
+	case "ppid":
+		return r.number32(&e.PPID, event.PPID)
+	case "uid":
+		return r.number32(&e.UID, event.UID)
+	case "euid":
+		return r.number32(&e.EUID, event.EUID)
+	case "user":
+		return r.keep(&e.User)
+	case "depth":
+		return r.number32(&e.Depth, event.Depth)
+	case "fd", "fixed_fd":
+		return r.descriptor(string(name) == "fixed_fd")
+	case "errno":
+		return r.errnoField()
+	case "flags":
+		return r.flags()
+	case "mode":
+		return r.mode()
+	case "comm":
+		return r.keep(&e.Comm)
+	case "process":
+		return r.text32(&e.Process, event.Process)
+	case "pcomm":
+		return r.text32(&e.PComm, event.PComm)
+	case "comm_base64":
+		return r.base64(&e.Comm)
+	case "process_base64":
+		return r.base64(&e.Process)
+	case "pcomm_base64":
+		return r.base64(&e.PComm)
+	case "args", "args_base64", "args_cut":
+		return r.argsField(string(name))
+	case "container":
+		return r.containerField()
+	case "container_problem":
+		r.unread |= event.Cgroup
+		e.Fields |= event.Cgroup
+		e.Container = nil
+		return r.skip(0)
+	}
+	return r.fileMember(name)
+}
+
+// fileMember reads a field of the file, or of a place.
+func (r *row) fileMember(name []byte) (err error) {
+	e := r.e
+	switch string(name) {
+	case "file":
+		if r.null() {
+			return nil
+		}
+		return r.keep(&e.Name)
+	case "file_base64":
+		return r.base64(&e.Name)
+	case "exec":
+		e.Exec, err = r.boolean()
+		return err
+	case "bad_address":
+		return r.address(event.NameBad)
+	case "unread_address":
+		return r.address(event.NameUnseen)
+	case "handle_address":
+		return r.address(event.NameHandle)
+	case "dev":
+		return r.dev()
+	case "inode":
+		if r.null() {
+			return nil
+		}
+		return r.unsignedTo(&e.Inode)
+	case "created":
+		if r.null() {
+			return nil
+		}
+		e.Created, err = r.boolean()
+		return err
+	case "dirfd":
+		n, err := r.signed()
+		e.Folder.DFD = int32(n)
+		return err
+	}
+	if found, err := r.placeMember(name); found {
+		return err
+	}
+	return r.skip(0)
+}
+
+// keep reads a string, or null.
+func (r *row) keep(to *[]byte) (err error) {
+	if r.null() {
+		return nil
+	}
+	*to, err = r.text()
+	return err
+}
+
+func (r *row) unsignedTo(to *uint64) (err error) {
+	*to, err = r.unsigned(64)
+	return err
+}
+
+// number32 reads a number; with null, the event has not the field.
+func (r *row) number32(to *uint32, field event.Fields) error {
+	if r.null() {
+		return nil
+	}
+	n, err := r.unsigned(32)
+	*to = uint32(n)
+	r.e.Fields |= field
+	return err
+}
+
+// text32 reads a comm; with null, the event has not the field.
+func (r *row) text32(to *[]byte, field event.Fields) error {
+	if r.null() {
+		return nil
+	}
+	r.e.Fields |= field
+	return r.keep(to)
+}
+
+// base64 reads the exact bytes of a text that is not UTF-8.
+func (r *row) base64(to *[]byte) error {
+	encoded, err := r.text()
+	if err != nil {
+		return err
+	}
+	from := len(r.buf)
+	r.buf, err = base64.StdEncoding.AppendDecode(r.buf, encoded)
+	*to = r.buf[from:len(r.buf):len(r.buf)]
+	return err
+}
+
+// time reads the time of day.
+func (r *row) time() error {
+	text, err := r.text()
+	if err != nil {
+		return err
+	}
+	return r.wall.UnmarshalText(text)
+}
+
+// seconds reads the time since the first row, which is the event's.
+func (r *row) seconds() error {
+	digits, err := r.number()
+	if err != nil {
+		return err
+	}
+	var ns uint64
+	fraction := -1 // digits behind the dot
+	for _, c := range digits {
+		switch {
+		case c == '.' && fraction < 0:
+			fraction = 0
+			continue
+		case c < '0' || c > '9' || fraction >= 9 || ns > math.MaxInt64/100:
+			return errSyntax
+		case fraction >= 0:
+			fraction++
+		}
+		ns = ns*10 + uint64(c-'0')
+	}
+	for fraction = max(fraction, 0); fraction < 9; fraction++ {
+		if ns > math.MaxInt64/10 {
+			return errSyntax
+		}
+		ns *= 10
+	}
+	r.e.Time, r.timed = ns, true
+	return nil
+}
+
+func (r *row) descriptor(fixed bool) error {
+	r.e.Fields |= event.Result
+	if r.null() {
+		return nil
+	}
+	n, err := r.signed()
+	if n < -1 || n > math.MaxInt32 {
+		return errSyntax
+	}
+	r.fd, r.hasFD, r.e.Fixed = n, true, fixed
+	return err
+}
+
+func (r *row) errnoField() error {
+	r.e.Fields |= event.Result
+	if r.null() {
+		return nil
+	}
+	n, err := r.signed()
+	if n < 0 || n > math.MaxInt32 {
+		return errSyntax
+	}
+	r.errno = n
+	if n == 0 {
+		r.e.Result = 0
+	}
+	return err
+}
+
+// flags reads the flags; they are null for what is executed.
+func (r *row) flags() error {
+	r.e.Fields |= event.Flags
+	if r.null() {
+		return nil
+	}
+	return r.unsignedTo(&r.e.Flags)
+}
+
+// mode reads four octal digits.
+func (r *row) mode() error {
+	if r.null() {
+		return nil
+	}
+	digits, err := r.text()
+	if err != nil || len(digits) > 6 {
+		return errSyntax
+	}
+	for _, c := range digits {
+		if c < '0' || c > '7' {
+			return errSyntax
+		}
+		r.e.Mode = r.e.Mode<<3 | uint32(c-'0')
+	}
+	return nil
+}
+
+func (r *row) argsField(name string) (err error) {
+	r.e.Fields |= event.Args
+	switch {
+	case r.null():
+	case name == "args_cut":
+		r.cut, err = r.boolean()
+	case name == "args_base64":
+		var exact []byte
+		if err = r.base64(&exact); err == nil {
+			r.args = append(append(r.args[:0], exact...), 0)
+		}
+	default:
+		err = r.array(func() error {
+			arg, err := r.text()
+			r.args = append(append(r.args, arg...), 0)
+			return err
+		})
+	}
+	return err
+}
+
+// address reads the address that stands for a name.
+func (r *row) address(kind event.NameKind) error {
+	text, err := r.text()
+	if err != nil || len(text) < 3 || len(text) > 18 || string(text[:2]) != "0x" {
+		return errSyntax
+	}
+	for _, c := range text[2:] {
+		digit := unhex(c)
+		if digit > 15 {
+			return errSyntax
+		}
+		r.e.Address = r.e.Address<<4 | uint64(digit)
+	}
+	r.e.NameKind = kind
+	return nil
+}
+
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}
