@@ -18,7 +18,7 @@ import (
 )
 
 // deadline is how long a test waits for what must come.
-const deadline = 30 * time.Second
+const deadline = 5 * time.Minute
 
 // startedCompiler starts a compiler process that waits for its request.
 func startedCompiler(t *testing.T) (cmd *exec.Cmd, request io.WriteCloser) {

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long anything may take before a test fails.
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, condition func() bool) {

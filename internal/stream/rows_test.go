@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 )
 
 // quoted are rows of one quoted field each, as in CSV: with line breaks in them.
@@ -126,7 +125,7 @@ func TestClosedStdout(t *testing.T) {
 	} {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", `exec "$0" -test.run=TestClosedStdout `+redirection, os.Args[0])
 		cmd.Env = append(os.Environ(), "STREAM_TEST=1")
-		cmd.WaitDelay = time.Second
+		cmd.WaitDelay = patience
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		if err := cmd.Run(); err != nil || stderr.String() != want {

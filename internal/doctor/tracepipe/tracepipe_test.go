@@ -29,7 +29,7 @@ func TestFindInTrace(t *testing.T) {
 		t.Errorf("without our line: %v", err)
 	}
 	time.AfterFunc(10*pollTime, func() { write("# tracer: nop\n#\n" + others + ours + others) })
-	raw, line, err := p.Find("token", time.Now().Add(time.Minute))
+	raw, line, err := p.Find("token", time.Now().Add(5*time.Minute))
 	if err != nil || raw+"\n" != ours || line.Message != "token" || line.PID != "42" {
 		t.Errorf("raw %q, line %+v, %v", raw, line, err)
 	}
@@ -51,7 +51,7 @@ func TestFindInPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(10*pollTime, func() { w.WriteString(ours[30:] + others) })
-	raw, line, err := p.Find("token", time.Now().Add(time.Minute))
+	raw, line, err := p.Find("token", time.Now().Add(5*time.Minute))
 	if err != nil || raw+"\n" != ours || line.Message != "token" {
 		t.Errorf("raw %q, line %+v, %v", raw, line, err)
 	}
