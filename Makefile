@@ -184,7 +184,7 @@ soak: bin/opensnoop bin/opener ## flood, block and fool opensnoop for $(SOAKTIME
 # Each fuzz target for a while.
 FUZZTIME ?= 30s
 fuzz: ## each fuzz target for $(FUZZTIME)
-	@set -e; for package in $$($(GO) list ./internal/...); do \
+	@set -e; for package in $$($(GO) list ./bpf ./internal/...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
