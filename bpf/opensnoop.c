@@ -45,7 +45,7 @@
 // bpf_task_pt_regs is there (5.15), URING_COMPLETE_ARGUMENTS=3 if the tracepoint
 // io_uring_complete has a struct io_uring_cqe (6.18), TASK_COMM if it is known, and for what
 // needs them TASK_FS, FS_ROOT and so on: offsets in structures, in bytes
-// (internal/trace/offsets.go).
+// (internal/plan/offsets.go).
 //
 // Without FIELD_RESULT a record leaves at entry, so that a call that blocks shows
 // at once. Only a name whose page is not in memory has to wait until the kernel

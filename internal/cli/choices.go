@@ -172,3 +172,22 @@ func (t *toggle) String() string { return strconv.FormatBool(bool(*t)) }
 
 // Type is the name by which cobra knows such flags.
 func (*toggle) Type() string { return "bool" }
+
+// level is a flag that counts how often it is there.
+type level int
+
+func (l *level) Set(text string) error {
+	var set toggle
+	if err := set.Set(text); err != nil {
+		return err
+	}
+	if *l++; !set {
+		*l = 0
+	}
+	return nil
+}
+
+func (l *level) String() string { return strconv.FormatBool(*l > 0) }
+
+// Type is as that of [toggle].
+func (*level) Type() string { return "bool" }

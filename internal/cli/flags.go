@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"opensnoop/internal/format"
+	"opensnoop/internal/probe"
 	"opensnoop/internal/trace"
 )
 
@@ -22,7 +23,7 @@ type flags struct {
 	noFollow bool
 	waitAll  bool
 	noCache  bool
-	verbose  bool
+	verbose  level
 	source   bool
 	filters  *pflag.FlagSet // those that filter
 }
@@ -105,15 +106,19 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 	addBool(fs, &f.noFollow, "no-follow", "", "of the command alone, not of the processes that it starts")
 	addBool(fs, &f.waitAll, "wait-all", "", "end with the last process that the command has started, not with the command")
 	addBool(fs, &f.asRoot, "as-root", "", "under sudo, run the command as root too")
-	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: auto, fentry, kprobe or tracepoint")
+	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: "+strings.Join(probe.Names(), ", "))
 	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program anew, and keep it nowhere")
 	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
 		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d)", trace.DefaultBufferPages))
 }
 
 func (f *flags) defineItself(fs *pflag.FlagSet) {
-	addBool(fs, &f.verbose, "verbose", "v", "tell on stderr which probe is used, and why")
+	f.defineVerbose(fs)
 	addBool(fs, &f.source, "ebpf", "", "print the BPF program in C with the flags to compile it, and end")
 	addBool(fs, new(bool), "help", "h", "show this help, and end")
 	addBool(fs, new(bool), "version", "", "show the version, and end")
+}
+
+func (f *flags) defineVerbose(fs *pflag.FlagSet) {
+	fs.VarPF(&f.verbose, "verbose", "v", "tell on stderr which probe is used, and why; twice, all of the plan").NoOptDefVal = "true"
 }

@@ -9,6 +9,7 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/summary"
 	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
@@ -106,7 +107,7 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if o.format != formatTable {
 		// Programs skip what they do not need.
 		return slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool {
-			return !slices.Contains(added, c.Name) && (c.OnDemand || !o.has(c))
+			return !slices.Contains(added, c.Name) && (c.OnDemand || !o.has(c, opts))
 		})
 	}
 	usual := format.Usual(added...)
@@ -117,11 +118,11 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 }
 
 // has reports whether a column can be had.
-func (o *outputOptions) has(c *format.Column) bool {
+func (o *outputOptions) has(c *format.Column, opts *trace.Options) bool {
 	if o.recorded != nil {
 		return slices.Contains(o.recorded, c)
 	}
-	return trace.Supports(c.Needs) == nil
+	return plan.Supports(c.Needs, opts.Kernel) == nil
 }
 
 // added are the columns that flags add to the usual ones.

@@ -11,9 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"opensnoop/internal/format"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/terminal"
-	"opensnoop/internal/trace"
 )
 
 // newRecordCommand writes a recording.
@@ -43,7 +44,7 @@ records that and all that it starts. FILE may be - for stdout.`,
 	}
 	f.output = outputOptions{layout: layoutDefault, format: formatJSON, color: colorNever, stream: true, packed: true}
 	addBool(cmd.Flags(), &f.output.force, "force", "", "write over a file that exists")
-	addBool(cmd.Flags(), &f.verbose, "verbose", "v", "tell on stderr which probe is used, and why")
+	f.defineVerbose(cmd.Flags())
 	cmd.Flags().SortFlags = false
 	f.filters = cmd.Flags()
 	addCompletions(cmd)
@@ -51,7 +52,7 @@ records that and all that it starts. FILE may be - for stdout.`,
 }
 
 // record records into a file.
-func (f *flags) record(i *invocation, path string, command []string) error {
+func (f *flags) record(i *invocation, path string, command []string) (err error) {
 	if path != "-" {
 		if err := (*filePath)(&f.output.file).Set(path); err != nil {
 			return &usageError{err}
@@ -59,9 +60,12 @@ func (f *flags) record(i *invocation, path string, command []string) error {
 	} else if terminal.Is(i.stdout) {
 		return &usageError{errors.New("a recording is not for terminals: name a file, or pipe it into another command")}
 	}
-	f.trace.Execs = trace.CanShowExecs() == nil
+	if f.trace.Kernel, err = kernel.CurrentFacts(); err != nil {
+		return err
+	}
+	f.trace.Execs = plan.CanShowExecs(f.trace.Kernel) == nil
 	for _, c := range format.Columns {
-		if trace.Supports(c.Needs) == nil && (c.Name != "depth" || f.follow || len(command) > 0 && !f.noFollow) {
+		if plan.Supports(c.Needs, f.trace.Kernel) == nil && (c.Name != "depth" || f.follow || len(command) > 0 && !f.noFollow) {
 			f.output.columns = append(f.output.columns, c)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/limit"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/trace"
 )
@@ -104,7 +105,7 @@ func (r *run) follows() bool {
 	if r.flags.noFollow {
 		return false
 	}
-	if err := trace.CanFollow(); err != nil {
+	if err := plan.CanFollow(r.flags.trace.Kernel); err != nil {
 		r.messages.printf("of the command alone: %v", err)
 		return false
 	}
@@ -163,7 +164,7 @@ func (r *run) trace() (err error) {
 // keep puts the compiled program into the cache.
 func (r *run) keep(session *trace.Session) {
 	err := session.Keep()
-	if err != nil && r.flags.verbose && err.Error() != session.Compiled().Why {
+	if err != nil && r.flags.verbose > 0 && err.Error() != session.Compiled().Why {
 		r.messages.printf("the compiled program is not kept: %v", err)
 	}
 }
@@ -250,10 +251,13 @@ func (r *run) tell(session *trace.Session) {
 	if n := session.Orphans(); n > 0 {
 		m.printf("%s not followed: of their session or group, but the parents had ended before", countProcesses(n, "is", "are"))
 	}
-	passed := session.Passed()
+	rejected := session.Rejected()
 	switch {
-	case r.flags.verbose:
-		for _, why := range passed {
+	case r.flags.verbose > 0:
+		if r.flags.verbose > 1 {
+			m.lines(session.Plan().String())
+		}
+		for _, why := range rejected {
 			m.printf("not used: %s", why)
 		}
 		compiled := session.Compiled()
@@ -270,7 +274,7 @@ func (r *run) tell(session *trace.Session) {
 		}
 		pages, bytes := session.Buffers()
 		m.printf("using buffers of %d pages per CPU, of %.3g MB in all", pages, float64(bytes)/(1<<20))
-	case len(passed) > 0 && session.Slows():
-		m.printf("using the %s; not used: %s", session.Hook(), passed[len(passed)-1])
+	case len(rejected) > 0 && session.Slows():
+		m.printf("using the %s; not used: %s", session.Hook(), rejected[len(rejected)-1])
 	}
 }

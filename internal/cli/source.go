@@ -12,8 +12,8 @@ import (
 )
 
 // printSource writes the C source, with the compiler's flags in a comment before.
-func printSource(w io.Writer, opts trace.Options) error {
-	code, flags, err := trace.Source(opts)
+func (f *flags) printSource(w io.Writer) error {
+	code, flags, err := trace.Source(f.trace.Options, f.trace.Kernel)
 	if err != nil {
 		return err
 	}

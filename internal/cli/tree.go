@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/terminal"
 )
@@ -99,9 +100,14 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 	if f.output.format == formatCSV && f.output.file == "" && !f.source && terminal.Is(i.stdout) {
 		return &usageError{errCSVOnTerminal}
 	}
+	if f.trace.Kernel == nil {
+		if f.trace.Kernel, err = kernel.CurrentFacts(); err != nil {
+			return err
+		}
+	}
 	f.trace.Fields = f.output.fields(&f.trace)
 	if f.source {
-		return printSource(i.stdout, f.trace)
+		return f.printSource(i.stdout)
 	}
 	close(i.tracing)
 	r := &run{invocation: i, flags: f}

@@ -18,6 +18,7 @@ import (
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/trace"
 )
@@ -81,7 +82,7 @@ func Look() (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := kernel.CurrentVersion()
+	facts, err := kernel.CurrentFacts()
 	if err != nil {
 		return nil, err
 	}
@@ -100,20 +101,29 @@ func Look() (*System, error) {
 	return &System{
 		Root:         os.DirFS("/"),
 		Release:      release.Name,
-		Version:      version,
+		Version:      facts.Version,
 		Capabilities: capabilities,
-		Fentry:       probe.Choose("fentry")[0].Usable(os.DirFS("/"), probe.Use{}),
+		Fentry:       whyNoFentry(facts),
 		BPF:          kernel.RefusesBPF(),
 		CPUs:         runtime.NumCPU(),
 		PageSize:     os.Getpagesize(),
 		LockLimit:    limit.Cur,
 		Program:      program,
-		Compiler:     lookAtCompiler(version, len(capabilities.Missing(version)) == 0),
+		Compiler:     lookAtCompiler(facts, len(capabilities.Missing(facts.Version)) == 0),
 	}, nil
 }
 
+// whyNoFentry returns why the fentry probe is not the one to use; nil if it is.
+func whyNoFentry(facts *kernel.Facts) error {
+	fentry := probe.Choose("fentry")[0]
+	if err := fentry.Detect(facts); err != nil {
+		return err
+	}
+	return fentry.Supports(probe.Request{}, facts)
+}
+
 // lookAtCompiler starts a compiler to see what it consists of, and looks into the cache.
-func lookAtCompiler(version kernel.Version, mayTrace bool) Compiler {
+func lookAtCompiler(facts *kernel.Facts, mayTrace bool) Compiler {
 	var c Compiler
 	var paths []string
 	paths, c.Err = bcc.Libraries(context.Background())
@@ -128,8 +138,8 @@ func lookAtCompiler(version kernel.Version, mayTrace bool) Compiler {
 	if !mayTrace {
 		return c // helpers that a program can have would be missing
 	}
-	if program, err := trace.Program(trace.Options{}); err == nil {
-		c.Lookup, _ = trace.NewCompiler(version, folder).Lookup(program)
+	if program, err := trace.Program(plan.Options{}, facts); err == nil {
+		c.Lookup, _ = trace.NewCompiler(facts, folder).Lookup(program)
 	}
 	return c
 }

@@ -169,7 +169,7 @@ func runPrinter(s *System, p printer) LiveCheck {
 
 	pipe, pipeErr := tracepipe.Open()
 	st.began = time.Now()
-	module, err := compileFresh(s.Version, bcc.Source{Code: p.source, Headers: bpf.Headers(), Flags: flags})
+	module, err := compileFresh(bcc.Source{Code: p.source, Headers: bpf.Headers(), Flags: flags})
 	var own []ebpf.ProgramID
 	if st.end(compiled, err) {
 		own = p.run(st, module, &printing{kind, thread, pipe, pipeErr})
@@ -183,12 +183,16 @@ func runPrinter(s *System, p printer) LiveCheck {
 }
 
 // compileFresh compiles a source whatever the cache has, and makes its maps.
-func compileFresh(version kernel.Version, src bcc.Source) (*object.Module, error) {
-	result, err := trace.NewCompiler(version, nil).Compile(context.Background(), src)
+func compileFresh(src bcc.Source) (*object.Module, error) {
+	facts, err := kernel.CurrentFacts()
 	if err != nil {
 		return nil, err
 	}
-	return result.Object.Create(object.Options{Version: version})
+	result, err := trace.NewCompiler(facts, nil).Compile(context.Background(), src)
+	if err != nil {
+		return nil, err
+	}
+	return result.Object.Create(object.Options{Version: facts.Version})
 }
 
 // printing is how a program that prints is run.
@@ -255,7 +259,7 @@ func tracing(s *System) LiveCheck {
 	}
 	defer session.Close()
 	c.Hook = session.Hook()
-	if passed := session.Passed(); len(passed) > 0 {
+	if passed := session.Rejected(); len(passed) > 0 {
 		c.Note = "not used: " + strings.Join(passed, "; ")
 	}
 

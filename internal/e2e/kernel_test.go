@@ -34,10 +34,11 @@ func TestNamesInTheKernel(t *testing.T) {
 	if !kprobes() {
 		t.Skip("NOT TESTED: this kernel has no kprobes, and guests do")
 	}
-	version, err := kernel.CurrentVersion()
+	facts, err := kernel.CurrentFacts()
 	if err != nil {
 		t.Fatal(err)
 	}
+	version := facts.Version
 	text, err := os.ReadFile("/proc/kallsyms")
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,10 @@ func TestNamesInTheKernel(t *testing.T) {
 	}
 	hooks := []probe.Hook{probe.Exits, probe.Exec, probe.Cgroups}
 	for _, p := range probe.Probes {
-		hooks = slices.Concat(hooks, p.Hooks(version, false), p.Hooks(version, true), p.Execs, []probe.Hook{*p.Forks})
+		hooks = slices.Concat(hooks, p.Hooks(facts, false), p.Hooks(facts, true), []probe.Hook{*p.Forks})
+		if p.Execs != nil {
+			hooks = append(hooks, p.Execs(facts.Arch)...)
+		}
 	}
 	if uring, err := probe.IOUring(version, true); err == nil {
 		hooks = slices.Concat(hooks, uring)

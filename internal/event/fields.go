@@ -1,6 +1,9 @@
 package event
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Fields are what a record holds beyond what every record does: a set of bits,
 // FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
@@ -25,6 +28,20 @@ const (
 
 // AllFields are all that there are.
 const AllFields = Depth<<1 - 1
+
+// fieldNames are theirs, in the order of the bits.
+var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth"}
+
+// Names names the fields.
+func (f Fields) Names() string {
+	var names []string
+	for i, name := range fieldNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " ")
+}
 
 // A part is what a record has of a field.
 type part struct {

@@ -1,28 +1,29 @@
 package probe
 
-import "runtime"
+import (
+	"fmt"
+	"strings"
+)
 
 // Exec is what ends the calls of programs that are executed, and reads their arguments.
-var Exec = Hook{Program: "task_exec", Kind: RawTracepoint, At: []string{"sched_process_exec"}, Quiet: true}
+var Exec = Hook{Program: "task_exec", Kind: RawTracepoint, At: []string{"sched_process_exec"}, Hidden: true}
 
 // execs are what kprobes see executed: the system calls, and what the kernel opens besides.
-var execs = append([]Hook{
-	{Program: "exec_open", Kind: Kprobe, At: []string{"open_exec"}, Opens: true},
-	{Program: "exec_loader", Kind: Kprobe, At: []string{"bprm_open_interpreter"}, Optional: true, Quiet: true, Opens: true},
-}, execDoors[runtime.GOARCH]...)
-
-var execDoors = map[string][]Hook{
-	"amd64": {
-		execDoor("__x64_sys_execve", false), execDoor("__x64_sys_execveat", false),
-		execDoor("__ia32_compat_sys_execve", true), execDoor("__ia32_compat_sys_execveat", true),
-		execDoor("__x32_compat_sys_execve", true), execDoor("__x32_compat_sys_execveat", true),
-	},
-	"arm64": {
-		execDoor("__arm64_sys_execve", false), execDoor("__arm64_sys_execveat", false),
-		execDoor("__arm64_compat_sys_execve", true), execDoor("__arm64_compat_sys_execveat", true),
-	},
-}
-
-func execDoor(at string, optional bool) Hook {
-	return Hook{Program: "exec_enter", Kind: Kprobe, At: []string{at}, Optional: optional, Quiet: true, Opens: true}
+func execs(arch string) []Hook {
+	hooks := []Hook{
+		{Program: "exec_open", Kind: Kprobe, At: []string{"open_exec"}, Opens: true},
+		{Program: "exec_loader", Kind: Kprobe, At: []string{"bprm_open_interpreter"}, Optional: true, Hidden: true, Opens: true},
+	}
+	for _, at := range map[string][]string{
+		"amd64": {"__x64_sys_%s", "__ia32_compat_sys_%s", "__x32_compat_sys_%s"},
+		"arm64": {"__arm64_sys_%s", "__arm64_compat_sys_%s"},
+	}[arch] {
+		for _, call := range []string{"execve", "execveat"} {
+			hooks = append(hooks, Hook{
+				Program: "exec_enter", Kind: Kprobe, At: []string{fmt.Sprintf(at, call)},
+				Optional: strings.Contains(at, "compat"), Hidden: true, Opens: true,
+			})
+		}
+	}
+	return hooks
 }

@@ -3,8 +3,6 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"runtime"
 	"slices"
 
 	"opensnoop/internal/event"
@@ -17,35 +15,36 @@ import (
 // The kernel skips a program that runs already on the CPU, in another task that this one has
 // preempted. Kprobes cannot be preempted, and programs by trampolines can.
 var fentry = Probe{
-	Name: "fentry",
-	Available: func(root fs.FS) error {
-		if err := kernel.Kprobes(root); err != nil {
-			return err
-		}
-		// It has these since 5.5, later on other machines; but only the helper
-		// bpf_task_pt_regs tells the arguments of a system call there.
-		if version, err := kernel.CurrentVersion(); err != nil || version < kernel.NewVersion(5, 15, 0) {
+	Name:    "fentry",
+	Skipped: "the kernel skipped the BPF program where it had preempted it; --probe kprobe is not skipped then",
+	Detect: func(f *kernel.Facts) error {
+		// Kernels without kprobes refuse these too. It has these since 5.5, later on other machines;
+		// but only the helper bpf_task_pt_regs tells the arguments of a system call there.
+		switch {
+		case f.Kprobes != nil:
+			return f.Kprobes
+		case f.Version < kernel.NewVersion(5, 15, 0):
 			return errors.New("this kernel is older than 5.15")
 		}
-		return kernel.Trampolines(root)
+		return f.Trampolines
 	},
-	Unfit: func(use Use) error {
-		results := use.Fields.Has(event.Result)
+	Supports: func(r Request, f *kernel.Facts) error {
+		results := r.Fields.Has(event.Result)
 		switch {
-		case use.Fields&(event.Path|event.Exe|event.File) != 0:
+		case r.Fields&(event.Path|event.Exe|event.File) != 0:
 			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
-		case use.Execs:
+		case r.Execs:
 			return errors.New("it does not see programs that are executed")
-		case results && !use.Named:
+		case results && !r.Named:
 			return errors.New("with results it does not show calls that have not ended when tracing ends")
-		case use.Named && !results:
+		case r.Named && !results:
 			return nil // what is skipped is told
 		}
-		return preempted()
+		return preempted(f)
 	},
-	Macros: func(kernel.Version) []string { return []string{"PROBE_FENTRY"} },
+	Macros: func(*kernel.Facts) []string { return []string{"PROBE_FENTRY"} },
 	Forks:  &probedForks,
-	Hooks: func(_ kernel.Version, results bool) []Hook {
+	Hooks: func(f *kernel.Facts, results bool) []Hook {
 		kind, end, handle := Fentry, "_enter", "openat2_enter"
 		if results {
 			kind, end, handle = Fexit, "_exit", "open_exit" // of as many arguments
@@ -55,9 +54,9 @@ var fentry = Probe{
 			{Program: handle, Kind: kind, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		if results {
-			hooks = append(hooks, sigreturns...)
+			hooks = append(hooks, sigreturns(f.Arch)...)
 		}
-		for _, h := range openat2 {
+		for _, h := range openat2(f.Arch) {
 			h.Kind, h.Program = kind, "openat2"+end
 			hooks = append(hooks, h)
 		}
@@ -68,12 +67,11 @@ var fentry = Probe{
 // preempted returns nil if the kernel is never preempted, else the reason: it may skip programs, and
 // with results two of them have a CPU's memory for one call, one after the other. Where that is not
 // known, it is taken for one that is.
-func preempted() error {
-	mode, err := kernel.CurrentPreemption()
-	if err != nil {
-		return fmt.Errorf("how this kernel is preempted is not known: %w", err)
+func preempted(f *kernel.Facts) error {
+	if f.PreemptionErr != nil {
+		return fmt.Errorf("how this kernel is preempted is not known: %w", f.PreemptionErr)
 	}
-	if mode != kernel.PreemptNone && mode != kernel.PreemptVoluntary {
+	if mode := f.Preemption; mode != kernel.PreemptNone && mode != kernel.PreemptVoluntary {
 		return fmt.Errorf("this kernel can be preempted (preempt=%s), and its programs with it", mode)
 	}
 	return nil
@@ -81,15 +79,15 @@ func preempted() error {
 
 // sigreturns see the ends of calls that a signal has interrupted. On x86-64 the names of system
 // calls without arguments are others of functions that have no type by these.
-var sigreturns = func() (hooks []Hook) {
+func sigreturns(arch string) (hooks []Hook) {
 	for _, at := range map[string][]string{
 		"amd64": {"__do_sys_rt_sigreturn", "__do_compat_sys_sigreturn", "__do_compat_sys_rt_sigreturn", "__do_compat_sys_x32_rt_sigreturn"},
 		"arm64": {"__arm64_sys_rt_sigreturn", "__arm64_compat_sys_sigreturn", "__arm64_compat_sys_rt_sigreturn"},
-	}[runtime.GOARCH] {
-		hooks = append(hooks, Hook{Program: "sigreturn_exit", Kind: Fexit, At: []string{at}, Optional: true, Quiet: true})
+	}[arch] {
+		hooks = append(hooks, Hook{Program: "sigreturn_exit", Kind: Fexit, At: []string{at}, Optional: true, Hidden: true})
 	}
 	return hooks
-}()
+}
 
 // Functions are those that hooks attach to by trampolines: the kernel's types have to tell their
 // numbers.

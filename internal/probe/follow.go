@@ -4,10 +4,10 @@ package probe
 const Fork = "task_fork"
 
 // Exits sees all threads that end.
-var Exits = Hook{Program: "task_exit", Kind: RawTracepoint, At: []string{"sched_process_exit"}, Quiet: true}
+var Exits = Hook{Program: "task_exit", Kind: RawTracepoint, At: []string{"sched_process_exit"}, Hidden: true}
 
 // tracedForks and probedForks see all processes that are made.
 var (
-	tracedForks = Hook{Program: Fork, Kind: RawTracepoint, At: []string{"sched_process_fork"}, Quiet: true}
-	probedForks = Hook{Program: Fork, Kind: Kprobe, At: []string{"wake_up_new_task"}, Quiet: true}
+	tracedForks = Hook{Program: Fork, Kind: RawTracepoint, At: []string{"sched_process_fork"}, Hidden: true}
+	probedForks = Hook{Program: Fork, Kind: Kprobe, At: []string{"wake_up_new_task"}, Hidden: true}
 )

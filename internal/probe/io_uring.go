@@ -20,6 +20,6 @@ func IOUring(version kernel.Version, results bool) ([]Hook, error) {
 	if !results {
 		return []Hook{submit}, nil
 	}
-	complete := Hook{Program: "uring_complete", Kind: RawTracepoint, At: []string{"io_uring_complete"}, Optional: true, Quiet: true}
+	complete := Hook{Program: "uring_complete", Kind: RawTracepoint, At: []string{"io_uring_complete"}, Optional: true, Hidden: true}
 	return []Hook{complete, submit}, nil
 }

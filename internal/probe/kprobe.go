@@ -1,39 +1,36 @@
 package probe
 
-import (
-	"runtime"
-
-	"opensnoop/internal/kernel"
-)
+import "opensnoop/internal/kernel"
 
 // kprobe hooks the kernel function that all opens by system call go through.
 var kprobe = Probe{
-	Name:      "kprobe",
-	Available: kernel.Kprobes,
-	Macros: func(version kernel.Version) []string {
+	Name:    "kprobe",
+	Detect:  func(f *kernel.Facts) error { return f.Kprobes },
+	Skipped: "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then",
+	Macros: func(f *kernel.Facts) []string {
 		macros := []string{"PROBE_KPROBE"}
-		if OpenSymbol(version) == doSysOpen {
+		if OpenSymbol(f.Version) == doSysOpen {
 			macros = append(macros, "DO_SYS_OPEN")
 		}
-		if handleProgram(version) == handleEnter {
+		if handleProgram(f.Version) == handleEnter {
 			macros = append(macros, "HANDLE_ENTER")
 		}
 		return macros
 	},
 	Forks: &probedForks,
 	Execs: execs,
-	Hooks: func(version kernel.Version, results bool) []Hook {
+	Hooks: func(f *kernel.Facts, results bool) []Hook {
 		named := Hook{Program: openNamed, Kind: Kprobe, At: named, Optional: true}
 		hooks := []Hook{
-			{Program: handleProgram(version), Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
+			{Program: handleProgram(f.Version), Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
-		hooks = append(hooks, openat2...)
-		hooks = append(hooks, Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(version)}, Opens: true})
+		hooks = append(hooks, openat2(f.Arch)...)
+		hooks = append(hooks, Hook{Program: "open_enter", Kind: Kprobe, At: []string{OpenSymbol(f.Version)}, Opens: true})
 		if results {
 			return append([]Hook{{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}}, named}, hooks...)
 		}
 		// A return probe would cost every open a third of what tracing does.
-		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(version)}, Quiet: true, InPlaceOf: openNamed}
+		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(f.Version)}, Hidden: true, FallbackFor: openNamed}
 		return append([]Hook{named, end}, hooks...)
 	},
 }
@@ -51,15 +48,17 @@ func handleProgram(version kernel.Version) string {
 
 // openat2 are the entries of the system call: the kernel refuses some before it comes to the
 // function that opens.
-var openat2 = map[string][]Hook{
-	"amd64": {
-		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__x64_sys_openat2"}, Optional: true, Quiet: true, Marks: NativeOpenat2, Opens: true},
-		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__ia32_sys_openat2"}, Optional: true, Quiet: true, Marks: CompatOpenat2, Opens: true},
-	},
-	"arm64": {
-		{Program: "openat2_enter", Kind: Kprobe, At: []string{"__arm64_sys_openat2"}, Optional: true, Quiet: true, Marks: NativeOpenat2 | CompatOpenat2, Opens: true},
-	},
-}[runtime.GOARCH]
+func openat2(arch string) []Hook {
+	return map[string][]Hook{
+		"amd64": {
+			{Program: "openat2_enter", Kind: Kprobe, At: []string{"__x64_sys_openat2"}, Optional: true, Hidden: true, SetsFlag: NativeOpenat2, Opens: true},
+			{Program: "openat2_enter", Kind: Kprobe, At: []string{"__ia32_sys_openat2"}, Optional: true, Hidden: true, SetsFlag: CompatOpenat2, Opens: true},
+		},
+		"arm64": {
+			{Program: "openat2_enter", Kind: Kprobe, At: []string{"__arm64_sys_openat2"}, Optional: true, Hidden: true, SetsFlag: NativeOpenat2 | CompatOpenat2, Opens: true},
+		},
+	}[arch]
+}
 
 const openNamed = "open_named"
 

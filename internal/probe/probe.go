@@ -4,7 +4,6 @@ package probe
 
 import (
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -23,30 +22,33 @@ type Probe struct {
 	// Title says what it is, if the last of Hooks does not; else it is "".
 	Title string
 
-	// Available returns nil if a kernel may have it, else an error that says how
-	// it is known. root is the root of the file system.
-	Available func(root fs.FS) error
+	// Detect returns nil if a kernel may have it, else an error that says how that is known.
+	Detect func(*kernel.Facts) error
 
-	// Slows is whether it slows all system calls, opens or not.
-	Slows bool
+	// Supports returns nil if the probe serves a request, else the reason. It may be nil itself.
+	Supports func(Request, *kernel.Facts) error
 
-	// Unfit returns why the probe does not do for a use; nil if it does. It may be nil itself.
-	Unfit func(Use) error
+	// GlobalCost is whether it slows all system calls, opens or not.
+	GlobalCost bool
+
+	// Skipped says when the kernel skips its programs, and what helps.
+	Skipped string
 
 	// Macros are those that choose it in the BPF program.
-	Macros func(version kernel.Version) []string
+	Macros func(*kernel.Facts) []string
 
 	// Hooks are where the BPF program attaches, in the order of attaching: the
 	// returns first, so that no call that enters waits for a return that nothing
 	// sees. The last is the one that sees opens. With results, records leave at
 	// the end of the system call.
-	Hooks func(version kernel.Version, results bool) []Hook
+	Hooks func(f *kernel.Facts, results bool) []Hook
 
 	// Forks sees all processes that are made.
 	Forks *Hook
 
-	// Execs are more, for files that are opened to execute programs.
-	Execs []Hook
+	// Execs are more, for files that are opened to execute programs; nil if it does not see all of
+	// these.
+	Execs func(arch string) []Hook
 }
 
 // Probes are all there are, in the order in which they are tried.
@@ -74,20 +76,11 @@ func Choose(name string) []*Probe {
 	return Probes[i : i+1]
 }
 
-// Use is what a probe is wanted for.
-type Use struct {
+// Request is what a probe is to serve.
+type Request struct {
 	Fields event.Fields // that records are to have
 	Execs  bool         // whether programs that are executed are to show
 	Named  bool         // the user has named the probe, and nothing stands in for it
-}
-
-// Usable returns nil if the probe may do for a use, as far as can be told before it is tried, else
-// the reason. root is the root of the file system.
-func (p *Probe) Usable(root fs.FS, use Use) error {
-	if err := p.Available(root); err != nil || p.Unfit == nil {
-		return err
-	}
-	return p.Unfit(use)
 }
 
 // Kind is what a program can be attached to.
@@ -130,22 +123,22 @@ type Hook struct {
 	Kind    Kind
 	At      []string // kernel functions or tracepoints: the first that is there
 
-	// Optional is whether opens are seen without it, and Quiet whether there is
+	// Optional is whether opens are seen without it, and Hidden whether there is
 	// nothing to tell of it.
 	Optional bool
-	Quiet    bool
+	Hidden   bool
 
-	// InPlaceOf is the program of a hook before it, in whose place this one is: it attaches
-	// only if that could not. "" is for one that attaches anyway.
-	InPlaceOf string
+	// FallbackFor is the program of a hook before it: this one attaches only if that could not.
+	// "" is for one that attaches anyway.
+	FallbackFor string
 
 	// Number is that of the type of At's only function, of a hook by a trampoline. User space
 	// sets it.
 	Number uint32
 
-	// Marks is what the program has to be told once the hook is attached: a sum of
+	// SetsFlag is what the program has to be told once the hook is attached: a sum of
 	// NativeOpenat2 and CompatOpenat2.
-	Marks uint64
+	SetsFlag uint64
 
 	// Opens is whether each run of the program is an open, and Calls whether it may be
 	// one: with runs that the kernel skips, opens are lost. Ends is whether the program

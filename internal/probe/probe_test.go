@@ -1,8 +1,8 @@
 package probe
 
 import (
-	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +39,7 @@ func TestOpenSymbol(t *testing.T) {
 		if got := OpenSymbol(version); got != want {
 			t.Errorf("%v: %s, want %s", version, got, want)
 		}
-		if macros := kprobe.Macros(version); slices.Contains(macros, "DO_SYS_OPEN") != (want == "do_sys_open") {
+		if macros := kprobe.Macros(&kernel.Facts{Version: version}); slices.Contains(macros, "DO_SYS_OPEN") != (want == "do_sys_open") {
 			t.Errorf("%v: macros %q", version, macros)
 		}
 	}
@@ -47,26 +47,29 @@ func TestOpenSymbol(t *testing.T) {
 
 // Every hook's program is in the source, and the last hook of each probe sees opens.
 func TestHooksArePrograms(t *testing.T) {
-	version := kernel.NewVersion(6, 12, 0)
+	facts := &kernel.Facts{Version: kernel.NewVersion(6, 12, 0), Arch: runtime.GOARCH}
 	var hooks []Hook
 	for _, p := range Probes {
 		for _, results := range []bool{false, true} {
-			all := p.Hooks(version, results)
-			hooks = slices.Concat(hooks, all, p.Execs, []Hook{*p.Forks})
-			if last := all[len(all)-1]; last.Optional || last.Quiet || !strings.HasSuffix(last.Program, "_enter") && !strings.HasSuffix(last.Program, "_exit") {
+			all := p.Hooks(facts, results)
+			hooks = slices.Concat(hooks, all, []Hook{*p.Forks})
+			if p.Execs != nil {
+				hooks = append(hooks, p.Execs(runtime.GOARCH)...)
+			}
+			if last := all[len(all)-1]; last.Optional || last.Hidden || !strings.HasSuffix(last.Program, "_enter") && !strings.HasSuffix(last.Program, "_exit") {
 				t.Errorf("%s: the last hook is %+v", p.Name, last)
 			}
 		}
-		for _, macro := range p.Macros(version) {
+		for _, macro := range p.Macros(facts) {
 			if !strings.Contains(bpf.Source, macro) {
 				t.Errorf("%s: the source knows no macro %s", p.Name, macro)
 			}
 		}
-		if err := p.Available(os.DirFS("/")); err != nil && p == &tracepoint {
+		if err := p.Detect(facts); err != nil && p == &tracepoint {
 			t.Error(err)
 		}
 	}
-	uring, err := IOUring(version, true)
+	uring, err := IOUring(facts.Version, true)
 	if err != nil {
 		t.Fatal(err)
 	}

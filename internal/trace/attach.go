@@ -14,20 +14,20 @@ import (
 func (s *Session) attachAll(hooks []probe.Hook) error {
 	for i := range hooks {
 		h := &hooks[i]
-		if s.attached(h.InPlaceOf) {
+		if s.attached(h.FallbackFor) {
 			continue
 		}
 		at, err := s.attach(h)
-		if err == nil && h.Marks != 0 {
-			s.hooked |= h.Marks
+		if err == nil && h.SetsFlag != 0 {
+			s.hooked |= h.SetsFlag
 			err = s.slots.set(slotHooked, s.hooked)
 		}
 		switch {
 		case err != nil && !h.Optional:
 			return err
-		case err != nil || h.Quiet:
+		case err != nil || h.Hidden:
 		case i == len(hooks)-1:
-			s.hook = cmp.Or(s.probe.Title, h.Describe(at))
+			s.hook = cmp.Or(s.plan.Probe.Title, h.Describe(at))
 		default:
 			s.also = append(s.also, h.Describe(at))
 		}
@@ -90,15 +90,15 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 // attachIOUring hooks the opens that come through io_uring. It is best effort: a
 // kernel may have none.
 func (s *Session) attachIOUring() {
-	err := s.uringErr
-	var at string
-	for i := range s.uring {
-		h := &s.uring[i]
+	err := s.noIOUring
+	for i := range s.plan.IOUring {
+		h := &s.plan.IOUring[i]
 		if err != nil {
 			break
 		}
+		var at string
 		at, err = s.attach(h)
-		if err == nil && !h.Quiet {
+		if err == nil && !h.Hidden {
 			s.also = append(s.also, h.Describe(at))
 		}
 	}

@@ -21,7 +21,7 @@ func (s *Session) openMaps(pages int) (err error) {
 	if s.pending, err = s.module.Map("pending"); err != nil {
 		return err
 	}
-	if s.fields.Has(event.Result) {
+	if s.plan.Results() {
 		if s.longNames, err = s.module.Map("long_names"); err != nil {
 			return err
 		}

@@ -12,9 +12,7 @@ import (
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/object"
 	"opensnoop/internal/perfbuf"
-	"opensnoop/internal/probe"
 )
 
 const (
@@ -41,12 +39,12 @@ type containers struct {
 	stop, stopped chan struct{}
 }
 
-// watchCgroups begins to learn of cgroups. Those that are there are known when it returns.
-func (s *Session) watchCgroups() (err error) {
-	if !s.fields.Has(event.Cgroup) {
+// startContainers begins to learn of cgroups. Those that are there are known when it returns.
+func (s *Session) startContainers() (err error) {
+	if !s.plan.Fields.Has(event.Cgroup) {
 		return nil
 	}
-	c := &containers{registry: container.New(), filter: &s.filter, stop: make(chan struct{}), stopped: make(chan struct{})}
+	c := &containers{registry: container.New(), filter: &s.plan.Filter, stop: make(chan struct{}), stopped: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			c.registry.Close()
@@ -55,7 +53,7 @@ func (s *Session) watchCgroups() (err error) {
 			}
 		}
 	}()
-	if s.filter.ByContainer() {
+	if s.plan.Filter.ByContainer() {
 		if c.excluded, err = s.module.Map("cgroups_excluded"); err != nil {
 			return err
 		}
@@ -68,8 +66,10 @@ func (s *Session) watchCgroups() (err error) {
 	if c.reader, err = perfbuf.New(made, perfbuf.Options{Pages: cgroupPages, Watermark: 1}); err != nil {
 		return fmt.Errorf("opening the perf buffers of cgroups: %w%s", err, whyNoBuffers(err))
 	}
-	if _, err = s.attach(&probe.Cgroups); err != nil {
-		return fmt.Errorf("learning of containers: %w", err)
+	for i := range s.plan.Cgroups {
+		if _, err = s.attach(&s.plan.Cgroups[i]); err != nil {
+			return fmt.Errorf("learning of containers: %w", err)
+		}
 	}
 	c.registry.Walk()
 	if !c.registry.HasHierarchy() {
@@ -78,14 +78,6 @@ func (s *Session) watchCgroups() (err error) {
 	s.containers = c
 	go c.watch()
 	return nil
-}
-
-// cgroupPrograms are those that it takes.
-func (s *Session) cgroupPrograms() []object.Loading {
-	if !s.fields.Has(event.Cgroup) {
-		return nil
-	}
-	return programs([]probe.Hook{probe.Cgroups})
 }
 
 // of returns the container of a cgroup, as [container.Registry.Of] does. It is for the loop of

@@ -8,9 +8,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/kernel"
-	"opensnoop/internal/object"
-	"opensnoop/internal/probe"
 	"opensnoop/internal/proc"
 )
 
@@ -23,29 +20,14 @@ type programArgs struct {
 	Bytes [event.ArgsMax]byte
 }
 
-// execHooks are those that see programs executed, and processes made that have their arguments.
-func (s *Session) execHooks() []probe.Hook {
-	var hooks []probe.Hook
-	if s.execs || s.fields.Has(event.Args) {
-		hooks = append(hooks, probe.Exec)
-	}
-	if s.fields.Has(event.Args) && len(s.filter.Roots) == 0 {
-		hooks = append(hooks, *s.probe.Forks) // which following attaches anyway
-	}
-	return hooks
-}
-
-func (s *Session) execPrograms() []object.Loading { return programs(s.execHooks()) }
-
-// seeExecs begins to see programs that are executed.
-func (s *Session) seeExecs() error {
-	hooks := s.execHooks()
-	for i := range hooks {
-		if _, err := s.attach(&hooks[i]); err != nil {
+// startArguments begins to see programs that are executed.
+func (s *Session) startArguments() error {
+	for i := range s.plan.Arguments {
+		if _, err := s.attach(&s.plan.Arguments[i]); err != nil {
 			return fmt.Errorf("seeing programs executed: %w", err)
 		}
 	}
-	if !s.fields.Has(event.Args) {
+	if !s.plan.Fields.Has(event.Args) {
 		return nil
 	}
 	return s.readArgs()
@@ -58,7 +40,7 @@ func (s *Session) readArgs() error {
 	if err != nil {
 		return err
 	}
-	if _, foreign := kernel.CurrentPIDNamespace(); foreign {
+	if s.plan.ForeignIDs {
 		return nil // the numbers in the kernel are others
 	}
 	return proc.AllArguments(event.ArgsMax, argsTime, func(a proc.Arguments) error {

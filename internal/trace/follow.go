@@ -8,15 +8,15 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/kernel"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/proc"
 )
 
-// follow begins to follow the roots of the filter and all that descend from them. From its
+// startFollowing begins to follow the roots of the filter and all that descend from them. From its
 // return on none is missed that a followed process makes.
-func (s *Session) follow() (err error) {
-	if len(s.filter.Roots) == 0 {
+func (s *Session) startFollowing() (err error) {
+	f := &s.plan.Filter
+	if len(f.Roots) == 0 {
 		return nil
 	}
 	if s.followed, err = s.module.Map("followed"); err != nil {
@@ -25,32 +25,27 @@ func (s *Session) follow() (err error) {
 	if s.alike, err = s.module.Map("followed_there"); err != nil {
 		return err
 	}
-	_, foreign := kernel.CurrentPIDNamespace()
-	switch {
-	case !s.filter.Running:
-		// Its number in the kernel, which may not be the one here, shows when it does
-		// something.
-		if err := s.slots.set(slotRoot, uint64(s.filter.Roots[0])); err != nil {
-			return err
-		}
-	case foreign:
-		return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
-	default:
-		for _, pid := range s.filter.Roots {
+	if f.Running {
+		for _, pid := range f.Roots {
 			if err := s.addFollowed(pid, 0); err != nil {
 				return err
 			}
 		}
-		if err := s.slots.set(slotLooking, 1); err != nil {
-			return err
-		}
+		err = s.slots.set(slotLooking, 1)
+	} else {
+		// Its number in the kernel, which may not be the one here, shows when it does
+		// something.
+		err = s.slots.set(slotRoot, uint64(f.Roots[0]))
 	}
-	for _, h := range []*probe.Hook{&probe.Exits, s.probe.Forks} {
-		if _, err := s.attach(h); err != nil {
+	if err != nil {
+		return err
+	}
+	for i := range s.plan.Followed {
+		if _, err := s.attach(&s.plan.Followed[i]); err != nil {
 			return fmt.Errorf("following processes: %w", err)
 		}
 	}
-	if s.filter.Running {
+	if f.Running {
 		return s.findDescendants()
 	}
 	return nil
@@ -169,7 +164,7 @@ func (s *Session) countOrphans(there []proc.Process) int {
 			groups[p.Group] = true
 		}
 	}
-	for _, root := range s.filter.Roots {
+	for _, root := range s.plan.Filter.Roots {
 		sessions[root] = true // that it has made
 	}
 	n := 0
@@ -195,7 +190,7 @@ func (s *Session) Followed() int {
 	n := 0
 	var pid, value uint32
 	for all := s.followed.Iterate(); all.Next(&pid, &value); {
-		if s.foreignIDs || !errors.Is(unix.Kill(int(pid), 0), unix.ESRCH) {
+		if s.plan.ForeignIDs || !errors.Is(unix.Kill(int(pid), 0), unix.ESRCH) {
 			n++
 		}
 	}

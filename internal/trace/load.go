@@ -5,54 +5,33 @@ import (
 	"slices"
 	"strings"
 
-	"opensnoop/internal/event"
-	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
 )
 
-// A tail is a program that others go on with by a tail call, as they do to walk folders: it is in
-// a map, and of the same kind as those that go on with it.
-type tail struct{ array, program string }
-
-var (
-	entryTail = tail{"walks", "walk_enter"}
-	endTail   = tail{"file_walks", "walk_return"}
-	execTail  = tail{"exec_walks", "walk_exec"}
-	uringTail = tail{"uring_walks", "walk_submit"}
-)
-
-// load loads the programs of the probe's hooks, and of opens through io_uring, without which it
-// can be. It returns the hooks less those that can be done without, and for whose function the
-// kernel takes no program.
-func (s *Session) load(hooks []probe.Hook, version kernel.Version) ([]probe.Hook, error) {
-	s.uring, s.uringErr = probe.IOUring(version, s.fields.Has(event.Result))
-	needed, optional := programs(hooks), programs(s.uring)
-	if len(s.filter.Roots) > 0 {
-		needed = append(needed, programs([]probe.Hook{probe.Exits, *s.probe.Forks})...)
+// load loads the programs of the plan's hooks, less those of opens through io_uring if the kernel does
+// not take them. It returns the probe's own hooks, less those that can be done without, and for whose
+// function the kernel takes no program.
+func (s *Session) load() ([]probe.Hook, error) {
+	p := s.plan
+	hooks, err := resolveTrampolines(p.Opens, s.compiled.Functions)
+	if err != nil {
+		return nil, &unavailable{err}
 	}
-	needed = append(needed, s.cgroupPrograms()...)
-	needed = append(needed, s.execPrograms()...)
-	var tails []tail
-	addTail := func(t tail, kind probe.Kind) {
-		tails = append(tails, t)
-		needed = append([]object.Loading{{Program: t.program, Kind: kind.ProgramType()}}, needed...)
+	var needed []object.Loading
+	for _, t := range p.Tails { // first, as they take long to verify
+		if !t.Later {
+			needed = append(needed, tailLoading(t))
+		}
 	}
-	if s.fields.Has(event.Path) {
-		addTail(entryTail, hooks[len(hooks)-1].Kind)
-	}
-	if s.fields.Has(event.File) {
-		addTail(endTail, probe.RawTracepoint)
-	}
-	if s.execs && len(s.probe.Execs) == 0 && s.fields.Has(event.Path) {
-		addTail(execTail, probe.RawTracepoint)
-	}
-	errs := s.module.LoadAll(slices.Concat(needed, optional))
+	needed = append(needed, programs(slices.Concat(hooks, p.Followed, p.Cgroups, p.Arguments))...)
+	errs := s.module.LoadAll(slices.Concat(needed, programs(p.IOUring)))
 	for i, err := range errs {
 		switch {
 		case err == nil:
 		case i >= len(needed):
-			s.uringErr = err
+			s.noIOUring = err
 		case needed[i].Function == "":
 			return nil, err
 		default:
@@ -63,8 +42,11 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) ([]probe.Hook
 			hooks = slices.Delete(hooks, at, at+1)
 		}
 	}
-	for _, t := range tails {
-		if err := s.module.SetTail(t.array, t.program); err != nil {
+	for _, t := range p.Tails {
+		if t.Later {
+			continue
+		}
+		if err := s.module.SetTail(t.Array, t.Program); err != nil {
 			return nil, err
 		}
 	}
@@ -74,12 +56,15 @@ func (s *Session) load(hooks []probe.Hook, version kernel.Version) ([]probe.Hook
 // loadLater loads what would hold up the start for what is rare: until then, opens through
 // io_uring show without their path, and if the kernel refuses it, they go on to.
 func (s *Session) loadLater() {
-	if !s.fields.Has(event.Path) || s.uringErr != nil {
-		return
+	for _, t := range s.plan.Tails {
+		if t.Later && s.noIOUring == nil && s.module.LoadAll([]object.Loading{tailLoading(t)})[0] == nil {
+			s.module.SetTail(t.Array, t.Program)
+		}
 	}
-	if s.module.Load(uringTail.program, probe.RawTracepoint.ProgramType()) == nil {
-		s.module.SetTail(uringTail.array, uringTail.program)
-	}
+}
+
+func tailLoading(t plan.Tail) object.Loading {
+	return object.Loading{Program: t.Program, Kind: t.Kind.ProgramType()}
 }
 
 // loading is the program of a hook.
@@ -91,9 +76,9 @@ func loading(h *probe.Hook) object.Loading {
 	return l
 }
 
-// place sets where hooks attach by trampolines, to the first of their functions whose type has a
-// number, and leaves out those that have none and can be done without.
-func place(hooks []probe.Hook, numbers map[string]uint32) ([]probe.Hook, error) {
+// resolveTrampolines sets where hooks attach by trampolines, to the first of their functions whose
+// type has a number, and leaves out those that have none and can be done without.
+func resolveTrampolines(hooks []probe.Hook, numbers map[string]uint32) ([]probe.Hook, error) {
 	var placed []probe.Hook
 	for _, h := range hooks {
 		if h.Trampoline() {

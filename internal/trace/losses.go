@@ -26,8 +26,8 @@ type Losses struct {
 	// CPUErr says why a CPU cannot have a perf buffer, if that is known.
 	CPUErr string
 
-	// Probe is the one that skipped programs are of.
-	Probe string
+	// SkippedWhy says why the kernel skips the probe's programs, with what helps.
+	SkippedWhy string
 }
 
 // Total returns the number of all that are certain.
@@ -54,11 +54,6 @@ func (c Cause) String() string {
 
 // Causes are those of all losses.
 func (l Losses) Causes() []Cause {
-	skipped := map[string]string{
-		"kprobe":     "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then",
-		"fentry":     "the kernel skipped the BPF program where it had preempted it; --probe kprobe is not skipped then",
-		"tracepoint": "the kernel skipped the BPF program where it had preempted it; --probe kprobe is not skipped then",
-	}[l.Probe]
 	noBuffer := "their CPU had just come on line, and had no perf buffer yet"
 	if l.CPUErr != "" {
 		noBuffer = "their CPU has no perf buffer: " + l.CPUErr
@@ -68,9 +63,9 @@ func (l Losses) Causes() []Cause {
 		{l.Buffer, false, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
 		{l.Pending, false, "too many calls were under way at once; a filter (-p) or columns without results help"},
 		{l.CPU, false, noBuffer},
-		{l.Skipped, false, skipped},
+		{l.Skipped, false, l.SkippedWhy},
 		{l.Damaged, false, "their records made no sense; please report it: " + l.DamagedErr},
-		{l.Doubtful, true, skipped},
+		{l.Doubtful, true, l.SkippedWhy},
 	} {
 		if c.Opens > 0 {
 			causes = append(causes, c)
@@ -81,7 +76,7 @@ func (l Losses) Causes() []Cause {
 
 // Losses returns what was lost until now.
 func (s *Session) Losses() (l Losses, err error) {
-	l.Probe, l.Damaged, l.DamagedErr = s.probe.Name, s.damaged, s.damagedErr
+	l.SkippedWhy, l.Damaged, l.DamagedErr = s.plan.Probe.Skipped, s.damaged, s.damagedErr
 	if l.Buffer, err = s.slots.get(slotLostBuffer); err != nil {
 		return Losses{}, err
 	}
@@ -102,7 +97,7 @@ func (s *Session) Losses() (l Losses, err error) {
 	if err != nil {
 		return Losses{}, err
 	}
-	seen, l.Doubtful = skippedCalls(calls, ends, seen, s.fields.Has(event.Result))
+	seen, l.Doubtful = skippedCalls(calls, ends, seen, s.plan.Results())
 	add := func(n uint64, certain bool) {
 		if certain {
 			l.Skipped += n
@@ -110,8 +105,8 @@ func (s *Session) Losses() (l Losses, err error) {
 			l.Doubtful += n
 		}
 	}
-	add(opens, !s.filter.Narrows())
-	add(seen, !s.filter.NarrowsLate())
+	add(opens, !s.plan.Filter.Narrows())
+	add(seen, !s.plan.Filter.NarrowsLate())
 	return l, nil
 }
 

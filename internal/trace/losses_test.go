@@ -6,20 +6,20 @@ import (
 	"testing"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/probe"
+	"opensnoop/internal/plan"
 )
 
 func TestLosses(t *testing.T) {
-	l := Losses{Buffer: 3, Pending: 4, Skipped: 5, Damaged: 7, DamagedErr: "no", Doubtful: 6, Probe: "kprobe"}
+	l := Losses{Buffer: 3, Pending: 4, Skipped: 5, Damaged: 7, DamagedErr: "no", Doubtful: 6, SkippedWhy: "why"}
 	if got := l.Total(); got != 19 {
 		t.Errorf("%d in all", got)
 	}
 	want := []Cause{
 		{3, false, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
 		{4, false, "too many calls were under way at once; a filter (-p) or columns without results help"},
-		{5, false, "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then"},
+		{5, false, "why"},
 		{7, false, "their records made no sense; please report it: no"},
-		{6, true, "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then"},
+		{6, true, "why"},
 	}
 	if got := l.Causes(); !slices.Equal(got, want) {
 		t.Errorf("causes %v", got)
@@ -34,7 +34,7 @@ func TestDamagedRecordsAreCounted(t *testing.T) {
 	e := event.Event{Time: 1, Comm: []byte("a"), Name: []byte("/name"), Fields: event.Path}
 	e.Folder.Base.Components = []byte("folder\x00")
 	good := e.Append(nil)
-	s := &Session{probe: &probe.Probe{Name: "kprobe"}}
+	s := &Session{plan: &plan.Plan{}}
 	for size := range len(good) {
 		s.queue.Push(1, good[:size])
 	}

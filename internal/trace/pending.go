@@ -59,7 +59,7 @@ func (p pendingCall) record() []byte { return p[recordAt:] }
 func (s *Session) reclaim() error {
 	return s.takePending(func(age time.Duration, id uint64) bool {
 		switch {
-		case !s.fields.Has(event.Result):
+		case !s.plan.Results():
 			return age > unreadTime || age > pendingTime && s.threadGone(id)
 		case id&requestBit != 0:
 			return age > completionTime
@@ -77,13 +77,13 @@ func (s *Session) reclaimAll() error {
 // threadGone reports whether the thread of a pending call is known to have ended.
 func (s *Session) threadGone(id uint64) bool {
 	id &^= interruptedBit | execBit
-	return !s.foreignIDs && errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
+	return !s.plan.ForeignIDs && errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
 }
 
 // takePending puts those of the pending calls into the queue for which take is true. It
 // gets how long the call has been pending, and the kernel's id of the thread or request.
 func (s *Session) takePending(take func(age time.Duration, id uint64) bool) error {
-	if !s.fields.Has(event.Result) { // else they are not counted
+	if !s.plan.Results() { // else they are not counted
 		in, err := s.slots.get(slotPendingIn)
 		if err != nil || in == s.reclaimed {
 			return err
@@ -113,7 +113,7 @@ func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
 // give takes a pending call out of the map and puts it into the queue.
 func (s *Session) give(id uint64, p pendingCall) error {
 	record := p.record()
-	short, size := shortName(s.fields), event.StringsSize(record)
+	short, size := shortName(s.plan.Fields), event.StringsSize(record)
 	fixed := len(record) - short
 	if size > short {
 		// Before the call is out: another one with its id may follow at once.
@@ -137,7 +137,7 @@ func (s *Session) give(id uint64, p pendingCall) error {
 			return err
 		}
 	}
-	if !s.fields.Has(event.Result) || interrupted(id) {
+	if !s.plan.Results() || interrupted(id) {
 		s.reclaimed++ // what count_pending counts
 	}
 	var e event.Event

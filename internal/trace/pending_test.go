@@ -10,6 +10,7 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/event"
+	"opensnoop/internal/plan"
 )
 
 // pendingHead is what libbcc gives the BPF program, and the headers' own #includes.
@@ -60,7 +61,7 @@ func TestPendingCallsAreThoseOfC(t *testing.T) {
 func TestThreadGone(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	s, self := new(Session), uint64(os.Getpid())
+	s, self := &Session{plan: &plan.Plan{}}, uint64(os.Getpid())
 	if s.threadGone(self<<32 | self) {
 		t.Error("this process is gone")
 	}

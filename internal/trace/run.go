@@ -63,7 +63,7 @@ type Handler struct {
 // and returns what was lost in all. Each open since [Open] is either
 // handed out or counted as lost.
 func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
-	lost.Probe = s.probe.Name // so that only a loss is a difference
+	lost.SkippedWhy = s.plan.Probe.Skipped // so that only a loss is a difference
 	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
 	for rounds := 1; err == nil && ctx.Err() == nil; rounds++ {
@@ -130,7 +130,7 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		if s.containers != nil {
 			e.Container = s.containers.of(e.Cgroup)
 		}
-		switch s.filter.Of(e) {
+		switch s.plan.Filter.Of(e) {
 		case filter.Drop:
 			return nil
 		case filter.NoPath:

@@ -10,42 +10,29 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
 	"opensnoop/internal/event"
-	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 	"opensnoop/internal/order"
 	"opensnoop/internal/perfbuf"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
 )
 
 // Options choose what a session traces. The zero value traces everything by the
 // best probe that the kernel has.
 type Options struct {
-	// Probe is the way to hook the kernel, one of [probe.Names]; "" is [probe.Auto].
-	// A named one is not replaced by another when it fails.
-	Probe string
+	plan.Options
 
-	// Fields are what events hold beyond what all do. Each costs a little on every
-	// open. With event.Result, an open is reported at its return and not at its
-	// entry, and every system call of the machine gets slower by some 60 ns.
-	Fields event.Fields
-
-	// Execs is whether opens are shown, too, that the kernel makes to execute a program: of it,
-	// of its interpreter and of its loader. Their results need event.Result.
-	Execs bool
-
-	// Filter chooses the opens to show.
-	Filter filter.Filter
+	// Kernel is what is known of the running kernel; nil asks it.
+	Kernel *kernel.Facts
 
 	// BufferPages is the size of each CPU's buffer in pages, a power of two;
 	// 0 is DefaultBufferPages, or as much of it as this process may lock.
@@ -75,27 +62,9 @@ func (o *Options) reached(step Step) {
 	}
 }
 
-// fields are those that records need for what is shown and for the filters.
-func (o *Options) fields() event.Fields {
-	fields := o.Filter.Fields()
-	// Where they cannot be had the filter does with the thread's comm, and with names.
-	for _, field := range []event.Fields{event.Process, event.Path} {
-		if fields.Has(field) && Supports(field) != nil {
-			fields &^= field
-		}
-	}
-	fields |= o.Fields
-	if fields&(event.Exe|event.File) != 0 {
-		fields |= event.Path // which walks for them
-	}
-	if fields.Has(event.File) || o.Execs {
-		fields |= event.Result
-	}
-	return fields
-}
-
 // Session is a running trace. It is not safe for concurrent use.
 type Session struct {
+	plan     *plan.Plan
 	compiler *bcc.Compiler
 	compiled *bcc.Result
 	module   *object.Module
@@ -109,18 +78,14 @@ type Session struct {
 	slots *slots
 	pages int
 
-	probe  *probe.Probe
-	clock  clock
-	missed int           // how many of our opens the program has missed, one after the other
-	hooks  []*probe.Hook // that are attached
-	hooked uint64        // what slotHooked has
-	hook   string
-	also   []string
-	passed []string
-	unseen []string
-
-	fields event.Fields
-	filter filter.Filter
+	clock    clock
+	missed   int           // how many of our opens the program has missed, one after the other
+	hooks    []*probe.Hook // that are attached
+	hooked   uint64        // what slotHooked has
+	hook     string        // the one that sees opens, as users know it
+	also     []string      // the others
+	rejected []string      // probes that could not be had
+	unseen   []string      // opens that do not show
 
 	queue      order.Queue
 	event      event.Event // the one that is handed out
@@ -132,38 +97,38 @@ type Session struct {
 
 	containers *containers // nil if they are not asked for
 
-	execs bool // files that are opened to execute programs are shown
-
 	followed *ebpf.Map // the processes that are followed; nil if none are
 	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
 	orphans  int
 
-	uring    []probe.Hook // of opens through io_uring
-	uringErr error        // why there are none
-
-	// The kernel's ids of calls are not those of our pid namespace.
-	foreignIDs bool
+	noIOUring error // why opens through io_uring are not seen
 }
 
 // Open has the program compiled, or takes it from the cache, loads it, opens the buffers,
 // attaches the probes and sees that they fire. It takes some 10 ms, and 50 to 150 more
 // to compile; while it does that, it ends as soon as ctx does.
-func Open(ctx context.Context, opts Options) (*Session, error) {
-	version, err := kernel.CurrentVersion()
-	if err != nil {
-		return nil, err
+func Open(ctx context.Context, opts Options) (_ *Session, err error) {
+	facts := opts.Kernel
+	if facts == nil {
+		if facts, err = kernel.CurrentFacts(); err != nil {
+			return nil, err
+		}
 	}
-	if err := checkCapabilities(version); err != nil {
+	if err := checkCapabilities(facts.Version); err != nil {
 		return nil, err
 	}
 	if err := checkPinned(&opts.Filter); err != nil {
 		return nil, err
 	}
-	var passed []string
-	for _, p := range probe.Choose(opts.Probe) {
-		s, err := open(ctx, p, version, opts)
+	plans, rejected, err := plan.New(opts.Options, facts)
+	if err != nil {
+		return nil, refused(err)
+	}
+	compiler := NewCompiler(facts, opts.Cache)
+	for _, p := range plans {
+		s, err := open(ctx, p, compiler, &opts)
 		if err == nil {
-			s.passed = passed
+			s.rejected = rejected
 			return s, nil
 		}
 		if ctx.Err() != nil {
@@ -172,9 +137,13 @@ func Open(ctx context.Context, opts Options) (*Session, error) {
 		if why := (*unavailable)(nil); !errors.As(err, &why) {
 			return nil, refused(err)
 		}
-		passed = append(passed, fmt.Sprintf("%s: %v", p.Name, err))
+		rejected = append(rejected, fmt.Sprintf("%s: %v", p.Probe.Name, err))
 	}
-	return nil, refused(fmt.Errorf("no probe can be used: %s", strings.Join(passed, "; ")))
+	return nil, refused(errNoProbe(rejected))
+}
+
+func errNoProbe(rejected []string) error {
+	return fmt.Errorf("no probe can be used: %s", strings.Join(rejected, "; "))
 }
 
 // unavailable wraps an error that means this kind of probe cannot be had on this
@@ -183,17 +152,20 @@ type unavailable struct{ error }
 
 func (u *unavailable) Unwrap() error { return u.error }
 
+// Plan is what the session does.
+func (s *Session) Plan() *plan.Plan { return s.plan }
+
 // Hook says what the session is attached to.
 func (s *Session) Hook() string { return s.hook }
 
 // Probe is the name of the probe in use.
-func (s *Session) Probe() string { return s.probe.Name }
+func (s *Session) Probe() string { return s.plan.Probe.Name }
 
 // Also says what it is attached to besides, for opens that need it.
 func (s *Session) Also() []string { return s.also }
 
-// Passed tells of each probe that was tried in vain before, with its reason.
-func (s *Session) Passed() []string { return s.passed }
+// Rejected tells of each probe that could not be had, though it would be taken before this one.
+func (s *Session) Rejected() []string { return s.rejected }
 
 // Uncompared are opens of which it is not known whether they are of the files asked for.
 type Uncompared struct {
@@ -205,7 +177,7 @@ type Uncompared struct {
 func (s *Session) Uncompared() Uncompared { return s.uncompared }
 
 // Slows reports whether the session slows all system calls, opens or not.
-func (s *Session) Slows() bool { return s.probe.Slows }
+func (s *Session) Slows() bool { return s.plan.Probe.GlobalCost }
 
 // Unseen tells which opens do not show on this kernel, with the reason.
 func (s *Session) Unseen() []string { return s.unseen }
@@ -226,58 +198,40 @@ func (s *Session) Buffers() (pages, bytes int) {
 	return s.pages, s.pages * os.Getpagesize() * len(s.reader.CPUs())
 }
 
-// open opens a session with a probe.
-func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Options) (_ *Session, err error) {
-	if err := usable(p, &opts); err != nil {
-		return nil, &unavailable{err}
-	}
-	_, foreign := kernel.CurrentPIDNamespace()
-	s := &Session{probe: p, execs: opts.Execs, fields: opts.fields(), filter: opts.Filter, foreignIDs: foreign}
+// open opens a session by a plan.
+func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Options) (_ *Session, err error) {
+	s := &Session{plan: p, compiler: compiler, unseen: p.Unseen, noIOUring: p.NoIOUring}
 	defer func() {
 		if err != nil {
 			s.Close()
 		}
 	}()
-	source, err := sourceFor(p, version, &opts)
-	if err != nil {
-		return nil, err
-	}
-	s.compiler = NewCompiler(version, opts.Cache)
-	if s.compiled, err = s.compiler.Compile(ctx, source); err != nil {
+	if s.compiled, err = compiler.Compile(ctx, sourceOf(p)); err != nil {
 		return nil, err
 	}
 	opts.reached(Compiled)
-	s.module, err = s.compiled.Object.Create(object.Options{Version: version, Pinned: opts.Filter.Pinned()})
+	s.module, err = s.compiled.Object.Create(object.Options{Version: compiler.Version, Pinned: p.Filter.Pinned()})
 	if err != nil {
 		return nil, err
 	}
-	hooks, err := place(p.Hooks(version, s.fields.Has(event.Result)), s.compiled.Functions)
+	hooks, err := s.load()
 	if err != nil {
-		return nil, &unavailable{err}
-	}
-	if opts.Execs {
-		if len(p.Execs) == 0 {
-			s.unseen = append(s.unseen, "loaders of programs, and interpreters of interpreters, which only kprobes show")
-		}
-		hooks = slices.Insert(hooks, 1, p.Execs...)
-	}
-	if hooks, err = s.load(hooks, version); err != nil {
 		return nil, err
 	}
 	opts.reached(Loaded)
 	if err := s.openMaps(opts.BufferPages); err != nil {
 		return nil, err
 	}
-	if err := s.tell(); err != nil {
+	if err := s.configure(); err != nil {
 		return nil, err
 	}
-	if err := s.watchCgroups(); err != nil {
+	if err := s.startContainers(); err != nil {
 		return nil, err
 	}
-	if err := s.follow(); err != nil {
+	if err := s.startFollowing(); err != nil {
 		return nil, err
 	}
-	if err := s.seeExecs(); err != nil {
+	if err := s.startArguments(); err != nil {
 		return nil, err
 	}
 	if err := s.attachAll(hooks); err != nil {
@@ -291,27 +245,17 @@ func open(ctx context.Context, p *probe.Probe, version kernel.Version, opts Opti
 	return s, nil
 }
 
-// usable returns nil if a probe may do for a session, and is the one to take.
-func usable(p *probe.Probe, opts *Options) error {
-	return p.Usable(os.DirFS("/"), probe.Use{Fields: opts.fields(), Execs: opts.Execs, Named: opts.Probe == p.Name})
+// NewCompiler returns a compiler for a kernel.
+func NewCompiler(f *kernel.Facts, folder *cache.Folder) *bcc.Compiler {
+	return &bcc.Compiler{Cache: folder, Version: f.Version, ProbeReadUser: f.ProbeReadUser}
 }
 
-// NewCompiler returns a compiler for the running kernel.
-func NewCompiler(version kernel.Version, folder *cache.Folder) *bcc.Compiler {
-	return &bcc.Compiler{
-		Cache:   folder,
-		Version: version,
-		// Linux 5.15 brought the first, which is asked for anyway, 5.5 the second.
-		ProbeReadUser: kernel.HasHelper(asm.FnTaskPtRegs) || kernel.HasHelper(asm.FnProbeReadUser),
-	}
-}
-
-// tell writes into the slots what the program has to know of this run.
-func (s *Session) tell() error {
+// configure writes into the slots what the program has to know of this run.
+func (s *Session) configure() error {
 	if err := s.slots.set(slotSelf, uint64(os.Getpid())); err != nil {
 		return err
 	}
-	if pid, ok := s.filter.OnePID(); ok {
+	if pid, ok := s.plan.Filter.OnePID(); ok {
 		return s.slots.set(slotPID, uint64(pid))
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
+	"opensnoop/internal/plan"
 )
 
 func glob(t *testing.T, text string) filter.Glob {
@@ -35,7 +36,7 @@ func TestEveryShapeLoads(t *testing.T) {
 		many[i] = uint32(i + 1)
 	}
 	long := "/" + strings.Repeat("long/", 100)
-	for name, opts := range map[string]Options{
+	for name, opts := range map[string]plan.Options{
 		"default":         {},
 		"uid":             {Fields: event.UID},
 		"parent":          {Fields: event.PPID},
@@ -57,7 +58,7 @@ func TestEveryShapeLoads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts.Probe = "tracepoint"
-			s, err := Open(t.Context(), opts)
+			s, err := Open(t.Context(), Options{Options: opts})
 			if failed := (*object.Error)(nil); errors.As(err, &failed) {
 				t.Fatalf("%v\n%s", err, failed.Messages)
 			}

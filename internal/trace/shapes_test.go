@@ -13,6 +13,7 @@ import (
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
+	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
 )
 
@@ -25,8 +26,8 @@ func shapes() int {
 }
 
 // randomOptions are some that a user could ask for.
-func randomOptions(t *testing.T, r *rand.Rand) Options {
-	var opts Options
+func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options {
+	var opts plan.Options
 	f := &opts.Filter
 	maybe := func(set func()) {
 		if r.IntN(6) == 0 {
@@ -68,10 +69,10 @@ func randomOptions(t *testing.T, r *rand.Rand) Options {
 	maybe(func() { f.Exes = globs() })
 	maybe(func() { f.Roots = []uint32{1} })
 	maybe(func() { f.InContainer = true })
-	if kernel.DescribesTypes() != nil { // what is refused there
+	if facts.Types != nil { // what is refused there
 		opts.Execs, f.Roots, f.EUIDs, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, false
 		for bit := event.Fields(1); bit < event.AllFields; bit <<= 1 {
-			if Supports(bit) != nil || bit == event.Depth {
+			if plan.Supports(bit, facts) != nil || bit == event.Depth {
 				opts.Fields &^= bit
 			}
 		}
@@ -88,73 +89,58 @@ func TestRandomShapesLoad(t *testing.T) {
 		}
 		t.Skipf("*** DID NOT RUN: BPF is not permitted here: %v", err)
 	}
-	version, err := kernel.CurrentVersion()
+	facts, err := kernel.CurrentFacts()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range probe.Probes {
 		t.Run(p.Name, func(t *testing.T) {
+			if p.Name == "fentry" && p.Detect(facts) != nil {
+				t.Skipf("*** DID NOT RUN: %v", p.Detect(facts))
+			}
 			r := rand.New(rand.NewPCG(1, 2))
-			loaded, impossible := 0, ""
+			loaded := 0
 			for i := range shapes() {
-				opts := randomOptions(t, r)
+				opts := randomOptions(t, r, facts)
 				opts.Probe = p.Name
-				switch err := loadShape(t, p, version, opts); {
-				case errors.Is(err, errUnfit):
-					impossible = err.Error()
-				case err != nil:
-					t.Errorf("%d: %+v: %v", i, opts, err)
-				default:
-					loaded++
+				if p.Supports != nil && p.Supports(probe.Request{Fields: opts.Fields | opts.Filter.Fields(), Execs: opts.Execs, Named: true}, facts) != nil {
+					continue
 				}
+				if err := loadShape(t, opts, *facts); err != nil {
+					t.Errorf("%d: %+v: %v", i, opts, err)
+				}
+				loaded++
 			}
-			if loaded == 0 {
-				t.Skipf("*** DID NOT RUN: %s", impossible)
-			}
-			t.Logf("%d of %d are loaded; of others: %s", loaded, shapes(), impossible)
+			t.Logf("%d of %d are loaded, others are not for this probe", loaded, shapes())
 		})
 	}
 }
 
-var errUnfit = errors.New("the options cannot be had")
-
 // loadShape compiles what a session would, and loads its programs.
-func loadShape(t *testing.T, p *probe.Probe, version kernel.Version, opts Options) error {
-	if p.Name == "fentry" {
-		if err := p.Available(os.DirFS("/")); err != nil {
-			return fmt.Errorf("%w: %w", errUnfit, err)
-		}
+func loadShape(t *testing.T, opts plan.Options, facts kernel.Facts) error {
+	facts.Kprobes = nil
+	plans, rejected, err := plan.New(opts, &facts)
+	if err != nil || len(plans) != 1 {
+		return fmt.Errorf("no plan: %q, %v", rejected, err)
 	}
-	if p.Unfit != nil {
-		if err := p.Unfit(probe.Use{Fields: opts.fields(), Execs: opts.Execs, Named: true}); err != nil {
-			return fmt.Errorf("%w: %w", errUnfit, err)
-		}
-	}
-	source, err := sourceFor(p, version, &opts)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnfit, err)
-	}
-	s := &Session{probe: p, execs: opts.Execs, fields: opts.fields(), filter: opts.Filter, compiler: NewCompiler(version, nil)}
+	s := &Session{plan: plans[0], noIOUring: plans[0].NoIOUring, compiler: NewCompiler(&facts, nil)}
 	defer s.Close()
-	if s.compiled, err = s.compiler.Compile(t.Context(), source); err != nil {
+	if s.compiled, err = s.compiler.Compile(t.Context(), sourceOf(s.plan)); err != nil {
 		return whole(err)
 	}
-	if s.module, err = s.compiled.Object.Create(object.Options{Version: version}); err != nil {
+	if s.module, err = s.compiled.Object.Create(object.Options{Version: facts.Version}); err != nil {
 		return whole(err)
 	}
-	hooks, err := place(p.Hooks(version, s.fields.Has(event.Result)), s.compiled.Functions)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnfit, err)
-	}
-	hooks = append(p.Execs[:len(p.Execs):len(p.Execs)], hooks...)
-	if !opts.Execs {
-		hooks = hooks[len(p.Execs):]
-	}
-	if _, err := s.load(hooks, version); err != nil {
+	if _, err := s.load(); err != nil {
 		return whole(err)
 	}
-	if s.uringErr == nil && s.fields.Has(event.Path) {
-		return whole(s.module.Load(uringTail.program, probe.RawTracepoint.ProgramType()))
+	for _, tail := range s.plan.Tails {
+		if err := s.module.LoadAll([]object.Loading{tailLoading(tail)})[0]; err != nil {
+			return whole(err)
+		}
+	}
+	if s.plan.NoIOUring == nil {
+		return whole(s.noIOUring)
 	}
 	return nil
 }

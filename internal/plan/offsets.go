@@ -1,4 +1,4 @@
-package trace
+package plan
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
 )
 
@@ -120,77 +119,85 @@ var membersOfFollowing = []kernel.Fact{
 	member("SIGNAL_LIVE", "signal_struct", "live"),
 }
 
-// factsFor are where the members of the kernel's structures are that these fields and filters
-// need, and what else its types are to tell.
-func factsFor(fields event.Fields, o *Options, version kernel.Version) []kernel.Fact {
+// typesFor are what the kernel's types are to tell for a plan.
+func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	// Where its place is not known, a helper copies it, for some 150 instructions.
 	comm := member("TASK_COMM", "task_struct", "comm")
 	comm.Optional = true
-	members := []kernel.Fact{comm}
-	f := &o.Filter
-	if o.Execs {
-		members = append(members, membersOfExecs...)
+	facts := []kernel.Fact{comm}
+	if p.Execs {
+		facts = append(facts, membersOfExecs...)
 	}
 	for _, d := range allDescribed {
-		if fields.Has(d.field) {
-			members = append(members, d.members...)
+		if p.Fields.Has(d.field) {
+			facts = append(facts, d.members...)
 		}
 	}
-	if f.MountNamespaces != "" {
-		members = append(members, membersOfMountNamespaces...)
+	if p.Filter.MountNamespaces != "" {
+		facts = append(facts, membersOfMountNamespaces...)
 	}
-	if len(f.EUIDs) > 0 {
-		members = append(members, membersOf(event.EUID)...)
+	if len(p.Filter.EUIDs) > 0 {
+		facts = append(facts, membersOf(event.EUID)...)
 	}
-	if len(f.Roots) > 0 {
-		members = append(members, membersOfFollowing...)
+	if len(p.Filter.Roots) > 0 {
+		facts = append(facts, membersOfFollowing...)
 	}
-	if len(f.Comms)+len(f.ExcludedComms) > 0 && Supports(event.Process) == nil {
-		members = append(members, membersOf(event.Process)...)
+	if len(p.Filter.Comms)+len(p.Filter.ExcludedComms) > 0 && f.Types == nil {
+		facts = append(facts, membersOf(event.Process)...)
 	}
 	// Of those between Linux 6.12 and 6.18 only their types tell.
-	if fields.Has(event.Result) && version >= kernel.NewVersion(6, 13, 0) && version < kernel.NewVersion(6, 18, 0) {
-		members = append(members, kernel.Fact{Macro: "URING_COMPLETE_ARGUMENTS", Tracepoint: "io_uring_complete", Optional: true})
+	if p.Results() && f.Version >= kernel.NewVersion(6, 13, 0) && f.Version < kernel.NewVersion(6, 18, 0) {
+		facts = append(facts, kernel.Fact{Macro: "URING_COMPLETE_ARGUMENTS", Tracepoint: "io_uring_complete", Optional: true})
 	}
-	return members
+	return facts
 }
 
-// needed are fields of which a filter needs what they need, but not in records.
-func needed(f *filter.Filter) event.Fields {
-	if len(f.EUIDs) > 0 {
-		return event.EUID
+// check returns an error if the kernel cannot tell what is asked for.
+func check(o *Options, fields event.Fields, f *kernel.Facts) error {
+	if o.Execs {
+		if err := CanShowExecs(f); err != nil {
+			return err
+		}
 	}
-	return 0
+	if len(o.Filter.Roots) > 0 {
+		if err := CanFollow(f); err != nil {
+			return err
+		}
+		if o.Filter.Running && f.Namespace != (kernel.PIDNamespace{}) {
+			return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
+		}
+	}
+	if len(o.Filter.EUIDs) > 0 { // needs what the column does, but not in records
+		fields |= event.EUID
+	}
+	return Supports(fields, f)
 }
 
-// CanShowExecs returns nil if files that are opened to execute programs can be shown here, else
-// the reason.
-func CanShowExecs() error {
-	if err := kernel.DescribesTypes(); err != nil {
-		return fmt.Errorf("programs that are executed cannot be shown, as %w", err)
+// CanShowExecs returns nil if files that are opened to execute programs can be shown, else the
+// reason.
+func CanShowExecs(f *kernel.Facts) error {
+	if f.Types != nil {
+		return fmt.Errorf("programs that are executed cannot be shown, as %w", f.Types)
 	}
 	return nil
 }
 
-// CanFollow returns nil if processes can be followed here, else the reason.
-func CanFollow() error {
-	if err := kernel.DescribesTypes(); err != nil {
-		return fmt.Errorf("what processes start cannot be followed, as %w", err)
+// CanFollow returns nil if processes can be followed, else the reason.
+func CanFollow(f *kernel.Facts) error {
+	if f.Types != nil {
+		return fmt.Errorf("what processes start cannot be followed, as %w", f.Types)
 	}
 	return nil
 }
 
-// Supports returns nil if events can have these fields here, else the reason.
-func Supports(fields event.Fields) error {
-	if _, foreign := kernel.CurrentPIDNamespace(); foreign && fields.Has(event.PPID) {
+// Supports returns nil if events can have these fields, else the reason.
+func Supports(fields event.Fields, f *kernel.Facts) error {
+	if fields.Has(event.PPID) && f.Namespace != (kernel.PIDNamespace{}) {
 		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
 	}
 	i := slices.IndexFunc(allDescribed, func(d described) bool { return fields.Has(d.field) })
-	if i < 0 {
+	if i < 0 || f.Types == nil {
 		return nil
 	}
-	if err := kernel.DescribesTypes(); err != nil {
-		return fmt.Errorf("%s cannot be told, as %w", allDescribed[i].what, err)
-	}
-	return nil
+	return fmt.Errorf("%s cannot be told, as %w", allDescribed[i].what, f.Types)
 }

@@ -1,0 +1,196 @@
+// Package plan decides what the BPF program of a session is, and where it attaches.
+//
+// It is pure: what was asked for and facts about the kernel go in, and a [Plan] comes out, which
+// internal/trace runs. Nothing else decides.
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/probe"
+)
+
+// Options are what was asked for. The zero value is everything, by the best probe that the kernel
+// has.
+type Options struct {
+	// Probe is the way to hook the kernel, one of [probe.Names]; "" is [probe.Auto].
+	// A named one is not replaced by another when it fails.
+	Probe string
+
+	// Fields are what events hold beyond what all do. Each costs a little on every
+	// open. With event.Result, an open is reported at its return and not at its
+	// entry, and every system call of the machine gets slower by some 60 ns.
+	Fields event.Fields
+
+	// Execs is whether opens are shown, too, that the kernel makes to execute a program: of it,
+	// of its interpreter and of its loader. Their results need event.Result.
+	Execs bool
+
+	// Filter chooses the opens to show.
+	Filter filter.Filter
+}
+
+// Plan is what a session of one probe does.
+type Plan struct {
+	Probe  *probe.Probe
+	Filter filter.Filter
+	Fields event.Fields // that records have
+	Execs  bool         // files that are opened to execute programs are shown
+
+	Macros    []string      // of the BPF program, as NAME or NAME=value
+	Types     []kernel.Fact // more of them, which the kernel's types tell
+	Functions []string      // whose types' numbers the hooks need
+
+	// The hooks, in the order of attaching. Those of Opens are the probe's own.
+	Cgroups   []probe.Hook // see cgroups made
+	Followed  []probe.Hook // see processes begin and end, to follow them
+	Arguments []probe.Hook // see programs executed
+	Opens     []probe.Hook
+	IOUring   []probe.Hook // see opens through io_uring; without them a session can be
+	NoIOUring error        // why there are none
+
+	Tails  []Tail
+	Unseen []string // opens that do not show, with the reason
+
+	// ForeignIDs is whether the kernel's ids of calls are not those of our pid namespace.
+	ForeignIDs bool
+}
+
+// Tail is a program that others go on with by a tail call, as they do to walk folders: it is in
+// the map Array, and of the same kind as those that go on with it.
+type Tail struct {
+	Array, Program string
+	Kind           probe.Kind
+	Later          bool // it can be loaded when the session runs
+}
+
+// Results reports whether records leave at the end of calls.
+func (p *Plan) Results() bool { return p.Fields.Has(event.Result) }
+
+// New returns the plans for the probes that can serve the options, in the order to try them, and why
+// each other one cannot. There is an error if the kernel cannot tell what is asked for.
+func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []string, err error) {
+	fields := fieldsFor(&o, f)
+	if err := check(&o, fields, f); err != nil {
+		return nil, nil, err
+	}
+	for _, p := range probe.Choose(o.Probe) {
+		err := p.Detect(f)
+		if err == nil && p.Supports != nil {
+			err = p.Supports(probe.Request{Fields: fields, Execs: o.Execs, Named: o.Probe == p.Name}, f)
+		}
+		if err != nil {
+			rejected = append(rejected, fmt.Sprintf("%s: %v", p.Name, err))
+			continue
+		}
+		plans = append(plans, planFor(p, &o, fields, f))
+	}
+	return plans, rejected, nil
+}
+
+// fieldsFor are those that records need for what is shown and for the filters.
+func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
+	fields := o.Filter.Fields()
+	// Where they cannot be had the filter does with the thread's comm, and with names.
+	if f.Types != nil {
+		fields &^= event.Process | event.Path
+	}
+	fields |= o.Fields
+	if fields&(event.Exe|event.File) != 0 {
+		fields |= event.Path // which walks for them
+	}
+	if fields.Has(event.File) || o.Execs {
+		fields |= event.Result
+	}
+	return fields
+}
+
+// planFor returns the plan for a probe that can serve the options.
+func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *Plan {
+	plan := &Plan{
+		Probe: p, Filter: o.Filter, Fields: fields, Execs: o.Execs,
+		ForeignIDs: f.Namespace != kernel.PIDNamespace{},
+	}
+	plan.addHooks(f)
+	plan.addTails()
+	plan.addMacros(f)
+	plan.Types = typesFor(plan, f)
+	plan.Functions = probe.Functions(plan.Opens)
+	return plan
+}
+
+// addHooks sets what is attached.
+func (p *Plan) addHooks(f *kernel.Facts) {
+	p.Opens = p.Probe.Hooks(f, p.Results())
+	if p.Execs && p.Probe.Execs == nil {
+		p.Unseen = append(p.Unseen, "loaders of programs, and interpreters of interpreters, which only kprobes show")
+	} else if p.Execs {
+		p.Opens = slices.Insert(p.Opens, 1, p.Probe.Execs(f.Arch)...)
+	}
+	p.IOUring, p.NoIOUring = probe.IOUring(f.Version, p.Results())
+	if len(p.Filter.Roots) > 0 {
+		p.Followed = []probe.Hook{probe.Exits, *p.Probe.Forks}
+	}
+	if p.Execs || p.Fields.Has(event.Args) {
+		p.Arguments = append(p.Arguments, probe.Exec)
+	}
+	if p.Fields.Has(event.Args) && p.Followed == nil {
+		p.Arguments = append(p.Arguments, *p.Probe.Forks)
+	}
+	if p.Fields.Has(event.Cgroup) {
+		p.Cgroups = []probe.Hook{probe.Cgroups}
+	}
+}
+
+// addTails sets the programs that walk folders.
+func (p *Plan) addTails() {
+	if !p.Fields.Has(event.Path) {
+		return
+	}
+	p.Tails = append(p.Tails, Tail{"walks", "walk_enter", p.Opens[len(p.Opens)-1].Kind, false})
+	if p.Fields.Has(event.File) {
+		p.Tails = append(p.Tails, Tail{"file_walks", "walk_return", probe.RawTracepoint, false})
+	}
+	if p.Execs && p.Probe.Execs == nil {
+		p.Tails = append(p.Tails, Tail{"exec_walks", "walk_exec", probe.RawTracepoint, false})
+	}
+	if p.NoIOUring == nil {
+		// What is rare is not to hold up the start.
+		p.Tails = append(p.Tails, Tail{"uring_walks", "walk_submit", probe.RawTracepoint, true})
+	}
+}
+
+// addMacros sets those that specialize the BPF program; its head explains them.
+func (p *Plan) addMacros(f *kernel.Facts) {
+	p.Macros = p.Probe.Macros(f)
+	define := func(name string, value any) { p.Macros = append(p.Macros, fmt.Sprintf("%s=%v", name, value)) }
+	if f.Arch == "amd64" {
+		// thread_info had no syscall_work before 5.11 (commit 3136b93c3fb2).
+		offset := 16
+		if f.Version < kernel.NewVersion(5, 11, 0) {
+			offset = 8
+		}
+		define("THREAD_STATUS", offset)
+	}
+	if p.ForeignIDs {
+		define("PIDNS_DEV", f.Namespace.Dev)
+		define("PIDNS_INO", f.Namespace.Ino)
+	}
+	if p.Fields != 0 {
+		define("FIELDS", uint16(p.Fields))
+	}
+	if f.TaskRegs {
+		p.Macros = append(p.Macros, "TASK_REGS")
+	}
+	if p.Execs {
+		p.Macros = append(p.Macros, "EXECS")
+	}
+	if p.Results() && f.Version >= kernel.NewVersion(6, 18, 0) {
+		define("URING_COMPLETE_ARGUMENTS", 3)
+	}
+	p.Macros = append(p.Macros, p.Filter.Macros(p.Fields)...)
+}
