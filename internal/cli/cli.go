@@ -89,12 +89,15 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 // exit tells of an error and returns the exit status.
 func (i *invocation) exit(err error) int {
 	m := i.messages
-	usage, failed := (*usageError)(nil), (*object.Error)(nil)
+	usage, failed, trouble := (*usageError)(nil), (*object.Error)(nil), (*troubleError)(nil)
 	switch {
 	case err == nil:
 		return i.status
 	case errors.As(err, &usage):
 		m.printf("%v (see opensnoop -h)", err)
+		return exitUsage
+	case errors.As(err, &trouble):
+		m.errors(trouble.error)
 		return exitUsage
 	case errors.Is(err, errTold):
 		return exitFailure

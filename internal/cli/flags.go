@@ -26,6 +26,8 @@ type flags struct {
 	verbose  level
 	source   bool
 	filters  *pflag.FlagSet // those that filter
+
+	commandToStderr bool // what the command writes to stdout goes there
 }
 
 // add adds the flags to the command, and returns them in groups for its help.

@@ -42,13 +42,18 @@ records that and all that it starts. FILE may be - for stdout.`,
 	for _, define := range []func(*pflag.FlagSet){f.defineFilters, f.defineRun} {
 		define(cmd.Flags())
 	}
-	f.output = outputOptions{layout: layoutDefault, format: formatJSON, color: colorNever, stream: true, packed: true}
+	f.output = recordOutput()
 	addBool(cmd.Flags(), &f.output.force, "force", "", "write over a file that exists")
 	f.defineVerbose(cmd.Flags())
 	cmd.Flags().SortFlags = false
 	f.filters = cmd.Flags()
 	addCompletions(cmd)
 	return cmd
+}
+
+// recordOutput is what the output of a recording is.
+func recordOutput() outputOptions {
+	return outputOptions{layout: layoutDefault, format: formatJSON, color: colorNever, stream: true, packed: true}
 }
 
 // record records into a file.

@@ -16,7 +16,6 @@ import (
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
-	"opensnoop/internal/record"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
 	"opensnoop/internal/terminal"
@@ -284,19 +283,9 @@ const liveDraw = 50 * time.Millisecond
 // reportLost says what the recording lacks.
 func (p *player) reportLost(whole bool) error {
 	p.messages.uncompared(p.uncompared)
-	lost, gaps := p.in.Lost(), p.in.Gaps()
-	var total uint64
-	for _, n := range lost.Causes {
-		total += n
-	}
-	if total+gaps > 0 {
-		p.messages.printf("the recording lacks %d opens: %d were lost while tracing, %d while writing", total+gaps, total, gaps)
-	}
-	if lost.Doubtful > 0 {
-		p.messages.printf("up to %d more may have been lost while tracing", lost.Doubtful)
-	}
-	if whole && !p.in.Ended() {
-		return fmt.Errorf("%w: it ends behind %d rows without an end record, as after kill -9", record.ErrDamaged, p.in.Rows())
+	p.messages.reportLacking("the recording", p.in.Reader)
+	if whole {
+		return endedWhole(p.in.Reader)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (r *run) run(argv []string) (status int, err error) {
 // start starts the command, which is held until tracing is on.
 func (r *run) start(argv []string) (err error) {
 	o := command.Options{Args: argv, Stdout: os.Stderr, AsRoot: r.flags.asRoot}
-	if r.flags.output.file != "" {
+	if r.flags.output.file != "" && !r.flags.commandToStderr {
 		o.Stdout = r.stdout
 	}
 	r.command, err = unlessEnded(r.ctx, func() (*command.Command, error) { return command.Start(r.ctx, o) })

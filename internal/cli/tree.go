@@ -62,7 +62,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 	cmd.SetOut(i.stdout)
 	cmd.SetErr(i.messages.w)
 	groups := f.add(cmd)
-	cmd.AddCommand(newRecordCommand(i), newReplayCommand(i), newDoctorCommand(i))
+	cmd.AddCommand(newRecordCommand(i), newReplayCommand(i), newDiffCommand(i), newMissingCommand(i), newNeedsCommand(i), newDoctorCommand(i))
 	// By a function, not by a template: with one, a fifth of the program would be what templates
 	// may call.
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd, groups) })

@@ -17,6 +17,9 @@ func appendPathText(r *rows, b []byte, e *event.Event) []byte {
 	return appendPlace(b, &e.Path, e.Folder.DFD)
 }
 
+// AppendPath appends an event's path as a table has it.
+func AppendPath(b []byte, e *event.Event) []byte { return appendPathText(nil, b, e) }
+
 // appendPlace appends the path of a file, or a mark with what is known of it behind. dfd is the
 // descriptor that it is relative to, if one is.
 func appendPlace(b []byte, p *event.Place, dfd int32) []byte {

@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/compare"
+	"opensnoop/internal/format"
+	"opensnoop/internal/record"
+)
+
+// troubleError is a failure of diff, which has 1 for a difference.
+type troubleError struct{ error }
+
+func (e *troubleError) Unwrap() error { return e.error }
+
+// asked is a recording that is asked, or a command that is recorded for that.
+type asked struct {
+	*invocation
+	asRoot bool
+}
+
+// addTo adds the flags for a command.
+func (a *asked) addTo(cmd *cobra.Command) {
+	addBool(cmd.Flags(), &a.asRoot, "as-root", "", "under sudo, run the command as root too")
+	cmd.Flags().SortFlags = false
+	cmd.DisableFlagsInUseLine = true
+}
+
+// takes returns what checks that there are so many files, or one less and a command.
+func takes(files int, usage string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		dash := cmd.ArgsLenAtDash()
+		if dash < 0 && len(args) == files || dash == files-1 && len(args) > dash {
+			return nil
+		}
+		return &usageError{errors.New("expected " + usage)}
+	}
+}
+
+// open returns the recording of a file, or of a command that it runs. done takes it away.
+func (a *asked) open(cmd *cobra.Command, args []string) (in *recording, done func(), err error) {
+	if cmd.ArgsLenAtDash() < 0 {
+		in, err = openRecording(a.ctx, args[0])
+		if err != nil {
+			return nil, nil, err
+		}
+		return in, in.Close, a.check(in, args[0])
+	}
+	dir, err := os.MkdirTemp("", "opensnoop-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove := func() { os.RemoveAll(dir) }
+	path := filepath.Join(dir, "recording")
+	f := &flags{asRoot: a.asRoot, output: recordOutput(), filters: cmd.Flags(), commandToStderr: true}
+	if err := f.record(a.invocation, path, args); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	if a.status != exitOK {
+		a.messages.printf("the command ended with status %d", a.status)
+	}
+	a.status = exitOK
+	// Also when a signal has ended the command.
+	if in, err = openRecording(context.Background(), path); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return in, func() { in.Close(); remove() }, a.check(in, "the command")
+}
+
+// check returns an error if a recording lacks columns.
+func (a *asked) check(in *recording, path string) error {
+	for _, column := range compare.Needs {
+		if !slices.Contains(in.Start().Columns, column) {
+			return fmt.Errorf("%s: the column %s was not recorded: record it with opensnoop record", path, column)
+		}
+	}
+	return nil
+}
+
+// reportLacking says what a recording lacks.
+func (m *messages) reportLacking(name string, in *record.Reader) {
+	lost, gaps := in.Lost(), in.Gaps()
+	var total uint64
+	for _, n := range lost.Causes {
+		total += n
+	}
+	if total+gaps > 0 {
+		m.printf("%s lacks %d opens: %d were lost while tracing, %d while writing", name, total+gaps, total, gaps)
+	}
+	if lost.Doubtful > 0 {
+		m.printf("up to %d more may have been lost while tracing", lost.Doubtful)
+	}
+}
+
+// endedWhole returns an error for a recording that has no end.
+func endedWhole(in *record.Reader) error {
+	if in.Ended() {
+		return nil
+	}
+	return fmt.Errorf("%w: it ends behind %d rows without an end record, as after kill -9", record.ErrDamaged, in.Rows())
+}
+
+// newMissingCommand tells what was looked for in vain.
+func newMissingCommand(i *invocation) *cobra.Command {
+	a := &asked{invocation: i}
+	var all bool
+	output := formatTable
+	cmd := &cobra.Command{
+		Use:   "missing [flags] FILE | -- COMMAND [ARGUMENT…]",
+		Short: "Show what a recorded run, or a command run now, looked for and did not find",
+		Long: `Shows each thing that programs looked for in vain: the places in the order in
+which they were tried, each with its error, and where it was found at last, or
+that it was not. It then looks at the file system as it is now, for the first
+folder that does not exist, or that refuses.`,
+		Example: `  sudo opensnoop missing -- ./myapp
+  opensnoop missing make.osn -o json`,
+		Args: takes(1, "a recording, or a command behind --: opensnoop missing FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, done, err := a.open(cmd, args)
+			if done != nil {
+				defer done()
+			}
+			if err != nil {
+				return err
+			}
+			return a.missing(in, all, output == formatJSON)
+		},
+	}
+	addBool(cmd.Flags(), &all, "all", "", "every thing, and every place")
+	cmd.Flags().VarP(newChoice(&output, []string{formatTable, formatJSON}), "output", "o", "text, or an object of JSON a line")
+	a.addTo(cmd)
+	return cmd
+}
+
+func (a *asked) missing(in *recording, all, json bool) error {
+	wanted, cut, err := compare.Missing(in.Reader)
+	if err == nil {
+		err = endedWhole(in.Reader)
+	}
+	a.messages.reportLacking("the recording", in.Reader)
+	if cut > 0 {
+		a.messages.printf("%d things more were looked for than can be kept", cut)
+	}
+	note := "; why: by the file system as it is now"
+	if host, _ := os.Hostname(); host == in.Start().Host {
+		compare.Explain(wanted)
+	} else {
+		note = "; not looked at here, as it was recorded on " + in.Start().Host
+	}
+	if json {
+		return errors.Join(readerLeft(compare.WriteMissingJSON(a.stdout, wanted)), err)
+	}
+	return errors.Join(readerLeft(compare.WriteMissing(a.stdout, wanted, compare.MissingOptions{All: all, Note: note})), err)
+}
+
+// readerLeft takes it for no error that nobody reads any more.
+func readerLeft(err error) error {
+	if errors.Is(err, unix.EPIPE) {
+		return nil
+	}
+	return err
+}
+
+// newNeedsCommand lists the files of a run.
+func newNeedsCommand(i *invocation) *cobra.Command {
+	a := &asked{invocation: i}
+	var zero, packages bool
+	var depfile string
+	cmd := &cobra.Command{
+		Use:   "needs [flags] FILE | -- COMMAND [ARGUMENT…]",
+		Short: "List the files that a recorded run, or a command run now, needed",
+		Long: `Lists the files that were read, executed or loaded, less those that the run made
+itself, and what is in /proc, /sys and /dev: a path a line, with each symbolic
+link on the way. So tar and rsync can take them to another machine:
+
+  opensnoop needs make.osn -0 | tar --null -T - --no-recursion -cf needed.tar`,
+		Example: `  sudo opensnoop needs -- ./myapp
+  opensnoop needs make.osn --packages
+  opensnoop needs make.osn --depfile prog.o > prog.d`,
+		Args: takes(1, "a recording, or a command behind --: opensnoop needs FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if packages && (depfile != "" || zero) || depfile != "" && zero {
+				return &usageError{errors.New("--packages, --depfile and -0 do not go together")}
+			}
+			in, done, err := a.open(cmd, args)
+			if done != nil {
+				defer done()
+			}
+			if err != nil {
+				return err
+			}
+			return a.needs(in, zero, packages, depfile)
+		},
+	}
+	addBool(cmd.Flags(), &zero, "null", "0", "end each path with a zero byte, for tar --null and rsync -0")
+	addBool(cmd.Flags(), &packages, "packages", "", "the packages that they are of, by dpkg or rpm")
+	cmd.Flags().StringVar(&depfile, "depfile", "", "a rule of make that says that this target needs them, without programs and libraries")
+	a.addTo(cmd)
+	return cmd
+}
+
+func (a *asked) needs(in *recording, zero, packages bool, depfile string) error {
+	files, err := compare.Needed(in.Reader)
+	if err == nil {
+		err = endedWhole(in.Reader)
+	}
+	a.messages.reportLacking("the recording", in.Reader)
+	var text string
+	switch {
+	case depfile != "":
+		text = compare.Depfile(depfile, files.Sources())
+	case packages:
+		names, others, askErr := compare.Packages(files.WithLinks())
+		if askErr != nil {
+			return errors.Join(askErr, err)
+		}
+		text = lines(names, "\n")
+		if len(others) > 0 {
+			a.messages.printf("%d files are of no package", len(others))
+		}
+	default:
+		paths := files.WithLinks()
+		if zero {
+			text = lines(paths, "\x00")
+		} else {
+			text = lines(printable(paths), "\n")
+		}
+	}
+	_, writeErr := a.stdout.WriteString(text)
+	return errors.Join(readerLeft(writeErr), err)
+}
+
+func lines(texts []string, end string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return strings.Join(texts, end) + end
+}
+
+// printable escapes what could steer a terminal, as tables do.
+func printable(paths []string) []string {
+	escaped := make([]string, len(paths))
+	for i, path := range paths {
+		escaped[i] = string(format.AppendEscaped(nil, []byte(path)))
+	}
+	return escaped
+}

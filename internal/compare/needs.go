@@ -1,0 +1,180 @@
+package compare
+
+import (
+	"bufio"
+	"debug/elf"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/record"
+)
+
+// Files are what a run needed: each file that it read or executed and did not make itself.
+type Files struct {
+	Read     []string // absolute paths, in the order in which they were first opened
+	Executed []string // of those, what was executed
+}
+
+// notFiles are file systems that a kernel makes up.
+var notFiles = []string{"/proc", "/sys", "/dev"}
+
+// madeUp reports whether a path is on one of them.
+func madeUp(path string) bool {
+	return slices.ContainsFunc(notFiles, func(dir string) bool {
+		rest, ok := strings.CutPrefix(path, dir)
+		return ok && (rest == "" || rest[0] == '/')
+	})
+}
+
+// Needed returns the files that a recording's run needed.
+func Needed(in *record.Reader) (Files, error) {
+	var files Files
+	read, executed, made := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	err := each(in, func(e *event.Event) {
+		p := path(e)
+		switch {
+		case !opened(e) || !absolute(p) || madeUp(p) || made[p]:
+		case e.Fields.Has(event.File) && e.Created:
+			made[p] = true
+		case e.Flags&unix.O_DIRECTORY != 0, !e.Exec && e.Flags&(unix.O_ACCMODE|unix.O_TRUNC) == unix.O_WRONLY|unix.O_TRUNC:
+		case e.Exec || e.Flags&unix.O_ACCMODE != unix.O_WRONLY:
+			if !read[p] {
+				read[p] = true
+				files.Read = append(files.Read, p)
+			}
+			if e.Exec && !executed[p] {
+				executed[p] = true
+				files.Executed = append(files.Executed, p)
+			}
+		}
+	})
+	return files, err
+}
+
+// WithLinks returns paths with all that leads to them on this machine: each symbolic link on the
+// way, and the files themselves, without a link in their paths. Folders are left out. Loaders and
+// interpreters of programs come too, as not every probe sees the kernel open them.
+func (f Files) WithLinks() []string {
+	var all []string
+	seen := map[string]bool{}
+	add := func(path string) {
+		if !seen[path] {
+			seen[path] = true
+			all = append(all, path)
+		}
+	}
+	paths := slices.Clone(f.Read)
+	for _, program := range f.Executed {
+		if interpreter := interpreterOf(program); interpreter != "" {
+			paths = append(paths, interpreter)
+		}
+	}
+	for _, path := range paths {
+		follow(path, add)
+	}
+	return all
+}
+
+// linksMax is how many links are followed, as the kernel does (MAXSYMLINKS in
+// include/linux/namei.h).
+const linksMax = 40
+
+// follow calls add with each symbolic link on the way of a path, and with the file at its end, each
+// by a path without links.
+func follow(path string, add func(string)) {
+	at := "/"
+	rest := strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		next := filepath.Join(at, part)
+		st, err := os.Lstat(next)
+		if err != nil {
+			return // it is gone meanwhile
+		}
+		if st.Mode()&os.ModeSymlink == 0 {
+			at = next
+			if len(rest) == 0 && !st.IsDir() {
+				add(next)
+			}
+			continue
+		}
+		if links++; links > linksMax {
+			return
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return
+		}
+		add(next)
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = slices.Concat(strings.Split(target, "/"), rest)
+	}
+}
+
+// interpreterOf is the loader of an ELF program, or the interpreter of a script; "" for none.
+func interpreterOf(program string) string {
+	file, err := os.OpenFile(program, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	if st, err := file.Stat(); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	if binary, err := elf.NewFile(file); err == nil {
+		for _, segment := range binary.Progs {
+			if segment.Type == elf.PT_INTERP && segment.Filesz < unix.PathMax {
+				name, _ := io.ReadAll(segment.Open())
+				return strings.TrimRight(string(name), "\x00")
+			}
+		}
+		return ""
+	}
+	line, _ := bufio.NewReaderSize(io.NewSectionReader(file, 0, 256), 256).ReadString('\n') // BINPRM_BUF_SIZE
+	if rest, ok := strings.CutPrefix(line, "#!"); ok {
+		if fields := strings.Fields(rest); len(fields) > 0 {
+			return fields[0]
+		}
+	}
+	return ""
+}
+
+// Depfile is a rule of make: target depends on files.
+func Depfile(target string, files []string) string {
+	var b strings.Builder
+	b.WriteString(escapeMake(target) + ":")
+	for _, file := range files {
+		b.WriteString(" \\\n  " + escapeMake(file))
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// escapeMake writes a name as make takes it.
+func escapeMake(name string) string {
+	return strings.NewReplacer("$", "$$", " ", `\ `, "#", `\#`, ":", `\:`).Replace(name)
+}
+
+// loads reports whether a file is one that the loader and the C library open in every program.
+func loads(path string) bool {
+	base := filepath.Base(path)
+	return base == "ld.so.cache" || base == "locale-archive" || strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.") ||
+		strings.Contains(path, "/locale/") || strings.Contains(path, "/gconv/")
+}
+
+// Sources are the files that were read, without programs and what every program loads: what a rule
+// of make lists.
+func (f Files) Sources() []string {
+	return slices.DeleteFunc(slices.Clone(f.Read), func(path string) bool {
+		return slices.Contains(f.Executed, path) || loads(path)
+	})
+}

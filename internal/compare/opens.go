@@ -1,0 +1,97 @@
+// Package compare says what recordings tell together: in what two runs differ, what a run looked
+// for in vain, and what it needed.
+package compare
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/format"
+	"opensnoop/internal/record"
+)
+
+// Needs are the columns that a recording must have to be compared.
+var Needs = []string{"path", "fd", "err", "flags"}
+
+// each hands out the rows of a recording, and returns nil at its end.
+func each(in *record.Reader, do func(e *event.Event)) error {
+	var e event.Event
+	for {
+		err := in.Next(&e)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		do(&e)
+	}
+}
+
+// program is what opened: its path, or the comm where that is not known.
+func program(e *event.Event) string {
+	if e.Fields.Has(event.Exe) && e.Exe.Problem.Absolute() && len(e.Exe.Known) > 0 {
+		return string(e.Exe.Known)
+	}
+	return string(e.Comm)
+}
+
+// path is the absolute path of what was to be opened, or the mark that a table has.
+func path(e *event.Event) string {
+	if e.Fields.Has(event.Path) && e.Path.Problem == event.PathExact {
+		return string(e.Path.Known)
+	}
+	return string(format.AppendPath(nil, e))
+}
+
+// absolute reports whether a path is one, and no mark.
+func absolute(path string) bool { return strings.HasPrefix(path, "/") }
+
+// outcome is how an open ended, in a word: what for, or the error.
+func outcome(e *event.Event) string {
+	switch {
+	case e.Result == event.ResultUnknown:
+		return "?"
+	case e.Result < 0:
+		return errorName(e)
+	case e.Exec:
+		return "exec"
+	case e.Fields.Has(event.File) && e.Created:
+		return "create"
+	}
+	return access(e.Flags)
+}
+
+func errorName(e *event.Event) string {
+	if name := unix.ErrnoName(unix.Errno(-e.Result)); name != "" {
+		return name
+	}
+	return "error"
+}
+
+// access is what a file is opened for.
+func access(flags uint64) string {
+	switch {
+	case flags&unix.O_PATH != 0:
+		return "path"
+	case flags&unix.O_ACCMODE == unix.O_WRONLY:
+		return "write"
+	case flags&unix.O_ACCMODE == unix.O_RDWR:
+		return "read+write"
+	}
+	return "read"
+}
+
+// failed reports whether an open is known to have failed.
+func failed(e *event.Event) bool { return e.Result < 0 && e.Result != event.ResultUnknown }
+
+// opened reports whether an open is known to have succeeded.
+func opened(e *event.Event) bool { return e.Result >= 0 }
+
+// short is a program's name for a table.
+func short(program string) string { return filepath.Base(program) }

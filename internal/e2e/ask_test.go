@@ -1,0 +1,186 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// ask runs a command of opensnoop's in a folder.
+func ask(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	cmd := exec.Command(opensnoop, args...)
+	cmd.Dir = dir
+	return runToEnd(t, cmd)
+}
+
+// writeFiles writes files below a folder, by their names.
+func writeFiles(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// project is a small C project.
+var project = map[string]string{
+	"main.c":   "#include <stdio.h>\n#include \"one.h\"\nint main(void) { return one() - 1 + printf(\"\"); }\n",
+	"one.c":    "#include \"one.h\"\nint one(void) { return 1; }\n",
+	"one.h":    "int one(void);\n",
+	"new.h":    "#define NEW 1\n",
+	"build.sh": "#!/bin/sh\nset -e\nfor unit in main one; do cc -c -o $unit.o $unit.c; done\ncc -o prog main.o one.o\n",
+}
+
+func TestDiffOfBuilds(t *testing.T) {
+	notInGuests(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, project)
+	for _, name := range []string{"a.osn", "b.osn"} {
+		if r := ask(t, dir, "record", name, "--", "./build.sh"); r.status != 0 {
+			t.Fatalf("record: %s", r.stderr)
+		}
+	}
+	if r := ask(t, dir, "diff", "a.osn", "b.osn"); r.status != 0 || r.stdout != "" {
+		t.Errorf("two builds differ: status %d, %s\n%s", r.status, r.stderr, r.stdout)
+	}
+	writeFiles(t, dir, map[string]string{"one.c": "#include \"new.h\"\n" + project["one.c"]})
+	r := ask(t, dir, "diff", "a.osn", "--", "./build.sh")
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if r.status != 1 || len(lines) != 2 || !strings.HasPrefix(lines[1], "+ cc1 ") || !strings.HasSuffix(lines[1], " "+dir+"/new.h") {
+		t.Errorf("a new #include: status %d, %s\n%s", r.status, r.stderr, r.stdout)
+	}
+	for _, args := range [][]string{{"a.osn", "none.osn"}, {"a.osn", "main.c"}} {
+		if r := ask(t, dir, append([]string{"diff"}, args...)...); r.status != 2 || !strings.HasPrefix(r.stderr, "opensnoop: ") {
+			t.Errorf("diff %v: status %d, %s", args, r.status, r.stderr)
+		}
+	}
+	wantError(t, ask(t, dir, "diff", "a.osn"), 2, "opensnoop -h")
+}
+
+// One outcome that differs is one line.
+func TestDiffOfAnOutcome(t *testing.T) {
+	dir := replayDir(t)
+	writeFiles(t, dir, map[string]string{"app.conf": "x"})
+	run := []string{"--", "setpriv", "--reuid", fmt.Sprint(replayUser), "--clear-groups", "cat", dir + "/app.conf"}
+	if r := ask(t, "/", slices.Concat([]string{"record", dir + "/a.osn"}, run)...); r.status != 0 {
+		t.Fatalf("record: %s", r.stderr)
+	}
+	if err := os.Chmod(dir+"/app.conf", 0); err != nil {
+		t.Fatal(err)
+	}
+	r := ask(t, "/", slices.Concat([]string{"diff", dir + "/a.osn"}, run)...)
+	var changed []string
+	for line := range strings.Lines(r.stdout) {
+		if strings.HasPrefix(line, "!") {
+			changed = append(changed, line)
+		}
+	}
+	if r.status != 1 || len(changed) != 1 || !strings.Contains(changed[0], "EACCES") || !strings.Contains(changed[0], dir+"/app.conf") {
+		t.Errorf("status %d, %s\n%s", r.status, r.stderr, r.stdout)
+	}
+}
+
+func TestMissingOfACommand(t *testing.T) {
+	dir := replayDir(t)
+	r := ask(t, dir, "missing", "--all", "--", "sh", "-c", "cat none/app.conf app.conf; true")
+	want := fmt.Sprintf("cat: app.conf not found in 2 places:\n    ENOENT  %[1]s/none/app.conf: there is no %[1]s/none\n    ENOENT  %[1]s/app.conf\n", dir)
+	if r.status != 0 || !strings.Contains(r.stdout, want) {
+		t.Errorf("status %d, %s\n%s\nwant %s", r.status, r.stderr, r.stdout, want)
+	}
+	json := ask(t, dir, "missing", "-o", "json", "--", "sh", "-c", "cat none/app.conf app.conf; true")
+	if !strings.Contains(json.stdout, `"name":"app.conf","places":[{"path":"`) {
+		t.Errorf("JSON: %s\n%s", json.stderr, json.stdout)
+	}
+}
+
+// What a command needs is enough for it to run elsewhere.
+func TestNeedsIsEnough(t *testing.T) {
+	notInGuests(t)
+	dir := t.TempDir()
+	for i, command := range [][]string{
+		{"/usr/bin/uname", "-s"}, {"/bin/sh", "-c", "echo a | tr a b"}, {"/usr/bin/awk", "BEGIN { print 1+1 }"}, {"/usr/bin/sed", "--version"},
+		{"/usr/bin/expr", "3", "*", "4"}, {"/usr/bin/seq", "3"}, {"/usr/bin/printf", "%s", "x"}, {"/usr/bin/perl", "-MPOSIX", "-e", "print floor(3.7)"},
+		{"/usr/bin/getent", "passwd", "root"}, {"/usr/bin/tar", "--version"}, {"/usr/bin/sort", "/etc/passwd"}, {"/usr/bin/git", "--version"},
+	} {
+		if _, err := os.Stat(command[0]); err != nil {
+			t.Logf("NOT TESTED: %v", err)
+			continue
+		}
+		want := runToEnd(t, exec.Command(command[0], command[1:]...))
+		list := ask(t, "/", slices.Concat([]string{"needs", "-0", "--"}, command)...)
+		if list.status != 0 || list.stdout == "" {
+			t.Errorf("%v: status %d, %s", command, list.status, list.stderr)
+			continue
+		}
+		root := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.MkdirAll(root+"/dev", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mknod(root+"/dev/null", syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
+			t.Fatal(err)
+		}
+		pack := exec.Command("sh", "-c", `tar --null -T - -cf - -C / --no-recursion 2>/dev/null | tar -xf - -C "$1"`, "sh", root)
+		pack.Stdin = strings.NewReader(list.stdout)
+		if r := runToEnd(t, pack); r.status != 0 {
+			t.Fatalf("%v: tar: %s", command, r.stderr)
+		}
+		in := exec.Command(command[0], command[1:]...)
+		in.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+		in.Dir = "/"
+		if got := runToEnd(t, in); got.status != want.status || got.stdout != want.stdout {
+			t.Errorf("%v in a root of its own: status %d, %q %s; want %d, %q", command, got.status, got.stdout, got.stderr, want.status, want.stdout)
+		}
+	}
+}
+
+// A depfile has what the compiler says itself.
+func TestDepfileIsTheCompilers(t *testing.T) {
+	notInGuests(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, project)
+	r := ask(t, dir, "needs", "--depfile", "main.o", "--", "cc", "-c", "-o", "main.o", "main.c")
+	if r.status != 0 {
+		t.Fatal(r.stderr)
+	}
+	out, err := exec.Command("cc", "-M", filepath.Join(dir, "main.c")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dependencies := func(rule string) []string {
+		_, list, _ := strings.Cut(strings.ReplaceAll(rule, "\\\n", ""), ":")
+		files := strings.Fields(list)
+		for i, file := range files {
+			files[i], _ = filepath.EvalSymlinks(file)
+		}
+		slices.Sort(files)
+		return slices.Compact(files)
+	}
+	got, want := dependencies(r.stdout), dependencies(string(out))
+	got = slices.DeleteFunc(got, func(file string) bool { return strings.HasPrefix(file, os.TempDir()+"/cc") }) // as's input
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+}
+
+// What is no recording is no trouble for whoever asks.
+func TestAskingWhatIsNoRecording(t *testing.T) {
+	for _, command := range []string{"missing", "needs", "replay"} {
+		for _, file := range []string{os.DevNull, opener, "/no/such/file", "/"} {
+			r := ask(t, "/", command, file)
+			if r.status != 1 || !strings.HasPrefix(r.stderr, "opensnoop: ") || strings.Contains(r.stderr, "goroutine") {
+				t.Errorf("%s %s: status %d, %s", command, file, r.status, r.stderr)
+			}
+		}
+	}
+}
