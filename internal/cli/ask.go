@@ -184,7 +184,7 @@ func newNeedsCommand(i *invocation) *cobra.Command {
 itself, and what is in /proc, /sys and /dev: a path a line, with each symbolic
 link on the way. So tar and rsync can take them to another machine:
 
-  opensnoop needs make.osn -0 | tar --null -T - --no-recursion -cf needed.tar`,
+  opensnoop needs make.osn -0 | tar --no-recursion --null -T - -cf needed.tar`,
 		Example: `  sudo opensnoop needs -- ./myapp
   opensnoop needs make.osn --packages
   opensnoop needs make.osn --depfile prog.o > prog.d`,

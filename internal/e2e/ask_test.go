@@ -130,7 +130,7 @@ func TestNeedsIsEnough(t *testing.T) {
 		if err := syscall.Mknod(root+"/dev/null", syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
 			t.Fatal(err)
 		}
-		pack := exec.Command("sh", "-c", `tar --null -T - -cf - -C / --no-recursion 2>/dev/null | tar -xf - -C "$1"`, "sh", root)
+		pack := exec.Command("sh", "-c", `tar --no-recursion --null -T - -cf - 2>/dev/null | tar -xf - -C "$1"`, "sh", root)
 		pack.Stdin = strings.NewReader(list.stdout)
 		if r := runToEnd(t, pack); r.status != 0 {
 			t.Fatalf("%v: tar: %s", command, r.stderr)
