@@ -92,7 +92,7 @@ func (s *summaryFlag) Set(text string) error {
 		case part == summaryAtEnd:
 		default:
 			if err := s.every.Set(part); err != nil {
-				return fmt.Errorf("%q: expected some of %s, by commas, %s, or a time above 0 such as 10s%s", part, summaryBys(), summaryLive, s.suggestion(part))
+				return s.unknown(part)
 			}
 		}
 	}
@@ -102,16 +102,16 @@ func (s *summaryFlag) Set(text string) error {
 	return nil
 }
 
-// suggestion asks whether another word was meant.
-func (s *summaryFlag) suggestion(part string) string {
+// unknown says what was likely meant, or can be.
+func (s *summaryFlag) unknown(part string) error {
 	names := []string{summaryLive}
 	for _, by := range summary.Bys {
 		names = append(names, by.Name)
 	}
 	if near := spell.Nearest(part, names); near != "" {
-		return "; did you mean " + near + "?"
+		return fmt.Errorf("did you mean %s?", near)
 	}
-	return ""
+	return fmt.Errorf("expected some of %s, %s, or a time such as 10s, by commas", summaryBys(), summaryLive)
 }
 
 // summaryBys are the names of what can be counted by.
@@ -143,7 +143,7 @@ func (p *filePath) Set(text string) error {
 		return errors.New("expected the path of a file")
 	}
 	if text == "-" {
-		return errors.New("expected the path of a file: without this flag rows go to stdout, and a file named - is ./-")
+		return errors.New("expected a file: rows go to stdout without -w, and a file named - is ./-")
 	}
 	*p = filePath(text)
 	return nil

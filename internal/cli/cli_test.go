@@ -40,7 +40,7 @@ func runMain(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, texts[0], texts[1]
 }
 
-// Wrong usage is one line that says what was expected, on stderr, and status 2.
+// Wrong usage is one line that says what is wrong and what to do, on stderr, and status 2.
 func TestWrongUsage(t *testing.T) {
 	for _, test := range []struct {
 		args []string
@@ -53,44 +53,73 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"-vz"}, "unknown shorthand flag: 'z' in -z"},
 		{[]string{"-p"}, "flag needs an argument: 'p' in -p"},
 		{[]string{"--pid"}, "flag needs an argument: --pid"},
-		{[]string{"-p", "abc"}, `invalid argument "abc" for "-p, --pid" flag: "abc"` + notAPID},
-		{[]string{"-p", "1", "-p", "0"}, `invalid argument "0" for "-p, --pid" flag: "0"` + notAPID},
-		{[]string{"-d", "0"}, `invalid argument "0" for "-d, --duration" flag: ` + notATime},
-		{[]string{"--duration", "soon"}, `invalid argument "soon" for "-d, --duration" flag: ` + notATime},
-		{[]string{"-c", "0"}, `invalid argument "0" for "-c, --count" flag: ` + notACount},
-		{[]string{"-b", "3"}, `invalid argument "3" for "-b, --buffer-pages" flag: ` + notPages},
-		{[]string{"--probe", "fexit"}, `invalid argument "fexit" for "--probe" flag: ` + notAProbe},
+		{[]string{"-p", "abc"}, "-p abc: no process id: use -n abc, or -p $(pgrep -d, abc)"},
+		{[]string{"-p", "1", "-p", "0"}, `-p 0: ` + notAPID},
+		{[]string{"-d", "0"}, `-d 0: ` + notATime},
+		{[]string{"--duration", "soon"}, `-d soon: ` + notATime},
+		{[]string{"-c", "0"}, `-c 0: ` + notACount},
+		{[]string{"-b", "3"}, `-b 3: ` + notPages},
+		{[]string{"--probe", "fexit"}, `--probe fexit: ` + notAProbe},
 		{[]string{"/etc/passwd"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
 		{[]string{"-v", "/etc/passwd", "-d", "1"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
 		{[]string{"--\x1b[2J\n"}, `unknown flag: --\x1b[2J\n`},
-		{[]string{"-v=maybe"}, `invalid argument "maybe" for "-v, --verbose" flag: ` + notABool},
-		{[]string{"--help=1"}, `invalid argument "1" for "-h, --help" flag: ` + notABool},
-		{[]string{"doctor", "--live=x"}, `invalid argument "x" for "--live" flag: ` + notABool},
-		{[]string{"-w", "-"}, `invalid argument "-" for "-w, --write" flag: expected the path of a file: without this flag rows go to stdout, and a file named - is ./-`},
-		{[]string{"-w", ""}, `invalid argument "" for "-w, --write" flag: expected the path of a file`},
+		{[]string{"-v=maybe"}, `-v=maybe: ` + notABool},
+		{[]string{"--help=1"}, `-h=1: ` + notABool},
+		{[]string{"doctor", "--live=x"}, `--live=x: ` + notABool},
+		{[]string{"-w", "-"}, `-w -: expected a file: rows go to stdout without -w, and a file named - is ./-`},
+		{[]string{"-w", ""}, `-w "": expected the path of a file`},
 		{[]string{"--layout", "bcc", "--columns", "pid"}, "--layout bcc has its own columns: leave out --columns"},
 		{[]string{"--layout", "bcc", "-o", "json"}, "--layout bcc is a table: leave out -o"},
 		{[]string{"--summary", "--layout", "bcc"}, "--summary shows no rows: leave out --layout"},
 		{[]string{"--summary=3", "--columns", "pid"}, "--summary shows no rows: leave out --columns"},
 		{[]string{"--summary", "-o", "csv"}, "--summary can be had as a table or as JSON: leave out -o csv"},
-		{[]string{"--summary=fil"}, `invalid argument "fil" for "--summary" flag: "fil": expected some of file, process, program, user, container, by commas, live, or a time above 0 such as 10s; did you mean file?`},
-		{[]string{"--summary=user,user"}, `invalid argument "user,user" for "--summary" flag: user is there twice`},
+		{[]string{"--summary=fil"}, `--summary=fil: did you mean file?`},
+		{[]string{"--summary=user,user"}, `--summary=user,user: user is there twice`},
 		{[]string{"--summary=live", "-o", "json"}, "--summary=live is for a terminal: leave out -o json and -w"},
 		{[]string{"--summary=live", "--", "true"}, "--summary=live would draw over what a command prints: leave out live"},
 		{[]string{"--tree"}, "--tree is for processes that are followed: a command (-- CMD), or -p with --follow"},
 		{[]string{"--tree", "-o", "json", "--", "true"}, "--tree is for the usual table: with -o json or csv, the column depth has what it shows"},
-		{[]string{"--container", "a,,b"}, `invalid argument "a,,b" for "--container" flag: expected the name of a container, or its id, or several by commas`},
+		{[]string{"--container", "a,,b"}, `--container a,,b: expected the name of a container, or its id, or several by commas`},
 		{[]string{"--force"}, "--force is for -w"},
+		{[]string{"-p", ""}, `-p "": no process id: if pgrep was to name it, it found none`},
+		{[]string{"-p", "12\n13"}, `-p "12\n13": several process ids go by commas: 12,13 (pgrep -d,)`},
+		{[]string{"-p", "12", "13"}, `unexpected argument "13": several process ids go by commas (pgrep -d,)`},
+		{[]string{"doctr"}, `unexpected argument "doctr": did you mean doctor?`},
+		{[]string{"--top"}, "unknown flag: --top; did you mean --summary=live?"},
+		{[]string{"--cmd", "ls"}, "unknown flag: --cmd; did you mean -- COMMAND?"},
+		{[]string{"-x", "--success"}, "no open both fails and succeeds: leave out -x or --success"},
+		{[]string{"--errno", "ENOENT", "--success"}, "no open both fails and succeeds: leave out --errno or --success"},
+		{[]string{"-x", "--realpath", "/etc/**"}, "an open that fails has no --realpath: use --path, or leave out -x and --errno"},
+		{[]string{"-p", "1", "--exclude-pid", "2,1"}, "no open is left: --exclude-pid names all processes of -p"},
+		{[]string{"-u", "0", "--exclude-uid", "root"}, "no open is left: --exclude-uid names all users of -u"},
+		{[]string{"-n", "nginx", "--exclude-name", "gin"}, "no open is left: --exclude-name leaves out all that -n asks for"},
+		{[]string{"--path", "/etc/**", "--exclude-path", "/etc/**"}, "no open is left: --exclude-path leaves out all that --path asks for"},
 		{[]string{"--"}, "-- and no command behind it"},
 		{[]string{"a\nb"}, `unexpected argument "a\nb": a command to trace comes behind --`},
 		// Also where what was asked for would end at once.
-		{[]string{"--ebpf", "--probe", "x"}, `invalid argument "x" for "--probe" flag: ` + notAProbe},
-		{[]string{"--version", "-b", "0"}, `invalid argument "0" for "-b, --buffer-pages" flag: ` + notPages},
+		{[]string{"--ebpf", "--probe", "x"}, `--probe x: ` + notAProbe},
+		{[]string{"--version", "-b", "0"}, `-b 0: ` + notPages},
 	} {
 		status, stdout, stderr := runMain(t, test.args...)
 		want := "opensnoop: " + test.want + " (see opensnoop -h)\n"
 		if status != 2 || stdout != "" || stderr != want {
 			t.Errorf("%q: status %d, stdout %q, stderr %q, want %q", test.args, status, stdout, stderr, want)
+		}
+	}
+}
+
+// Pairs of filters of which something can pass.
+func TestFiltersThatGoTogether(t *testing.T) {
+	for _, args := range [][]string{
+		{"-x", "--errno", "ENOENT"},
+		{"-p", "1,2", "--exclude-pid", "1"},
+		{"-p", "1", "--follow", "--exclude-pid", "1"},
+		{"-n", "gin", "--exclude-name", "nginx"},
+		{"--path", "/etc/**", "--exclude-path", "/etc/*"},
+		{"--success", "--realpath", "/etc/**"},
+	} {
+		if status, _, stderr := runMain(t, append(args, "--ebpf")...); status != 0 || stderr != "" {
+			t.Errorf("%q: status %d, stderr %q", args, status, stderr)
 		}
 	}
 }

@@ -30,6 +30,12 @@ type flags struct {
 	commandToStderr bool // what the command writes to stdout goes there
 }
 
+// filtered reports whether not all opens are asked for.
+func (f *flags) filtered() (filtered bool) {
+	f.filters.VisitAll(func(flag *pflag.Flag) { filtered = filtered || flag.Changed && flag.Name != "execs" })
+	return filtered
+}
+
 // add adds the flags to the command, and returns them in groups for its help.
 func (f *flags) add(cmd *cobra.Command) []group {
 	var groups []group

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,18 +60,45 @@ func inBrackets(flag string) string {
 
 const helpWidth = 100 // characters
 
-var unknownFlag = regexp.MustCompile(`^unknown flag: --([^=]+)`)
+// otherNames are what other tools call what has another name here.
+var otherNames = map[string]string{
+	"top": "--summary=live", "live": "--summary=live", "cmd": "-- COMMAND", "command": "-- COMMAND",
+	"comm": "-n", "process": "-n", "json": "-o json", "csv": "-o csv", "format": "-o",
+	"timeout": "-d", "user": "-u", "fields": "--columns", "append": "-w",
+}
 
-// suggest adds to the error about an unknown flag the one that was likely meant.
-func suggest(fs *pflag.FlagSet, err error) error {
-	m := unknownFlag.FindStringSubmatch(err.Error())
-	if m == nil {
-		return err
-	}
-	var names []string
-	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if name := spell.Nearest(m[1], names); name != "" {
-		return fmt.Errorf("%w; did you mean --%s?", err, name)
+// flagError says what is wrong with a flag: its value, or that there is none of that
+// name, with the one that was likely meant.
+func flagError(fs *pflag.FlagSet, err error) error {
+	value, unknown := (*pflag.InvalidValueError)(nil), (*pflag.NotExistError)(nil)
+	switch {
+	case errors.As(err, &value):
+		name := "--" + value.GetFlag().Name
+		if short := value.GetFlag().Shorthand; short != "" {
+			name = "-" + short
+		}
+		if value.GetFlag().NoOptDefVal != "" {
+			name += "="
+		} else {
+			name += " "
+		}
+		text := value.GetValue()
+		if text == "" || strings.ContainsAny(text, " \n") {
+			text = strconv.Quote(text)
+		}
+		return fmt.Errorf("%s%s: %w", name, text, value.Unwrap())
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		meant := otherNames[unknown.GetSpecifiedName()]
+		if meant == "" {
+			var names []string
+			fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+			if near := spell.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+				meant = "--" + near
+			}
+		}
+		if meant != "" {
+			return fmt.Errorf("%w; did you mean %s?", err, meant)
+		}
 	}
 	return err
 }

@@ -35,4 +35,4 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 }
 
 // errCSVOnTerminal is because the format keeps all bytes of names as they are.
-var errCSVOnTerminal = errors.New("CSV is not for terminals, which names could control: write it to a file (-w) or into a pipe, or use -o table")
+var errCSVOnTerminal = errors.New("CSV is not for a terminal, which names could control: use -w FILE, a pipe, or -o table")

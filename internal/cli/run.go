@@ -176,6 +176,9 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		return err
 	}
 	defer done()
+	if len(session.Rejected()) > 0 && session.Slows() && r.flags.verbose == 0 {
+		r.messages.printf("using tracepoints, which slow each system call a little (-v says why)")
+	}
 	if err := r.begin(session, sink); err != nil {
 		return err
 	}
@@ -191,7 +194,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	if r.command != nil && r.flags.waitAll {
 		go r.endWithLast(session)
 	}
-	lost, err := r.hand(session, sink)
+	written, lost, err := r.hand(session, sink)
 	r.tellFollowed(session)
 	r.messages.uncompared(session.Uncompared())
 	total := lost.Total()
@@ -206,15 +209,16 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		r.messages.printf("lost %d opens in all, and up to %d more", total, lost.Doubtful)
 	case total > 0:
 		r.messages.printf("lost %d opens in all", total)
+	case written == 0 && err == nil && r.flags.filtered():
+		r.messages.printf("no open matched")
 	}
 	return err
 }
 
-// hand writes the session's events as rows until ctx ends, and returns how many
-// the session lost.
-func (r *run) hand(session *trace.Session, sink *sink) (lost trace.Losses, err error) {
-	written := count(0)
-	return session.Run(r.ctx, trace.Handler{
+// hand writes the session's events as rows until ctx ends, and returns how many, and how
+// many the session lost.
+func (r *run) hand(session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
+	lost, err = session.Run(r.ctx, trace.Handler{
 		Event: func(e *event.Event) error {
 			if err := sink.Event(e); err != nil {
 				return err
@@ -239,6 +243,7 @@ func (r *run) hand(session *trace.Session, sink *sink) (lost trace.Losses, err e
 			}
 		},
 	})
+	return written, lost, err
 }
 
 // tell says what is traced and how, as far as that is not what the user expects
@@ -251,13 +256,11 @@ func (r *run) tell(session *trace.Session) {
 	if n := session.Orphans(); n > 0 {
 		m.printf("%s not followed: of their session or group, but the parents had ended before", countProcesses(n, "is", "are"))
 	}
-	rejected := session.Rejected()
-	switch {
-	case r.flags.verbose > 0:
+	if r.flags.verbose > 0 {
 		if r.flags.verbose > 1 {
 			m.lines(session.Plan().String())
 		}
-		for _, why := range rejected {
+		for _, why := range session.Rejected() {
 			m.printf("not used: %s", why)
 		}
 		compiled := session.Compiled()
@@ -274,7 +277,5 @@ func (r *run) tell(session *trace.Session) {
 		}
 		pages, bytes := session.Buffers()
 		m.printf("using buffers of %d pages per CPU, of %.3g MB in all", pages, float64(bytes)/(1<<20))
-	case len(rejected) > 0 && session.Slows():
-		m.printf("using the %s; not used: %s", session.Hook(), rejected[len(rejected)-1])
 	}
 }

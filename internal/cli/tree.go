@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"opensnoop/internal/kernel"
+	"opensnoop/internal/spell"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/terminal"
 )
@@ -57,7 +59,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 		RunE:                  func(_ *cobra.Command, args []string) error { return f.execute(i, args) },
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{suggest(cmd.Flags(), err)}
+		return &usageError{flagError(cmd.Flags(), err)}
 	})
 	cmd.SetOut(i.stdout)
 	cmd.SetErr(i.messages.w)
@@ -76,9 +78,24 @@ func checkArguments(cmd *cobra.Command, args []string) error {
 		return &usageError{errors.New("-- and no command behind it")}
 	}
 	if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-		return &usageError{fmt.Errorf("unexpected argument %q: a command to trace comes behind --", args[0])}
+		return &usageError{argumentError(cmd, args[0])}
 	}
 	return nil
+}
+
+// argumentError says what to do with an argument that is no command behind -- .
+func argumentError(cmd *cobra.Command, arg string) error {
+	if _, err := strconv.ParseUint(arg, 10, 64); err == nil {
+		return fmt.Errorf("unexpected argument %q: several process ids go by commas (pgrep -d,)", arg)
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	if near := spell.Nearest(arg, names); near != "" {
+		return fmt.Errorf("unexpected argument %q: did you mean %s?", arg, near)
+	}
+	return fmt.Errorf("unexpected argument %q: a command to trace comes behind --", arg)
 }
 
 // execute does what the flags say.
@@ -87,6 +104,9 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 		return err
 	}
 	if err := f.checkFollow(len(args) > 0); err != nil {
+		return &usageError{err}
+	}
+	if err := checkFilters(&f.trace.Filter, f.follow); err != nil {
 		return &usageError{err}
 	}
 	if t := &f.trace.Filter; f.follow {

@@ -126,7 +126,7 @@ func TestNamedProbeDoesNotFallBack(t *testing.T) {
 }
 
 func TestBadProcesses(t *testing.T) {
-	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "abc")), 2, `"abc"`)
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "nginx")), 2, "-p nginx: no process id: use -n nginx")
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "4194303")), 1, "no process 4194303")
 }
 
@@ -230,5 +230,40 @@ func TestPIDNamespace(t *testing.T) {
 		if row := parseRow(t, line); row.pid == 1 && row.comm == "opensnoop" { // another one has a number of the host's
 			t.Errorf("opensnoop's own open shows: %+v", row)
 		}
+	}
+}
+
+// A run with filters that ends without a row says so, and one with rows does not.
+func TestNoOpenMatched(t *testing.T) {
+	const said = "opensnoop: no open matched\n"
+	for _, test := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"-d", "0.1", "-n", "no-such-comm"}, true},
+		{[]string{"-d", "0.1", "-o", "json", "--path", "/no/such/file"}, true},
+		{[]string{"--path", "/no/such/file", "--summary", "--", "true"}, true},
+		{[]string{"-c", "1", "--path", "/etc/hostname", "--", "cat", "/etc/hostname"}, false},
+		{[]string{"--", "true"}, false},
+	} {
+		r := runToEnd(t, exec.Command(opensnoop, test.args...))
+		if got := strings.Contains(r.stderr, said); r.status != 0 || got != test.want {
+			t.Errorf("%q: status %d, stderr %q", test.args, r.status, r.stderr)
+		}
+	}
+}
+
+// Where there are no kprobes, a line says so before the header, and -v says why.
+func TestNoKprobesInALine(t *testing.T) {
+	if kprobes() {
+		t.Skip("NOT TESTED: this kernel has kprobes")
+	}
+	r := runToEnd(t, exec.Command("sh", "-c", `exec "$0" -d 0.1 2>&1`, opensnoop))
+	line, rest, _ := strings.Cut(r.stdout, "\n")
+	if r.status != 0 || len(line) > 80 || !strings.HasPrefix(line, "opensnoop: using tracepoints, ") || !strings.HasPrefix(rest, header+"\n") {
+		t.Errorf("status %d, output %.200q", r.status, r.stdout)
+	}
+	if r = runToEnd(t, exec.Command(opensnoop, "-v", "-d", "0.1")); !strings.Contains(r.stderr, "no kprobes") {
+		t.Errorf("-v does not say why: %q", r.stderr)
 	}
 }
