@@ -15,15 +15,15 @@ import (
 
 // newDoctorCommand checks whether opensnoop can trace here.
 func newDoctorCommand(i *invocation) *cobra.Command {
-	var live bool
+	var live, verbose bool
 	output := formatTable
 	cmd := &cobra.Command{
 		Use:   "doctor [flags]",
 		Short: "Check whether opensnoop can trace here, and what stands in its way",
 		Long: `Checks what opensnoop needs of the kernel, its configuration, the libraries and
-the user's rights. Each check is ok, warn (opensnoop traces, but less well) or
-fail (it cannot trace); for all but ok it tells what that means and what to do.
-It works without root, as far as it can.
+the user's rights. It says whether opensnoop can trace here, then what is wrong:
+fail (it cannot trace) or warn (it can, but less well), each with what to do.
+-v shows the checks that passed too. It works without root, as far as it can.
 
 With --live it also runs three BPF programs, each compiled here, and waits for
 an event that it makes itself: "Hello, World!" on clone and the names of opens,
@@ -48,7 +48,7 @@ failed.`,
 			if output != formatTable && output != formatJSON {
 				return &usageError{fmt.Errorf("invalid -o %q: expected table or json", output)}
 			}
-			report := (*doctor.Report).Table
+			report := func(r *doctor.Report, w io.Writer) error { return r.Table(w, verbose) }
 			if output == formatJSON {
 				report = (*doctor.Report).JSON
 			}
@@ -57,6 +57,7 @@ failed.`,
 		},
 	}
 	addBool(cmd.Flags(), &live, "live", "", "also run three BPF programs, stage by stage; needs root")
+	addBool(cmd.Flags(), &verbose, "verbose", "v", "also show the checks that passed")
 	cmd.Flags().StringVarP(&output, "output", "o", output, "table or json")
 	addBool(cmd.Flags(), new(bool), "help", "h", "show this help, and end")
 	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatTable, formatJSON}, cobra.ShellCompDirectiveNoFileComp))

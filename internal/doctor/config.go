@@ -18,6 +18,7 @@ type option struct {
 	status   Status
 	meaning  string
 	unneeded string
+	of       string // the check that finds it missing by itself
 }
 
 const (
@@ -27,13 +28,13 @@ const (
 )
 
 var options = []option{
-	{name: "CONFIG_BPF", status: Fail, meaning: noBPF},
-	{name: "CONFIG_BPF_SYSCALL", status: Fail, meaning: noBPF},
-	{name: "CONFIG_BPF_EVENTS", status: Fail, meaning: "BPF programs cannot be attached to kprobes and tracepoints"},
+	{name: "CONFIG_BPF", status: Fail, meaning: noBPF, of: "BPF"},
+	{name: "CONFIG_BPF_SYSCALL", status: Fail, meaning: noBPF, of: "BPF"},
+	{name: "CONFIG_BPF_EVENTS", status: Fail, meaning: "BPF programs cannot be attached to kprobes and tracepoints", of: "BPF"},
 	{name: "CONFIG_BPF_JIT", status: Warn, meaning: noJIT},
 	{name: "CONFIG_HAVE_EBPF_JIT", status: Warn, meaning: noJIT},
-	{name: "CONFIG_KPROBES", status: Warn, meaning: noKprobes},
-	{name: "CONFIG_KPROBE_EVENTS", status: Warn, meaning: noKprobes},
+	{name: "CONFIG_KPROBES", status: Warn, meaning: noKprobes, of: "kprobes"},
+	{name: "CONFIG_KPROBE_EVENTS", status: Warn, meaning: noKprobes, of: "kprobes"},
 	{name: "CONFIG_NET_CLS_BPF", unneeded: "it is for network filters"},
 	{name: "CONFIG_NET_ACT_BPF", unneeded: "it is for network filters"},
 	{name: "CONFIG_IKHEADERS", unneeded: "opensnoop needs no kernel headers"},
@@ -55,7 +56,7 @@ func configuration(root fs.FS, release string) []Check {
 			Status:  Warn,
 			Found:   fmt.Sprintf("%s unknown: %v", strings.Join(names, ", "), err),
 			Meaning: "what the kernel lacks can be told only by the other checks",
-			Remedy:  "nothing needs to be done; modprobe configs makes /proc/config.gz where that is a module",
+			Remedy:  "nothing; modprobe configs makes /proc/config.gz where that is a module",
 		}}
 	}
 	checks := make([]Check, len(options))
@@ -66,7 +67,7 @@ func configuration(root fs.FS, release string) []Check {
 }
 
 func (o option) check(values map[string]string) Check {
-	c := Check{Name: o.name, Status: OK}
+	c := Check{Name: o.name, Status: OK, Of: o.of}
 	value, known := values[o.name]
 	switch {
 	case !known:

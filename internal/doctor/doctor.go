@@ -46,6 +46,9 @@ type Check struct {
 	Meaning string `json:"meaning,omitempty"`
 	Remedy  string `json:"remedy,omitempty"`
 
+	// Of is the check that this one is a detail of: what it means is said there.
+	Of string `json:"of,omitempty"`
+
 	// told is a part of those of the tracer's own errors that say the same.
 	told string
 }
@@ -151,7 +154,6 @@ func Examine(s *System) []Check {
 		kernelVersion(s.Release, s.Version),
 		probeToUse(s, symbol),
 		kprobes(s.Root),
-		kprobesFire(s.Root),
 		symbol,
 		ioUring(s.Version),
 		bpfCall(s),
@@ -168,7 +170,27 @@ func Examine(s *System) []Check {
 		compileCache(s.Compiler),
 		headers(s.Root, s.Release),
 	}
-	return append(checks, configuration(s.Root, s.Release)...)
+	if kernel.Kprobes(s.Root) == nil {
+		checks = append(checks, kprobesFire(s.Root))
+	}
+	return withDetails(checks, configuration(s.Root, s.Release))
+}
+
+// withDetails adds checks that may be details of others: where those passed, what a detail
+// lacks does no harm.
+func withDetails(checks, details []Check) []Check {
+	for _, d := range details {
+		for _, c := range checks {
+			if c.Name == d.Of && c.Status == OK && d.Status != OK {
+				d = Check{Name: d.Name, Status: OK, Found: d.Found + "; it does without"}
+			}
+		}
+		if d.Status == OK {
+			d.Of = ""
+		}
+		checks = append(checks, d)
+	}
+	return checks
 }
 
 // CanTrace tells whether none of the checks failed.

@@ -23,10 +23,10 @@ func kernelVersion(release string, version kernel.Version) Check {
 		c.Remedy = "use a newer kernel"
 	case version < kernel.NewVersion(5, 6, 0):
 		c.Status = OK
-		c.Found += fmt.Sprintf("; kprobes hook %s, as do_sys_openat2 is new in 5.6; raw tracepoints are there since 4.17", symbol)
+		c.Found += fmt.Sprintf("; the function of an open is %s, do_sys_openat2 only since 5.6", symbol)
 	default:
 		c.Status = OK
-		c.Found += fmt.Sprintf("; kprobes hook %s, there since 5.6; raw tracepoints are there since 4.17", symbol)
+		c.Found += "; the function of an open is " + symbol
 	}
 	return c
 }
@@ -42,7 +42,7 @@ func probeToUse(s *System, symbol Check) Check {
 		c.Remedy = "use a newer kernel"
 		c.told = "4.17"
 	case kernel.Kprobes(s.Root) != nil || symbol.Status != OK:
-		c.Found = "the tracepoint probe will be used: raw tracepoints sys_enter and sys_exit"
+		c.Found = "the tracepoint probe will be used"
 	case s.Fentry == nil:
 		c.Found = "the fentry probe will be used; the kprobe probe for results, absolute paths, and programs that are executed"
 	default:
@@ -57,7 +57,7 @@ func kprobes(root fs.FS) Check {
 		c.Status = Warn
 		c.Found = err.Error()
 		c.Meaning = "opensnoop uses the tracepoint probe, which slows every system call a little"
-		c.Remedy = "nothing needs to be done; a kernel built with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS has kprobes"
+		c.Remedy = "nothing, unless that is too slow"
 		c.told = "no kprobes"
 	}
 	return c
@@ -94,7 +94,7 @@ func symbolToHook(s *System) Check {
 		c.Status = Warn
 		c.Found = fmt.Sprintf("unknown: /proc/kallsyms cannot be read: %v", err)
 		c.Meaning = fmt.Sprintf("whether the kernel has %s under that name shows only when opensnoop runs", name)
-		c.Remedy = "nothing needs to be done"
+		c.Remedy = "nothing"
 		return c
 	}
 	found, err := kernel.FindSymbol(bytes.NewReader(table), name)
@@ -102,7 +102,7 @@ func symbolToHook(s *System) Check {
 		c.Status = Warn
 		c.Found = err.Error()
 		c.Meaning = "a kprobe cannot see every open: opensnoop uses the tracepoint probe"
-		c.Remedy = "nothing needs to be done"
+		c.Remedy = "nothing"
 		return c
 	}
 	c.Found = found

@@ -27,11 +27,11 @@ func TestFailedStage(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil {
+	if err := report.Table(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"fail    trial\n", "by            kprobe on f\n", "not loaded    wrapped: loading failed\n",
+		"fail  trial\n", "by            kprobe on f\n", "not loaded    wrapped: loading failed\n",
 		"              R1 type=inv\n", "              processed 3 insns\n", "cannot trace here",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -58,5 +58,56 @@ func TestLiveDecides(t *testing.T) {
 	}
 	if NewReport([]Check{{Status: OK}, {Status: Fail}}).Well() {
 		t.Error("a failed check is well")
+	}
+}
+
+// The verdict is first, then what is wrong, the worst first; what passed is counted.
+func TestReportForAPerson(t *testing.T) {
+	long := strings.Repeat("word ", 40)
+	report := NewReport([]Check{
+		{Name: "a", Status: OK, Found: "y"},
+		{Name: "b", Status: Warn, Found: "absent", Meaning: long, Remedy: "nothing"},
+		{Name: "c", Status: Fail, Found: "missing", Meaning: "opensnoop may not trace", Remedy: "use sudo"},
+		{Name: "d", Status: Warn, Found: "not set", Meaning: long, Remedy: "nothing", Of: "b"},
+		{Name: "e", Status: OK, Found: "y"},
+	})
+	for _, test := range []struct {
+		all  bool
+		want []string // in this order
+	}{
+		{false, []string{"opensnoop cannot trace here.\n\n", "fail  c: missing\n", "To do: use sudo\n", "\nwarn  b: absent\n", "\n2 checks passed (-v shows them).\n"}},
+		{true, []string{"opensnoop cannot trace here.\n\n", "fail  c: missing\n", "\nwarn  b: absent\n", "\nwarn  d: not set\n      See b.\n", "\nok    a: y\nok    e: y\n"}},
+	} {
+		var b strings.Builder
+		if err := report.Table(&b, test.all); err != nil {
+			t.Fatal(err)
+		}
+		rest, found := b.String(), true
+		for _, want := range test.want {
+			if _, rest, found = strings.Cut(rest, want); !found {
+				t.Errorf("no %q, or not in order:\n%s", want, b.String())
+			}
+		}
+		for line := range strings.Lines(b.String()) {
+			if len(line) > width+1 {
+				t.Errorf("longer than %d: %s", width, line)
+			}
+		}
+		if !test.all && strings.Contains(b.String(), "  d: ") {
+			t.Errorf("a detail shows:\n%s", b.String())
+		}
+	}
+}
+
+// What a detail lacks is no fault where the check that it is of passed.
+func TestDetails(t *testing.T) {
+	detail := Check{Name: "CONFIG_KPROBES", Of: "kprobes", Status: Warn, Found: "not set", Meaning: "m", Remedy: "r"}
+	checks := withDetails([]Check{{Name: "kprobes", Status: OK}}, []Check{detail})
+	if got := checks[1]; got.Status != OK || got.Of != "" || got.Meaning != "" {
+		t.Errorf("%+v", got)
+	}
+	checks = withDetails([]Check{{Name: "kprobes", Status: Warn}}, []Check{detail})
+	if checks[1] != detail {
+		t.Errorf("%+v", checks[1])
 	}
 }

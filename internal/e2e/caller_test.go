@@ -42,7 +42,7 @@ func TestDoctorRemovesNothing(t *testing.T) {
 	}
 	dir := usersFolder(t)
 	file := filepath.Join(dir, fmt.Sprintf("opensnoop-%d-x", gone.Process.Pid), "notes")
-	cmd := asUser("doctor")
+	cmd := asUser("doctor", "-v")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
 	script := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", `mkdir "${0%/*}" && echo mine >"$0"`, file)
 	if out, err := script.CombinedOutput(); err != nil {

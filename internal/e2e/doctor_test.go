@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,14 +93,24 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("kernel: %q", text)
 	}
 
-	// The table has the same checks.
-	r := runToEnd(t, exec.Command(opensnoop, "doctor"))
-	if r.status != 0 || !strings.HasSuffix(r.stdout, "opensnoop can trace here.\n") {
+	// A person is told the verdict first, and with -v the same checks, in 80 columns.
+	const verdict = "opensnoop can trace here.\n"
+	if r := runToEnd(t, exec.Command(opensnoop, "doctor")); r.status != 0 || !strings.HasPrefix(r.stdout, verdict) ||
+		!strings.Contains(r.stdout, " checks passed (-v shows them).\n") || kprobes() == strings.Contains(r.stdout, "no kprobes") {
+		t.Errorf("status %d, %s", r.status, r.stdout)
+	}
+	r := runToEnd(t, exec.Command(opensnoop, "doctor", "-v"))
+	if r.status != 0 || !strings.HasPrefix(r.stdout, verdict) {
 		t.Errorf("status %d, %s", r.status, r.stdout)
 	}
 	for _, c := range got.Checks {
-		if !strings.Contains(r.stdout, c.Status) || !strings.Contains(r.stdout, c.Name) {
-			t.Errorf("the table has no %s: %s", c.Name, r.stdout)
+		if !strings.Contains(r.stdout, fmt.Sprintf("\n%-4s  %s: ", c.Status, c.Name)) {
+			t.Errorf("the report has no %s: %s", c.Name, r.stdout)
+		}
+	}
+	for line := range strings.Lines(r.stdout) {
+		if utf8.RuneCountInString(line) > 80+1 {
+			t.Errorf("wider than 80 columns: %s", line)
 		}
 	}
 }
