@@ -39,14 +39,14 @@ records that and all that it starts. FILE may be - for stdout.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return f.record(i, args[0], args[1:]) },
 	}
-	for _, define := range []func(*pflag.FlagSet){f.defineFilters, f.defineRun} {
-		define(cmd.Flags())
-	}
+	f.filters = pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.defineFilters(f.filters)
+	cmd.Flags().AddFlagSet(f.filters)
+	f.defineRun(cmd.Flags())
 	f.output = recordOutput()
 	addBool(cmd.Flags(), &f.output.force, "force", "", "write over a file that exists")
 	f.defineVerbose(cmd.Flags())
 	cmd.Flags().SortFlags = false
-	f.filters = cmd.Flags()
 	addCompletions(cmd)
 	return cmd
 }

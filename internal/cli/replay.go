@@ -78,7 +78,7 @@ func oneFile(command string) cobra.PositionalArgs {
 }
 
 func (f *replayFlags) run(i *invocation, path string) (err error) {
-	if err := f.output.check(); err != nil {
+	if err := f.check(); err != nil {
 		return err
 	}
 	if f.output.file == "" {
@@ -151,6 +151,8 @@ type player struct {
 	began      time.Time // by our clock
 	first      uint64    // time of the first row
 	uncompared trace.Uncompared
+	read       uint64 // rows of the recording
+	shown      count
 	clock      uint64 // how far the replay is, by the recording's clock
 }
 
@@ -186,8 +188,7 @@ func (p *player) play(out *stream.Stream, file *os.File) error {
 // rowsOf shows rows until there are no more, or enough.
 func (p *player) rowsOf() error {
 	var e event.Event
-	shown := count(0)
-	for header := false; ; {
+	for header := false; ; p.read++ {
 		if err := p.in.Next(&e); err != nil {
 			if !header && errors.Is(err, io.EOF) {
 				err = errors.Join(p.rows.Header(), err)
@@ -213,7 +214,7 @@ func (p *player) rowsOf() error {
 		if err := p.rows.Event(&e); err != nil {
 			return err
 		}
-		if shown++; shown == p.flags.count {
+		if p.shown++; p.shown == p.flags.count {
 			return errEnough
 		}
 	}
@@ -283,6 +284,9 @@ const liveDraw = 50 * time.Millisecond
 // reportLost says what the recording lacks.
 func (p *player) reportLost(whole bool) error {
 	p.messages.uncompared(p.uncompared)
+	if p.shown == 0 && p.read > 0 {
+		p.messages.printf("0 of %d opens matched", p.read)
+	}
 	p.messages.reportLacking("the recording", p.in.Reader)
 	if whole {
 		return endedWhole(p.in.Reader)

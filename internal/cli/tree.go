@@ -98,15 +98,23 @@ func argumentError(cmd *cobra.Command, arg string) error {
 	return fmt.Errorf("unexpected argument %q: a command to trace comes behind --", arg)
 }
 
-// execute does what the flags say.
-func (f *flags) execute(i *invocation, args []string) (err error) {
+// check returns an error if the flags cannot go together.
+func (f *flags) check() error {
 	if err := f.output.check(); err != nil {
 		return err
 	}
-	if err := f.checkFollow(len(args) > 0); err != nil {
+	if err := checkFilters(&f.trace.Filter, f.follow); err != nil {
 		return &usageError{err}
 	}
-	if err := checkFilters(&f.trace.Filter, f.follow); err != nil {
+	return nil
+}
+
+// execute does what the flags say.
+func (f *flags) execute(i *invocation, args []string) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if err := f.checkFollow(len(args) > 0); err != nil {
 		return &usageError{err}
 	}
 	if t := &f.trace.Filter; f.follow {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -250,6 +251,18 @@ func TestNoOpenMatched(t *testing.T) {
 		if got := strings.Contains(r.stderr, said); r.status != 0 || got != test.want {
 			t.Errorf("%q: status %d, stderr %q", test.args, r.status, r.stderr)
 		}
+	}
+}
+
+// Of a recording it is known how many opens there were.
+func TestNoRecordedOpenMatched(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rows")
+	if r := runToEnd(t, exec.Command(opensnoop, "record", file, "--", "true")); r.status != 0 {
+		t.Fatalf("status %d, stderr %q", r.status, r.stderr)
+	}
+	r := runToEnd(t, exec.Command(opensnoop, "replay", file, "-n", "no-such-comm"))
+	if r.status != 0 || !regexp.MustCompile(`^opensnoop: 0 of [1-9]\d* opens matched\n$`).MatchString(r.stderr) {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
 	}
 }
 
