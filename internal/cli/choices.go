@@ -18,17 +18,30 @@ import (
 
 // The values of flags about the output, as pflag.Value.
 
-// columns are names of columns by commas.
+// columns are those to show, in their order.
 type columns []*format.Column
 
-func (c *columns) Set(text string) (err error) {
-	*c, err = format.ParseColumns(text)
+// columnsOrHelp are names of columns by commas, or help.
+type columnsOrHelp struct {
+	columns *columns
+	help    *bool
+}
+
+func (c columnsOrHelp) Set(text string) (err error) {
+	if *c.help = text == "help"; !*c.help {
+		*c.columns, err = format.ParseColumns(text)
+	}
 	return err
 }
 
-func (c *columns) String() string { return format.Names(*c) }
+func (c columnsOrHelp) String() string {
+	if c.columns == nil { // pflag asks a zero value
+		return ""
+	}
+	return format.Names(*c.columns)
+}
 
-func (*columns) Type() string { return "LIST" }
+func (columnsOrHelp) Type() string { return "LIST" }
 
 // choice is one word of a few.
 type choice struct {

@@ -69,7 +69,7 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 		ctx: ctx, end: end, tracing: make(chan struct{}), started: make(chan *command.Command),
 	}
 	go heed(signals, i.started, end)
-	cmd := newCommand(i)
+	cmd, _ := newCommand(i)
 	cmd.SetArgs(execAsDashes(args))
 	executed := make(chan error, 1)
 	go func() { executed <- cmd.Execute() }()

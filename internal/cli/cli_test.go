@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
+
+	"opensnoop/internal/format"
 )
 
 // runMain runs a command line that ends by itself.
@@ -124,6 +126,19 @@ func TestFiltersThatGoTogether(t *testing.T) {
 	}
 }
 
+// All columns, each with its line, without any privilege.
+func TestColumnsHelp(t *testing.T) {
+	status, stdout, stderr := runMain(t, "--columns", "help")
+	if status != 0 || stderr != "" || strings.Count(stdout, "\n") != len(format.Columns) {
+		t.Fatalf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	for _, c := range format.Columns {
+		if c.Help == "" || !strings.Contains("\n"+stdout, fmt.Sprintf("\n%-10s  %s\n", c.Name, c.Help)) {
+			t.Errorf("no %s in\n%s", c.Name, stdout)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	status, stdout, stderr := runMain(t, "--version")
 	if status != 0 || stdout != "opensnoop version v1.2.3\n" || stderr != "" {
@@ -144,7 +159,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("a line of %d characters: %s", n, line)
 		}
 	}
-	cmd := Command("")
+	cmd, _ := Command("")
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Hidden {
 			return
@@ -238,7 +253,7 @@ func TestHelpOfOptionalValues(t *testing.T) {
 	var at []int
 	for line := range strings.Lines(help) {
 		if strings.Contains(line, "--summary[=BY,TIME] ") || strings.Contains(line, " --color ") {
-			at = append(at, strings.IndexAny(line[32:], "no")+32)
+			at = append(at, strings.IndexAny(line[32:], "ns")+32)
 		}
 	}
 	if len(at) != 2 || at[0] != at[1] {

@@ -25,7 +25,10 @@ type flags struct {
 	noCache  bool
 	verbose  level
 	source   bool
-	filters  *pflag.FlagSet // those that filter
+
+	columnsHelp bool // of --columns help
+
+	filters *pflag.FlagSet // those that filter
 
 	commandToStderr bool // what the command writes to stdout goes there
 }
@@ -36,25 +39,30 @@ func (f *flags) filtered() (filtered bool) {
 	return filtered
 }
 
+// whatToShow is said of all filters.
+const whatToShow = `  An open shows if it matches every flag, by any of its values. Several values go by
+  commas or by repeating the flag, several patterns by repeating it.
+`
+
 // add adds the flags to the command, and returns them in groups for its help.
-func (f *flags) add(cmd *cobra.Command) []group {
-	var groups []group
+func (f *flags) add(cmd *cobra.Command) []Group {
+	var groups []Group
 	for _, g := range []struct {
-		title  string
-		define func(fs *pflag.FlagSet)
+		title, note string
+		define      func(fs *pflag.FlagSet)
 	}{
-		{"What to show (of several values any must hold, of several flags all)", f.defineFilters},
-		{"How it looks", f.defineOutput},
-		{"When to end, and what to trace", f.defineRun},
-		{"About itself", f.defineItself},
+		{"What to show", whatToShow, f.defineFilters},
+		{"How it looks", "", f.defineOutput},
+		{"When to end, and what to trace", "", f.defineRun},
+		{"About itself", "", f.defineItself},
 	} {
 		fs := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
 		fs.SortFlags = false
 		g.define(fs)
 		cmd.Flags().AddFlagSet(fs)
-		groups = append(groups, group{g.title, fs})
+		groups = append(groups, Group{g.title, g.note, fs})
 	}
-	f.filters = groups[0].flags
+	f.filters = groups[0].Flags
 	cmd.Flags().SetInterspersed(false)
 	// bcc's long flags have underscores.
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -65,53 +73,53 @@ func (f *flags) add(cmd *cobra.Command) []group {
 
 func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	t := &f.trace.Filter
-	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes; several by commas or by repeating it")
-	addBool(fs, &f.follow, "follow", "", "with -p, also of all processes that those have started, and start")
-	fs.VarP((*pids)(&t.TIDs), "tid", "t", "of these threads, the same way; adds TID")
-	fs.VarP((*users)(&t.UIDs), "uid", "u", "of these users, by name or number; adds UID")
-	fs.Var((*users)(&t.EUIDs), "euid", "of effective users, as of programs with the setuid bit; adds EUID")
-	fs.VarP((*comms)(&t.Comms), "name", "n", "of threads or processes whose comm contains this; may be repeated")
+	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes")
+	addBool(fs, &f.follow, "follow", "", "with -p, opens of all processes too that they have started, and will start")
+	fs.VarP((*pids)(&t.TIDs), "tid", "t", "opens of these threads; adds TID")
+	fs.VarP((*users)(&t.UIDs), "uid", "u", "opens of these users, by name or number; adds UID")
+	fs.Var((*users)(&t.EUIDs), "euid", "opens of these effective users, which programs with the setuid bit have; adds EUID")
+	fs.VarP((*comms)(&t.Comms), "name", "n", "opens of threads and processes whose name (comm) contains this")
 	addBool(fs, &t.Failed, "failed", "x", "opens that fail; adds ERR")
 	addBool(fs, &t.Success, "success", "", "opens that succeed; adds FD")
-	fs.Var((*errnos)(&t.Errnos), "errno", "opens that fail with this error, such as ENOENT or 2; several by commas or by repeating it; adds ERR")
-	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with any of these flags, such as O_WRONLY; may be repeated; adds FLAGS")
-	addBool(fs, &f.trace.Execs, "execs", "", "also the files that the kernel opens to execute programs: them, their interpreters and loaders; adds FLAGS, which is exec for them")
-	fs.Var((*globs)(&t.Paths), "path", "files like this, if it begins with a slash, else names as passed: * is anything without a slash, ** anything, dir/** is dir and all below; may be repeated")
-	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no files or names like this; may be repeated")
-	fs.Var((*globs)(&t.RealPaths), "realpath", "opens of files like this, links followed; may be repeated; adds REALPATH")
-	fs.Var((*globs)(&t.Exes), "exe", "of programs whose absolute path is like this; may be repeated; adds EXE")
-	fs.Var((*pids)(&t.ExcludedPIDs), "exclude-pid", "not of these processes")
-	fs.Var((*users)(&t.ExcludedUIDs), "exclude-uid", "not of these users")
-	fs.Var((*comms)(&t.ExcludedComms), "exclude-name", "not of threads or processes whose comm contains this; may be repeated")
-	fs.Var((*containerNames)(&t.Containers), "container", "of the container of this name, or whose id begins so, also if it starts later; several by commas or by repeating it; adds CONTAINER")
-	addBool(fs, &t.InContainer, "containers", "", "of any container; adds CONTAINER")
-	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "of cgroups whose ids are keys of the BPF map that is pinned there")
-	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "of mount namespaces, the same way")
+	fs.Var((*errnos)(&t.Errnos), "errno", "opens that fail with this error, such as ENOENT or 2; adds ERR")
+	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with this flag of open(2), such as O_WRONLY; adds FLAGS")
+	addBool(fs, &f.trace.Execs, "execs", "", "also files that the kernel opens to execute programs, with interpreters and loaders; adds FLAGS, which is exec for them")
+	fs.Var((*globs)(&t.Paths), "path", "opens of files like this: * is anything without a slash, ** anything, dir/** is dir and all below. A pattern that begins with a slash is compared with the absolute path, any other with the name as it was passed")
+	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no opens of files like this, compared as with --path")
+	fs.Var((*globs)(&t.RealPaths), "realpath", "opens of files like this, compared once links are followed; adds REALPATH")
+	fs.Var((*globs)(&t.Exes), "exe", "opens by programs whose absolute path is like this; adds EXE")
+	fs.Var((*pids)(&t.ExcludedPIDs), "exclude-pid", "no opens of these processes")
+	fs.Var((*users)(&t.ExcludedUIDs), "exclude-uid", "no opens of these users")
+	fs.Var((*comms)(&t.ExcludedComms), "exclude-name", "no opens of threads and processes whose name (comm) contains this")
+	fs.Var((*containerNames)(&t.Containers), "container", "opens of the container of this name, or whose id begins so, also if it starts later; adds CONTAINER")
+	addBool(fs, &t.InContainer, "containers", "", "opens of any container; adds CONTAINER")
+	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "opens of the cgroups whose ids are keys of the BPF map that is pinned here")
+	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "opens of the mount namespaces whose ids are keys of the BPF map that is pinned here")
 }
 
 func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	o := &f.output
-	fs.Var(&o.columns, "columns", "what to show, in this order, by commas: "+strings.ReplaceAll(format.Names(format.Columns), ",", ", "))
-	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s), which the default layout has anyway")
+	fs.Var(columnsOrHelp{&o.columns, &f.columnsHelp}, "columns", "columns to show, in this order, by commas; help explains them: "+strings.ReplaceAll(format.Names(format.Columns), ",", ", "))
+	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s), which is there anyway")
 	addBool(fs, &o.printUID, "print-uid", "U", "add UID")
-	addBool(fs, &o.fullPath, "full-path", "F", "the absolute path in FILE's place; marked where it cannot be known exactly")
-	addBool(fs, &o.tree, "tree", "", "of a followed tree of processes, move COMM to the right by how far each is below the top")
+	addBool(fs, &o.fullPath, "full-path", "F", "show the absolute path in FILE's place, marked where it cannot be known exactly")
+	addBool(fs, &o.tree, "tree", "", "indent COMM by how far a process is below the command, or below the process of -p")
 	addBool(fs, &o.extended, "extended-fields", "e", "add FLAGS and MODE")
-	fs.Var(newChoice(&o.layout, layouts), "layout", "the usual rows, or those of bcc's opensnoop")
-	fs.VarP(newChoice(&o.format, formats), "output", "o", "a table, an object of JSON a line, or CSV")
+	fs.Var(newChoice(&o.layout, layouts), "layout", "show the usual rows, or those of bcc's opensnoop")
+	fs.VarP(newChoice(&o.format, formats), "output", "o", "write a table, JSON with an object a line, or CSV")
 	addBool(fs, &o.stream, "stream", "", "with -o json, number the rows, and say between them what was lost, for programs that count what arrives")
 	fs.VarP((*filePath)(&o.file), "write", "w", "write the rows into this new file, not to stdout")
 	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
 	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =10s every 10 s, =live again and again in place on a terminal; all by commas")
 	fs.Lookup("summary").NoOptDefVal = summaryAtEnd
-	fs.Var(newChoice(&o.color, colors), "color", "on a terminal unless NO_COLOR is set, or never")
+	fs.Var(newChoice(&o.color, colors), "color", "show failed opens in red on a terminal, unless NO_COLOR is set, or never")
 }
 
 func (f *flags) defineRun(fs *pflag.FlagSet) {
 	fs.VarP(&f.duration, "duration", "d", "end after this time: seconds, or like 1m30s")
 	fs.VarP(&f.count, "count", "c", "end after this many rows")
-	addBool(fs, new(bool), "exec", "", "all behind it is the command to trace, as behind --")
-	addBool(fs, &f.noFollow, "no-follow", "", "of the command alone, not of the processes that it starts")
+	addBool(fs, new(bool), "exec", "", "trace the command that all behind this flag is, as behind --")
+	addBool(fs, &f.noFollow, "no-follow", "", "trace the command alone, not the processes that it starts")
 	addBool(fs, &f.waitAll, "wait-all", "", "end with the last process that the command has started, not with the command")
 	addBool(fs, &f.asRoot, "as-root", "", "under sudo, run the command as root too")
 	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: "+strings.Join(probe.Names(), ", "))

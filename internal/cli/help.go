@@ -3,24 +3,28 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/format"
 	"opensnoop/internal/spell"
 )
 
-// group is some flags that have one purpose.
-type group struct {
-	title string
-	flags *pflag.FlagSet
+// Group is some flags that have one purpose.
+type Group struct {
+	Title string
+	Note  string // on all of them; it may be empty
+	Flags *pflag.FlagSet
 }
 
 // printHelp prints the help of the main command, or of one of the others.
-func printHelp(cmd *cobra.Command, groups []group) {
+func printHelp(cmd *cobra.Command, groups []Group) {
 	var b strings.Builder
 	text := cmd.Long
 	if text == "" {
@@ -31,11 +35,14 @@ func printHelp(cmd *cobra.Command, groups []group) {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
 	}
 	if cmd.HasParent() {
-		groups = []group{{"Flags", cmd.LocalFlags()}}
+		groups = []Group{{Title: "Flags", Flags: cmd.LocalFlags()}}
 	}
 	for _, g := range groups {
-		if usages := optional.ReplaceAllStringFunc(g.flags.FlagUsagesWrapped(helpWidth), inBrackets); usages != "" {
-			fmt.Fprintf(&b, "\n%s:\n%s", g.title, usages)
+		if g.Note != "" {
+			g.Note += "\n"
+		}
+		if usages := optional.ReplaceAllStringFunc(g.Flags.FlagUsagesWrapped(helpWidth), inBrackets); usages != "" {
+			fmt.Fprintf(&b, "\n%s:\n%s%s", g.Title, g.Note, usages)
 		}
 	}
 	if cmd.HasAvailableSubCommands() {
@@ -56,6 +63,19 @@ var optional = regexp.MustCompile(`(--\S+) (\S+)\[=\S+\]`)
 func inBrackets(flag string) string {
 	m := optional.FindStringSubmatch(flag)
 	return fmt.Sprintf("%-*s", len(flag), m[1]+"[="+m[2]+"]")
+}
+
+// printColumns lists all columns, each with what it shows.
+func printColumns(w io.Writer) error {
+	var b strings.Builder
+	for _, c := range format.Columns {
+		fmt.Fprintf(&b, "%-10s  %s\n", c.Name, c.Help)
+	}
+	_, err := io.WriteString(w, b.String())
+	if err != nil && !errors.Is(err, unix.EPIPE) {
+		return fmt.Errorf("writing to stdout: %w", err)
+	}
+	return nil
 }
 
 const helpWidth = 100 // characters

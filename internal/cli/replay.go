@@ -89,6 +89,9 @@ func (f *replayFlags) run(i *invocation, path string) (err error) {
 			return &usageError{errCSVOnTerminal}
 		}
 	}
+	if f.columnsHelp {
+		return printColumns(i.stdout)
+	}
 	in, err := openRecording(i.ctx, path)
 	if err != nil {
 		return err

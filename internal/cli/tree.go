@@ -15,15 +15,16 @@ import (
 	"opensnoop/internal/terminal"
 )
 
-// Command returns the command line as a tree, for the manual.
-func Command(version string) *cobra.Command {
+// Command returns the command line as a tree, with the main command's flags in groups, for
+// the manual.
+func Command(version string) (*cobra.Command, []Group) {
 	return newCommand(&invocation{
 		version: version, stdout: os.Stdout, messages: &messages{os.Stderr}, ctx: context.Background(),
 	})
 }
 
-// newCommand returns the command line.
-func newCommand(i *invocation) *cobra.Command {
+// newCommand returns the command line, with the flags of the main command in groups.
+func newCommand(i *invocation) (*cobra.Command, []Group) {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "opensnoop [flags] [-- COMMAND [ARGUMENT…]]",
@@ -40,17 +41,17 @@ as it is. Under sudo the command runs as the user who called sudo.
 
 Bytes of a name that could garble a terminal come as \n, \t or \xHH, and a
 backslash as \\. Rows go to stdout, everything else to stderr.`,
-		Example: `  sudo opensnoop                          everything, until Ctrl-C
-  sudo opensnoop -d 10 > opens.txt        for ten seconds, into a file
-  sudo opensnoop | grep '\.conf$'         who reads configuration?
-  sudo opensnoop -p $(pgrep -d, nginx)    the files of some processes
-  sudo opensnoop -x --path '/etc/**'      what is looked for there in vain?
-  sudo opensnoop -f O_WRONLY -f O_RDWR    what is opened to write?
-  sudo opensnoop -F                       the absolute path of every open
-  sudo opensnoop -- make                  the opens of a command and all it starts
-  sudo opensnoop --containers -F          of containers, with their names
-  sudo opensnoop --summary -d 60          who opens most, and what?
-  sudo opensnoop -o json | jq -r .file`,
+		Example: `  sudo opensnoop                                        everything, until Ctrl-C
+  sudo opensnoop -x -F -- ./myapp                       where does this app look in vain?
+  sudo opensnoop -F -n nginx                            what does a running daemon open?
+  sudo opensnoop -F -p $(pgrep -d, nginx)               what do these processes open?
+  sudo opensnoop -F -f O_WRONLY,O_RDWR --path '/etc/**' who writes below a folder?
+  sudo opensnoop -F --container web                     what does a container open?
+  sudo opensnoop --execs -F -- make                     which files does a build read?
+  sudo opensnoop --summary -d 60                        who opens most, and what?
+  sudo opensnoop --summary=live                         the same, while it happens
+  sudo opensnoop -d 10 -w opens.txt                     ten seconds, into a file
+  sudo opensnoop -o json -d 10 | jq -r .file            rows for another program`,
 		Version:               i.version,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
@@ -69,7 +70,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 	// may call.
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd, groups) })
 	addCompletions(cmd)
-	return cmd
+	return cmd, groups
 }
 
 // checkArguments returns an error for arguments that are no command behind -- .
@@ -120,10 +121,13 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 	if t := &f.trace.Filter; f.follow {
 		t.Roots, t.PIDs, t.Running = t.PIDs, nil, true
 	}
-	if f.source || f.output.file == "" {
+	if f.source || f.columnsHelp || f.output.file == "" {
 		if err := stream.CheckStdout(i.stdout); err != nil {
 			return err
 		}
+	}
+	if f.columnsHelp {
+		return printColumns(i.stdout)
 	}
 	if f.output.format == formatCSV && f.output.file == "" && !f.source && terminal.Is(i.stdout) {
 		return &usageError{errCSVOnTerminal}

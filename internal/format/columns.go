@@ -126,12 +126,12 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "comm", Help: "name of the task", aliases: []string{"command"},
+		Name: "comm", Help: "name of the thread, which is its program's unless it set another", aliases: []string{"command"},
 		place: 50, usual: true, header: "COMM", width: 16,
 		text: escaped(commOfThread), fields: textFields("comm", commOfThread),
 	},
 	{
-		Name: "process", Help: "name of the process: its first thread's", Needs: event.Process, OnDemand: true,
+		Name: "process", Help: "name of the process, which is its first thread's", Needs: event.Process, OnDemand: true,
 		place: 55, header: "PROCESS", width: 16,
 		text: escaped(commOfProcess), fields: textFields("process", commOfProcess),
 	},

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"opensnoop/internal/cli"
+	"opensnoop/internal/format"
 )
 
 //go:embed sections.md
@@ -38,7 +39,7 @@ func main() {
 // write writes the page in the usual order of sections. Its date is today's, or
 // that of SOURCE_DATE_EPOCH.
 func write(w io.Writer, version string) error {
-	root := cli.Command(version)
+	root, groups := cli.Command(version)
 	root.InitDefaultCompletionCmd()
 	header := &doc.GenManHeader{Section: "8"}
 	page, err := generate(root, header)
@@ -54,7 +55,12 @@ func write(w io.Writer, version string) error {
 	section("NAME", page["NAME"])
 	section("SYNOPSIS", page["SYNOPSIS"])
 	section("DESCRIPTION", page["DESCRIPTION"])
-	section("OPTIONS", options(root))
+	section("OPTIONS", "")
+	for _, g := range groups {
+		fmt.Fprintf(&b, ".SS %s\n%s%s", g.Title, plain(g.Note), options(g.Flags))
+	}
+	section("COLUMNS", "What \\fB\\-\\-columns\\fP takes, by commas:\n"+columns())
+	section("MARKS", own["MARKS"])
 	section("COMMANDS", "")
 	for _, sub := range root.Commands() {
 		if !sub.IsAvailableCommand() {
@@ -64,12 +70,17 @@ func write(w io.Writer, version string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, ".SS %s\n%s%s", sub.UseLine(), of["DESCRIPTION"], options(sub))
+		own, shared := apart(sub, root)
+		fmt.Fprintf(&b, ".SS %s\n%s%s", sub.UseLine(), of["DESCRIPTION"], options(own))
+		if shared != "" {
+			b.WriteString(".PP\n" + plain(shared))
+		}
 		if example := of["EXAMPLE"]; example != "" {
 			b.WriteString(".PP\nExamples:\n" + example)
 		}
 	}
 	section("EXIT STATUS", own["EXIT STATUS"])
+	section("FILES", own["FILES"])
 	section("ENVIRONMENT", own["ENVIRONMENT"])
 	section("EXAMPLES", page["EXAMPLE"])
 	section("CAVEATS", own["CAVEATS"])
@@ -78,11 +89,47 @@ func write(w io.Writer, version string) error {
 	return err
 }
 
-// options describes a command's flags. cobra's generator has a form for them that
-// shows "[=false]" and no names of values, and indents by a tab.
-func options(cmd *cobra.Command) string {
+// plain is a text that is not marked up, in a line.
+func plain(text string) string {
+	if text == "" {
+		return ""
+	}
+	return roff.Replace(strings.Join(strings.Fields(text), " ")) + "\n"
+}
+
+// columns describes all columns.
+func columns() string {
 	var b strings.Builder
+	for _, c := range format.Columns {
+		fmt.Fprintf(&b, ".TP\n\\fB%s\\fP\n%s\n", c.Name, roff.Replace(c.Help))
+	}
+	return b.String()
+}
+
+// apart returns the flags that a command has by itself, and names those that mean the same
+// to the main command.
+func apart(cmd, root *cobra.Command) (own *pflag.FlagSet, shared string) {
+	own = pflag.NewFlagSet("", pflag.ContinueOnError)
+	own.SortFlags = false
+	var names []string
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if same := root.Flags().Lookup(f.Name); same != nil && same.Usage == f.Usage && f.Name != "help" {
+			names = append(names, "--"+f.Name)
+		} else {
+			own.AddFlag(f)
+		}
+	})
+	if len(names) > 0 {
+		shared = "These mean the same as above: " + strings.Join(names, ", ") + "."
+	}
+	return own, shared
+}
+
+// options describes flags. cobra's generator has a form for them that shows "[=false]" and
+// no names of values, and indents by a tab.
+func options(flags *pflag.FlagSet) string {
+	var b strings.Builder
+	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden {
 			return
 		}

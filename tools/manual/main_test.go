@@ -19,6 +19,9 @@ func TestPage(t *testing.T) {
 		".SS opensnoop doctor",
 		`\fB\-d\fP, \fB\-\-duration\fP \fITIME\fP`,
 		`\fB\-\-live\fP`,
+		".SS What to show\nAn open shows if it matches every flag",
+		".TP\n\\fBrealpath\\fP\n",
+		"/var/cache/opensnoop",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page has no %q", want)
@@ -26,7 +29,7 @@ func TestPage(t *testing.T) {
 	}
 	last := 0
 	for _, name := range []string{
-		"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "EXIT STATUS", "ENVIRONMENT", "EXAMPLES", "CAVEATS", "SEE ALSO",
+		"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COLUMNS", "MARKS", "COMMANDS", "EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES", "CAVEATS", "SEE ALSO",
 	} {
 		_, body, ok := strings.Cut(text[last:], "\n.SH "+name+"\n")
 		if !ok {
