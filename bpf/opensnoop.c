@@ -288,7 +288,9 @@ static __always_inline bool cgroup_listed(u64 *id)
 #ifdef CGROUPS_EXCLUDED
 static __always_inline bool cgroup_excluded(u64 *id)
 {
-	return cgroups_excluded.lookup(id);
+	u8 *how = cgroups_excluded.lookup(id);
+
+	return how && (*how == EXCLUDED || !in_cgroup_namespace());
 }
 #endif
 

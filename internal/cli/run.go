@@ -256,6 +256,9 @@ func (r *run) tell(session *trace.Session) {
 	if n := session.Orphans(); n > 0 {
 		m.printf("%s not followed: of their session or group, but the parents had ended before", countProcesses(n, "is", "are"))
 	}
+	if blind := session.Blind(); blind != "" {
+		m.printf("%s", blind)
+	}
 	if r.flags.verbose > 0 {
 		if r.flags.verbose > 1 {
 			m.lines(session.Plan().String())

@@ -1,315 +1,372 @@
 // Package container tells which container a cgroup is of.
 //
-// A cgroup is known by its id, and learned when it is made ([Registry.Learn]) or when those that
-// are there are looked at ([Registry.Walk]). Its path says whether it is a container's; the
-// container's name is in files of its runtime, which a goroutine reads: nobody waits long for it.
+// A cgroup is known by its id. Its path comes when it is made ([Registry.Learn]), or from the
+// kernel when somebody asks ([Registry.Of]), and says whether it is a container's. The container's
+// name is in files of its runtime, which goroutines read: nobody waits for them here.
 package container
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
 )
 
 const (
-	// cgroupsMax is how many cgroups are known at a time. If there are more, all are
-	// forgotten, and those that are there are looked at anew.
+	// cgroupsMax and sizeMax are how many cgroups, and about how many bytes of their containers'
+	// paths and names, are kept that were used last; as many more may not be forgotten yet.
 	cgroupsMax = 1 << 16
+	sizeMax    = 4 << 20
 
-	// queueMax is how many containers may wait for being looked up.
-	queueMax = 1 << 12
+	// ownerMax is how many of these bytes may be of the containers of one user.
+	ownerMax = 1 << 20
 
-	// lookTime is how often a container is looked for that its runtime has no file of, lookTries
-	// how often in all: the file may come later than the cgroup.
-	lookTime  = 50 * time.Millisecond
-	lookTries = 5
+	// overhead is about what a container takes beside its strings.
+	overhead = 512
 
-	// waitTime is the longest that anybody waits for a name, waitTotal how long all do
-	// together: a file may be where reading does not end.
-	waitTime  = 100 * time.Millisecond
-	waitTotal = 2 * time.Second
+	// askedMax is how many cgroups may wait for being asked for.
+	askedMax = 1 << 12
 
-	// walkPause is how long it takes at least until all are looked at again.
-	walkPause = time.Second
+	// cutPath is how long a path is that the kernel has cut (TRACE_CGROUP_PATH_LEN, less one or
+	// two).
+	cutPath = 1022
 )
 
 // Registry knows cgroups. Its methods may be called from any goroutine.
 type Registry struct {
-	// Known, if set, is called when it is known which container a cgroup is of, and that is
-	// not going to change. It is set before the first Learn.
+	// Known, if set, is called when it is known which container a cgroup is of, and when the
+	// container's name has changed. It is set before anything else is done.
 	Known func(id uint64, c *event.Container)
 
-	states states
-	mount  string // of the hierarchy; "" if there is none
+	hierarchy *hierarchy // nil if there is none
+	root      int        // the file system's
+	home      func(uid uint32) string
 
-	mu       sync.Mutex
-	cgroups  map[uint64]*entry
-	entries  map[key]*entry
-	waited   time.Duration
-	nextWalk time.Time
+	mu          sync.Mutex
+	now, before *generation
+	ofRoot      pool // look-ups of root's containers
+	ofOthers    pool // and of all others
+	backlogs    map[owner]*backlog
 
-	root, users chan *entry // of root, and of other users, to look up
-	closed      chan struct{}
+	asked  chan uint64
+	closed chan struct{}
+	ended  sync.WaitGroup // the goroutines
 }
 
-// key is what a container is known by: its own cgroup, and who made that.
-type key struct {
-	uid uint32
-	own string
-}
-
-// entry is a container.
-type entry struct {
+// Cgroup is what is known of a cgroup, or of all the cgroups of a container.
+type Cgroup struct {
 	container atomic.Pointer[event.Container]
-	done      chan struct{} // closed when no more is to be known of it
+	settled   atomic.Bool
 
-	path  string
+	path  string  // of the container's own cgroup
+	outer *Cgroup // of the container around it; nil if there is none
+	owner owner
+	plain bool // the path does not tell that it is a container's
+	named bool // the path has the container's name
+
+	sources []source // of its name; only a look-up has them
+	tries   int
+
+	// Of the registry, under its lock.
+	ids    []uint64
+	size   int
+	kept   *generation
+	queued bool
+	renews bool // it may have another name some time
+}
+
+// owner is whose files tell a container's name: a user's, or what a container has inside.
+type owner struct {
 	uid   uint32
-	plain bool // its path does not tell that it is a container's
-
-	ids   []uint64
-	tries int
+	outer string // the cgroup of the container around; "" for a user
 }
 
-// settled reports whether no more is to be known of a container.
-func (e *entry) settled() bool {
-	select {
-	case <-e.done:
-		return true
-	default:
-		return false
-	}
+// A generation is what was used since the one before it was full.
+type generation struct {
+	cgroups    map[uint64]*Cgroup
+	containers map[string]*Cgroup // by path
+	size       int
+	sizes      map[owner]int
 }
 
-// host is the entry of cgroups that are no container's.
-var host = func() *entry {
-	e := &entry{done: make(chan struct{})}
-	e.container.Store(event.Host)
-	close(e.done)
-	return e
-}()
+func newGeneration() *generation {
+	return &generation{make(map[uint64]*Cgroup), make(map[string]*Cgroup), 0, make(map[owner]int)}
+}
+
+// Container returns which container it is of: [event.Host] for none, nil if that is not known.
+func (c *Cgroup) Container() *event.Container { return c.container.Load() }
+
+// Settled reports whether nothing is being looked up that could tell more.
+func (c *Cgroup) Settled() bool { return c.settled.Load() }
+
+func settled(is *event.Container) *Cgroup {
+	c := &Cgroup{}
+	c.container.Store(is)
+	c.settled.Store(true)
+	return c
+}
+
+var (
+	host    = settled(event.Host)
+	unknown = settled(nil)
+	pending = &Cgroup{} // asked for
+)
 
 // New returns an empty registry. Close ends it.
-func New() *Registry {
-	return newRegistry(states{"/", homeOf}, mountPoint("/proc/self/mountinfo"))
+func New() (*Registry, error) {
+	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return newRegistry(root, homeOf, openHierarchy(mountPoints("/proc/self/mountinfo"))), nil
 }
 
-func newRegistry(s states, mount string) *Registry {
+func newRegistry(root int, home func(uint32) string, h *hierarchy) *Registry {
 	r := &Registry{
-		states: s, mount: mount,
-		cgroups: make(map[uint64]*entry), entries: make(map[key]*entry),
-		root: make(chan *entry, queueMax), users: make(chan *entry, queueMax),
-		closed: make(chan struct{}),
+		root: root, home: home, hierarchy: h,
+		now: newGeneration(), before: newGeneration(),
+		ofRoot: pool{idle: 1}, ofOthers: pool{idle: workersMax, rests: true}, backlogs: make(map[owner]*backlog),
+		asked: make(chan uint64, askedMax), closed: make(chan struct{}),
 	}
-	go r.look(r.root)
-	go r.look(r.users)
+	if h != nil {
+		for range askers {
+			r.ended.Go(r.answer)
+		}
+	}
+	r.ended.Go(r.renew)
 	return r
 }
 
 // Close ends the goroutines, as soon as what they read ends.
-func (r *Registry) Close() { close(r.closed) }
-
-// HasHierarchy reports whether cgroups of version 2 are mounted here, without which none is known
-// but those that are made later.
-func (r *Registry) HasHierarchy() bool { return r.mount != "" }
-
-// Learn takes in a cgroup: its id, its path from the top of the hierarchy, and the user who made
-// it.
-func (r *Registry) Learn(id uint64, path string, uid uint32) {
-	e, queue := r.learn(id, path, uid)
-	if queue == nil {
-		r.tell(e, id)
-		return
-	}
-	select {
-	case queue <- e:
-	default:
-		r.settle(e)
-	}
+func (r *Registry) Close() {
+	close(r.closed)
+	go func() {
+		r.ended.Wait()
+		unix.Close(r.root)
+		if r.hierarchy != nil {
+			r.hierarchy.close()
+		}
+	}()
 }
 
-// learn returns the entry of a cgroup, and where it is to be looked up if it is new.
-func (r *Registry) learn(id uint64, path string, uid uint32) (*entry, chan *entry) {
-	c, own, ok := fromPath(path)
+// Blind says which containers cannot be told here, and why; "" if all can be.
+func (r *Registry) Blind() string {
+	switch {
+	case !inUse("/proc/self/cgroup"):
+		return "containers cannot be told: only cgroups of version 1 are in use here"
+	case r.hierarchy == nil:
+		return "containers that run already cannot be told: cgroup2 is not mounted here from its root; " +
+			"in a container, add -v /sys/fs/cgroup:/sys/fs/cgroup"
+	}
+	return ""
+}
+
+// Of returns what is known of a cgroup, and has it looked for if nothing is. It never waits.
+func (r *Registry) Of(id uint64) *Cgroup {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.cgroups) >= cgroupsMax {
-		clear(r.cgroups)
-		clear(r.entries)
-		r.nextWalk = time.Time{}
+	if c := r.cgroup(id); c != nil {
+		return c
 	}
-	if !ok && (uid != 0 || path == "/" || path == "") {
-		r.cgroups[id] = host // what a user calls a cgroup of another kind says nothing
-		return host, nil
+	if r.hierarchy == nil {
+		return unknown
 	}
-	if !ok {
-		own = path
-	}
-	e := r.entries[key{uid, own}]
-	if e == nil {
-		e = &entry{done: make(chan struct{}), path: path, uid: uid, plain: !ok}
-		e.container.Store(&c)
-		r.entries[key{uid, own}] = e
-	}
-	r.cgroups[id] = e
-	isNew := len(e.ids) == 0
-	e.ids = append(e.ids, id)
-	switch {
-	case !isNew:
-		return e, nil
-	case uid != 0:
-		return e, r.users
-	}
-	return e, r.root
-}
-
-// tell tells of a cgroup whose container is known.
-func (r *Registry) tell(e *entry, id uint64) {
-	if r.Known != nil && e.settled() { // else settle will
-		r.Known(id, e.container.Load())
+	select {
+	case r.asked <- id:
+		r.keep(id, pending)
+		return pending
+	default:
+		return unknown // there are too many: perhaps next time
 	}
 }
 
-// look looks up what comes.
-func (r *Registry) look(queue chan *entry) {
-	for {
-		select {
-		case <-r.closed:
-			return
-		case e := <-queue:
-			if r.lookUp(e) {
-				r.settle(e)
-				continue
-			}
-			time.AfterFunc(lookTime, func() {
-				select {
-				case queue <- e:
-				default:
-					r.settle(e)
-				}
-			})
+// Learn takes in a cgroup that has been made: its id, its path from the top of the hierarchy, and
+// the user who made it.
+func (r *Registry) Learn(id uint64, path string, uid uint32) {
+	if len(path) >= cutPath && r.hierarchy != nil {
+		if whole, err := r.hierarchy.path(id); err == nil {
+			path = whole
 		}
 	}
+	r.place(id, path, int64(uid))
 }
 
-// lookUp looks for an entry's container, and reports whether there is no more to be found.
-func (r *Registry) lookUp(e *entry) bool {
-	e.tries++
-	if e.plain {
-		c, ok := r.states.plain(e.path)
-		if !ok {
-			e.container.Store(event.Host)
-		} else {
-			e.container.Store(&c)
-		}
-		return true
-	}
-	c := *e.container.Load()
-	found := r.states.complete(&c, e.uid)
-	e.container.Store(&c)
-	if found || e.tries < lookTries {
-		return found
-	}
-	if e.uid != 0 {
-		// A user can call a cgroup by the id of anybody's container.
-		e.container.Store(nil)
-	}
-	return true
-}
+// nobody is who made a cgroup that was there before.
+const nobody = -1
 
-// settle says that no more will be known of a container.
-func (r *Registry) settle(e *entry) {
+// place takes in a cgroup.
+func (r *Registry) place(id uint64, path string, maker int64) {
+	found := fromPath(path)
+	own, isNew := path, maker != nobody
+	if len(found) > 0 {
+		own = found[0].own
+	}
+	if r.hierarchy != nil && (!isNew || own != path) {
+		maker = r.hierarchy.maker(own)
+	}
 	r.mu.Lock()
-	close(e.done)
-	ids := e.ids
+	if c := r.cgroup(id); c != nil && c != pending {
+		r.mu.Unlock()
+		return
+	}
+	c := host // what a user calls a cgroup of another kind says nothing
+	if len(found) == 0 && maker == 0 && path != "/" && path != "" {
+		c = r.container(nil, match{own: path}, maker, isNew)
+	}
+	for i, m := range found {
+		if i == 0 {
+			c = nil
+		}
+		if c = r.container(c, m, maker, isNew && m.own == path); c == nil || c == unknown {
+			break
+		}
+	}
+	if c == nil { // there are too many: perhaps next time
+		r.forget(id)
+		r.mu.Unlock()
+		return
+	}
+	r.keep(id, c)
+	if c.path != "" {
+		c.ids = append(c.ids, id)
+	}
+	tell := r.Known != nil && c.Settled() // else settle will
+	r.mu.Unlock()
+	if tell {
+		r.Known(id, c.Container())
+	}
+}
+
+// container returns the entry of a container, within another or not, and has it looked up if it is
+// new; nil if that cannot be now.
+func (r *Registry) container(outer *Cgroup, m match, maker int64, isNew bool) *Cgroup {
+	c := r.now.containers[m.own]
+	if c == nil {
+		c = r.before.containers[m.own]
+	}
+	if c != nil && !isNew && c.outer == outer {
+		return c
+	}
+	o := owner{uid: uint32(maker)}
+	if outer != nil {
+		o = owner{outer: outer.path}
+	} else if maker == nobody {
+		return unknown
+	}
+	if o != (owner{}) && r.now.sizes[o] >= ownerMax {
+		return unknown
+	}
+	c = &Cgroup{path: strings.Clone(m.own), outer: outer, owner: o, plain: m.container.ID == "", named: m.container.Name != ""}
+	is := m.container
+	is.UID = o.uid
+	if outer != nil {
+		is.Outer = outer.Container()
+	}
+	is.SetTitle()
+	if !c.plain {
+		c.container.Store(&is)
+	}
+	if !r.queue(c, false) {
+		return nil
+	}
+	r.hold(c)
+	r.now.containers[c.path] = c
+	return c
+}
+
+// cgroup returns what is known of a cgroup, and keeps that; nil if nothing is.
+func (r *Registry) cgroup(id uint64) *Cgroup {
+	c := r.now.cgroups[id]
+	if c == nil {
+		if c = r.before.cgroups[id]; c != nil {
+			r.keep(id, c)
+		}
+	}
+	return c
+}
+
+// keep keeps what is known of a cgroup.
+func (r *Registry) keep(id uint64, c *Cgroup) {
+	if len(r.now.cgroups) >= cgroupsMax || r.now.size >= sizeMax {
+		r.before, r.now = r.now, newGeneration()
+	}
+	r.now.cgroups[id] = c
+	r.hold(c)
+}
+
+// forget forgets a cgroup.
+func (r *Registry) forget(id uint64) {
+	delete(r.now.cgroups, id)
+	delete(r.before.cgroups, id)
+}
+
+// hold keeps a container, and those around it.
+func (r *Registry) hold(c *Cgroup) {
+	for ; c != nil && c.path != "" && c.kept != r.now; c = c.outer {
+		c.kept = r.now
+		r.grow(c, overhead+len(c.path)+c.size)
+		if r.now.containers[c.path] == nil {
+			r.now.containers[c.path] = c
+		}
+	}
+}
+
+// grow counts bytes of a container.
+func (r *Registry) grow(c *Cgroup, size int) {
+	r.now.size += size
+	r.now.sizes[c.owner] += size
+}
+
+// settle says which container it is, and that no more is to be found, for now.
+func (r *Registry) settle(c *Cgroup, is *event.Container) {
+	r.mu.Lock()
+	if is != nil && is != event.Host {
+		named := *is
+		is = &named
+		size := len(is.ID) + len(is.Name) + len(is.Image) + len(is.Pod) + len(is.Namespace)
+		if c.owner != (owner{}) && r.now.sizes[c.owner]+size > ownerMax {
+			named = event.Container{ID: is.ID, Runtime: is.Runtime, UID: is.UID, Outer: is.Outer}
+			size = 0
+		}
+		is.SetTitle()
+		size += len(is.Title)
+		if c.kept == r.now {
+			r.grow(c, size-c.size)
+		}
+		c.size = size
+	}
+	c.container.Store(is)
+	c.settled.Store(true)
+	c.renews = is != nil && (len(c.sources) > 0 || c.outer != nil)
+	ids := c.ids
+	if is == event.Host {
+		r.release(c)
+	}
 	r.mu.Unlock()
 	if r.Known == nil {
 		return
 	}
 	for _, id := range ids {
-		r.Known(id, e.container.Load())
+		r.Known(id, is)
 	}
 }
 
-// Of returns the container of a cgroup: [event.Host] for none, nil if it is not known; and whether
-// that is not going to change. It waits a little for a name that is being looked up, but not again
-// and again.
-func (r *Registry) Of(id uint64) (c *event.Container, settled bool) {
-	r.mu.Lock()
-	e := r.cgroups[id]
-	walk := e == nil && time.Now().After(r.nextWalk)
-	if walk {
-		r.nextWalk = time.Now().Add(walkPause)
+// release forgets an entry that is no container's.
+func (r *Registry) release(c *Cgroup) {
+	if c.kept == r.now {
+		r.grow(c, -overhead-len(c.path))
 	}
-	patience := min(waitTime, waitTotal-r.waited)
-	r.mu.Unlock()
-	if walk {
-		go r.Walk()
-	}
-	if e == nil {
-		return nil, false
-	}
-	if !e.settled() && patience > 0 {
-		began := time.Now()
-		select {
-		case <-e.done:
-		case <-time.After(patience):
+	for _, g := range []*generation{r.now, r.before} {
+		for _, id := range c.ids {
+			if g.cgroups[id] == c {
+				g.cgroups[id] = host
+			}
 		}
-		r.mu.Lock()
-		r.waited += time.Since(began)
-		r.mu.Unlock()
-	}
-	settled = e.settled()
-	c = e.container.Load()
-	if !settled && c != nil && c.ID == "" {
-		return nil, false // it is not looked at yet
-	}
-	return c, settled
-}
-
-// Walk takes in all cgroups that are there.
-func (r *Registry) Walk() {
-	if r.mount == "" {
-		return
-	}
-	_ = filepath.WalkDir(r.mount, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil // it has gone meanwhile
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil
-		}
-		stat := info.Sys().(*syscall.Stat_t)
-		r.mu.Lock()
-		known := r.cgroups[stat.Ino] != nil
-		r.mu.Unlock()
-		if !known {
-			r.Learn(stat.Ino, "/"+strings.TrimPrefix(strings.TrimPrefix(path, r.mount), "/"), stat.Uid)
-		}
-		return nil
-	})
-}
-
-// mountPoint is where the hierarchy of cgroups of version 2 is mounted; "" if it is not.
-func mountPoint(mountInfo string) string {
-	text, err := os.ReadFile(mountInfo)
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(text)) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if ok && strings.HasPrefix(after, "cgroup2 ") && len(fields) > 4 && fields[3] == "/" {
-			return fields[4]
+		if g.containers[c.path] == c {
+			delete(g.containers, c.path)
 		}
 	}
-	return ""
 }

@@ -35,6 +35,7 @@ type form struct {
 var forms = []form{
 	{runtime: docker, before: "docker-", behind: ".scope"},
 	{runtime: podman, before: "libpod-", behind: ".scope"},
+	{runtime: podman, before: "libpod-payload-"}, // --cgroups=split, as of Quadlet
 	{runtime: podman, before: "libpod-"},
 	{runtime: crio, before: "crio-", behind: ".scope"},
 	{runtime: crio, before: "crio-"},
@@ -65,12 +66,18 @@ func (f *form) match(above, name string) (id string, ok bool) {
 	return id, len(id) == idSize && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// fromPath finds by the path of a cgroup, from the top of its hierarchy, which container it is
-// of: the outermost, which is the one that this machine's runtimes know. It returns what the
-// path tells, and how much of it is the container's own cgroup.
-func fromPath(path string) (c event.Container, own string, ok bool) {
+// match is a container that the path of a cgroup tells of, and how much of the path is the
+// container's own cgroup.
+type match struct {
+	container event.Container
+	own       string
+}
+
+// fromPath finds by the path of a cgroup, from the top of its hierarchy, which container it is of,
+// and which ones that is in: the outermost, which this machine's runtimes know, is the first.
+func fromPath(path string) (found []match) {
 	above := ""
-	for at := 0; at < len(path); {
+	for at := 0; at < len(path) && len(found) < event.ContainersMax; {
 		start := at
 		if path[at] == '/' {
 			start++
@@ -82,12 +89,12 @@ func fromPath(path string) (c event.Container, own string, ok bool) {
 			end += start
 		}
 		name := path[start:end]
-		if c, ok := fromName(above, name); ok {
-			return c, path[:end], true
+		if c, ok := fromName(above, name); ok && (len(found) == 0 || found[len(found)-1].container.ID != c.ID) {
+			found = append(found, match{c, path[:end]})
 		}
 		above, at = name, end
 	}
-	return event.Container{}, "", false
+	return found
 }
 
 func fromName(above, name string) (event.Container, bool) {

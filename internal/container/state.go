@@ -1,109 +1,88 @@
 package container
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
 )
 
-// stateMax is the most bytes that are read of a runtime's file.
-const stateMax = 32 << 20
-
-// states are the files in which the runtimes keep what they know of their containers. Those of a
-// user's own runtimes are that user's to write: they are believed for that user's containers
-// alone.
-type states struct {
-	root string // of the file system; "/" but in tests
-	home func(uid uint32) string
-}
-
-// homeOf is the folder of a user; "" if it is not known.
-func homeOf(uid uint32) string {
-	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
-	if err != nil {
-		return ""
+// complete adds what the runtime's files tell of a container. It reports whether any of them knows
+// it.
+func (f *files) complete(c *event.Container) bool {
+	switch c.Runtime {
+	case docker:
+		return f.docker(c)
+	case podman, crio:
+		return f.storage(c)
+	case containerd:
+		return f.containerd(c)
+	case "":
+		return f.containerd(c) || f.storage(c) || f.docker(c)
 	}
-	return u.HomeDir
-}
-
-// complete adds what the runtime's files tell of a container whose cgroup that user has made. It
-// reports whether any of them knows it.
-func (s *states) complete(c *event.Container, uid uint32) bool {
-	looks := map[string]func(*event.Container, uint32) bool{
-		docker: s.docker, podman: s.storage, crio: s.storage, containerd: s.containerd,
-	}
-	if look := looks[c.Runtime]; look != nil {
-		return look(c, uid)
-	}
-	if c.Runtime != "" {
-		return true // its name is in the path
-	}
-	return s.containerd(c, uid) || s.storage(c, uid) || s.docker(c, uid)
+	return true // its name is in the path
 }
 
 // docker keeps a file for each container.
-func (s *states) docker(c *event.Container, uid uint32) bool {
+func (f *files) docker(c *event.Container) bool {
 	folders := []string{"/var/lib/docker"}
-	if uid != 0 {
-		folders = s.ofHome(uid, ".local/share/docker")
-	} else if own := s.dockerRoot(); own != "" {
-		folders = append([]string{own}, folders...)
+	if f.uid != 0 {
+		folders = f.ofHome(".local/share/docker")
+	} else {
+		var daemon struct {
+			Root string `json:"data-root"`
+		}
+		if f.read("/etc/docker/daemon.json", &daemon) && daemon.Root != "" {
+			folders = append([]string{daemon.Root}, folders...)
+		}
 	}
 	for _, folder := range folders {
 		var state struct {
 			Name   string
 			Config struct {
 				Image  string
-				Labels map[string]string
+				Labels struct {
+					Pod       string `json:"io.kubernetes.pod.name"`
+					Namespace string `json:"io.kubernetes.pod.namespace"`
+				}
 			}
 		}
-		if s.read(filepath.Join(folder, "containers", c.ID, "config.v2.json"), &state) != nil {
+		if !f.read(filepath.Join(folder, "containers", c.ID, "config.v2.json"), &state) {
 			continue
 		}
+		f.found()
 		c.Runtime = docker
-		c.Name, c.Image = strings.TrimPrefix(state.Name, "/"), state.Config.Image
-		c.Pod, c.Namespace = state.Config.Labels["io.kubernetes.pod.name"], state.Config.Labels["io.kubernetes.pod.namespace"]
+		c.Name, c.Image = name(strings.TrimPrefix(state.Name, "/")), name(state.Config.Image)
+		c.Pod, c.Namespace = name(state.Config.Labels.Pod), name(state.Config.Labels.Namespace)
 		return true
 	}
 	return false
 }
 
-// dockerRoot is where docker's configuration puts its files; "" if it does not say.
-func (s *states) dockerRoot() string {
-	var daemon struct {
-		Root string `json:"data-root"`
-	}
-	_ = s.read("/etc/docker/daemon.json", &daemon) // it need not be there
-	return daemon.Root
-}
-
 // storage is what podman and CRI-O keep: a list of all containers, and a file of its own for
 // each of CRI-O's.
-func (s *states) storage(c *event.Container, uid uint32) bool {
+func (f *files) storage(c *event.Container) bool {
 	folders := []string{"/var/lib/containers/storage", "/run/containers/storage"}
-	if uid != 0 {
-		folders = append(s.ofHome(uid, ".local/share/containers/storage"), fmt.Sprintf("/run/user/%d/containers", uid))
-	} else if own := s.graphRoot(); own != "" {
+	if f.uid != 0 {
+		folders = append(f.ofHome(".local/share/containers/storage"), fmt.Sprintf("/run/user/%d/containers", f.uid))
+	} else if own := f.graphRoot(); own != "" {
 		folders = append([]string{own}, folders...)
 	}
 	found := false
 	for _, folder := range folders {
-		lists, _ := filepath.Glob(filepath.Join(s.root, folder, "*-containers", "*containers.json"))
-		for _, list := range lists {
-			found = s.listed(strings.TrimPrefix(list, s.root), c) || found
-		}
-		if configs, _ := filepath.Glob(filepath.Join(s.root, folder, "*-containers", c.ID, "userdata", "config.json")); len(configs) > 0 {
-			found = s.annotated(strings.TrimPrefix(configs[0], s.root), c) || found
+		for _, driver := range []string{"overlay", "vfs", "btrfs", "zfs"} {
+			containers := filepath.Join(folder, driver+"-containers")
+			if !f.isFolder(containers) {
+				continue
+			}
+			for _, list := range []string{"containers.json", "volatile-containers.json"} {
+				found = f.listed(filepath.Join(containers, list), c) || found
+			}
+			found = f.annotated(filepath.Join(containers, c.ID, "userdata/config.json"), c) || found
 		}
 	}
 	if found && c.Runtime == "" {
@@ -113,46 +92,47 @@ func (s *states) storage(c *event.Container, uid uint32) bool {
 }
 
 // listed looks for a container in a list of them.
-func (s *states) listed(list string, c *event.Container) bool {
-	var all []struct {
-		ID       string   `json:"id"`
-		Names    []string `json:"names"`
-		Metadata string   `json:"metadata"`
-	}
-	if s.read(list, &all) != nil {
-		return false
-	}
-	for _, one := range all {
-		if one.ID != c.ID {
-			continue
+func (f *files) listed(list string, c *event.Container) (found bool) {
+	f.each(list, func(d *json.Decoder) (more bool, err error) {
+		var one struct {
+			ID       string    `json:"id"`
+			Names    [1]string `json:"names"`
+			Metadata string    `json:"metadata"`
 		}
-		if len(one.Names) > 0 && c.Name == "" {
-			c.Name = one.Names[0]
+		if err := d.Decode(&one); err != nil || one.ID != c.ID {
+			return true, err
 		}
 		var metadata struct {
 			Image string `json:"image-name"`
 			Pod   string `json:"pod-name"`
 		}
 		_ = json.Unmarshal([]byte(one.Metadata), &metadata) // it need not be JSON
-		if c.Image == "" {
-			c.Image = metadata.Image
+		for _, take := range []struct {
+			into *string
+			text string
+		}{{&c.Name, one.Names[0]}, {&c.Image, metadata.Image}, {&c.Pod, metadata.Pod}} {
+			if *take.into == "" {
+				*take.into = name(take.text)
+			}
 		}
-		if c.Pod == "" {
-			c.Pod = metadata.Pod
-		}
-		return true
+		found = true
+		return false, nil
+	})
+	if found {
+		f.found()
 	}
-	return false
+	return found
 }
 
 // graphRoot is where the configuration of these puts their files; "" if it does not say.
-func (s *states) graphRoot() string {
-	text, err := s.text("/etc/containers/storage.conf")
+func (f *files) graphRoot() string {
+	file, err := f.open("/etc/containers/storage.conf", 0)
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(text)) {
-		key, value, ok := strings.Cut(line, "=")
+	defer file.Close()
+	for lines := bufio.NewScanner(io.LimitReader(file, stateMax)); lines.Scan(); {
+		key, value, ok := strings.Cut(lines.Text(), "=")
 		if ok && strings.TrimSpace(key) == "graphroot" {
 			return strings.Trim(strings.TrimSpace(value), `"`)
 		}
@@ -160,16 +140,24 @@ func (s *states) graphRoot() string {
 	return ""
 }
 
-// containerd keeps a configuration of each running container, by namespaces of its own.
-func (s *states) containerd(c *event.Container, uid uint32) bool {
-	folders := []string{"/run/containerd"}
-	if uid != 0 {
-		folders = []string{fmt.Sprintf("/run/user/%d/containerd", uid)}
+// containerdStates are where root's containerd keeps the state of what runs: its own, and those
+// that k3s and RKE2, MicroK8s, and k0s bring.
+var containerdStates = []string{
+	"/run/containerd", "/run/k3s/containerd", "/var/snap/microk8s/common/run/containerd", "/run/k0s/containerd",
+}
+
+// tasks is where a state folder of containerd's has one for each container, by namespaces of its
+// own.
+const tasks = "io.containerd.runtime.v2.task"
+
+func (f *files) containerd(c *event.Container) bool {
+	folders := containerdStates
+	if f.uid != 0 {
+		folders = []string{fmt.Sprintf("/run/user/%d/containerd", f.uid)}
 	}
 	for _, folder := range folders {
-		configs, _ := filepath.Glob(filepath.Join(s.root, folder, "io.containerd.runtime.v2.task", "*", c.ID, "config.json"))
-		for _, config := range configs {
-			if s.annotated(strings.TrimPrefix(config, s.root), c) {
+		for _, namespace := range f.below(filepath.Join(folder, tasks)) {
+			if f.annotated(filepath.Join(folder, tasks, namespace, c.ID, "config.json"), c) {
 				c.Runtime = containerd
 				return true
 			}
@@ -178,39 +166,46 @@ func (s *states) containerd(c *event.Container, uid uint32) bool {
 	return false
 }
 
-// The annotations that containers get of Kubernetes' runtimes, and of nerdctl.
-var annotations = []struct {
-	key string
-	of  func(c *event.Container) *string
-}{
-	{"io.kubernetes.cri.container-name", func(c *event.Container) *string { return &c.Name }},
-	{"io.kubernetes.cri.image-name", func(c *event.Container) *string { return &c.Image }},
-	{"io.kubernetes.cri.sandbox-name", func(c *event.Container) *string { return &c.Pod }},
-	{"io.kubernetes.cri.sandbox-namespace", func(c *event.Container) *string { return &c.Namespace }},
-	{"io.kubernetes.container.name", func(c *event.Container) *string { return &c.Name }},
-	{"io.kubernetes.cri-o.ImageName", func(c *event.Container) *string { return &c.Image }},
-	{"io.kubernetes.pod.name", func(c *event.Container) *string { return &c.Pod }},
-	{"io.kubernetes.pod.namespace", func(c *event.Container) *string { return &c.Namespace }},
-	{"nerdctl/name", func(c *event.Container) *string { return &c.Name }},
+// annotations are those that containers get of Kubernetes' runtimes, and of nerdctl.
+type annotations struct {
+	Name          string `json:"io.kubernetes.cri.container-name"`
+	Image         string `json:"io.kubernetes.cri.image-name"`
+	Pod           string `json:"io.kubernetes.cri.sandbox-name"`
+	Namespace     string `json:"io.kubernetes.cri.sandbox-namespace"`
+	Kind          string `json:"io.kubernetes.cri.container-type"`
+	CRIOName      string `json:"io.kubernetes.container.name"`
+	CRIOImage     string `json:"io.kubernetes.cri-o.ImageName"`
+	CRIOPod       string `json:"io.kubernetes.pod.name"`
+	CRIONamespace string `json:"io.kubernetes.pod.namespace"`
+	CRIOKind      string `json:"io.kubernetes.cri-o.ContainerType"`
+	NerdctlName   string `json:"nerdctl/name"`
 }
 
 // annotated takes what the annotations in a container's configuration tell (config.json of the
 // Open Container Initiative).
-func (s *states) annotated(config string, c *event.Container) bool {
+func (f *files) annotated(config string, c *event.Container) bool {
 	var state struct {
-		Annotations map[string]string `json:"annotations"`
+		Annotations annotations `json:"annotations"`
 	}
-	if s.read(config, &state) != nil {
+	if !f.read(config, &state) {
 		return false
 	}
-	for _, a := range annotations {
-		if value := state.Annotations[a.key]; value != "" {
-			*a.of(c) = value
+	a := &state.Annotations
+	for _, take := range []struct {
+		into *string
+		text string
+	}{
+		{&c.Name, a.Name}, {&c.Name, a.CRIOName}, {&c.Name, a.NerdctlName},
+		{&c.Image, a.Image}, {&c.Image, a.CRIOImage},
+		{&c.Pod, a.Pod}, {&c.Pod, a.CRIOPod},
+		{&c.Namespace, a.Namespace}, {&c.Namespace, a.CRIONamespace},
+	} {
+		if text := name(take.text); text != "" {
+			*take.into = text
 		}
 	}
 	// The container that holds a pod's namespaces has no name of its own.
-	kind := state.Annotations["io.kubernetes.cri.container-type"] + state.Annotations["io.kubernetes.cri-o.ContainerType"]
-	if strings.Contains(kind, "sandbox") {
+	if a.Kind == "sandbox" || a.CRIOKind == "sandbox" {
 		c.Name = "POD"
 	}
 	return true
@@ -218,62 +213,25 @@ func (s *states) annotated(config string, c *event.Container) bool {
 
 // plain finds a container of runc's own, or of containerd's, whose cgroup is called as the user
 // called it, by what its runtime has in /run for it.
-func (s *states) plain(path string) (c event.Container, ok bool) {
-	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	for i, name := range parts {
+func (f *files) plain(path string) (c event.Container, ok bool) {
+	above := ""
+	for name := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		if name == "" || name == "." || name == ".." {
 			continue
 		}
 		c := event.Container{ID: name, Name: name}
-		if s.isFolder(filepath.Join("/run/runc", name)) {
+		if f.isFolder("/run/runc/" + name) {
 			c.Runtime = runc
 			return c, true
 		}
-		if i > 0 && s.isFolder(filepath.Join("/run/containerd/io.containerd.runtime.v2.task", parts[i-1], name)) {
-			c.Runtime = containerd
-			s.containerd(&c, 0)
-			return c, true
+		for _, folder := range containerdStates {
+			if above != "" && f.isFolder(filepath.Join(folder, tasks, above, name)) {
+				c.Runtime = containerd
+				f.containerd(&c)
+				return c, true
+			}
 		}
+		above = name
 	}
 	return event.Container{}, false
-}
-
-func (s *states) isFolder(path string) bool {
-	info, err := os.Lstat(filepath.Join(s.root, path))
-	return err == nil && info.IsDir()
-}
-
-// ofHome is a folder below a user's home, as a list of none or one.
-func (s *states) ofHome(uid uint32, folder string) []string {
-	home := s.home(uid)
-	if !filepath.IsAbs(home) {
-		return nil
-	}
-	return []string{filepath.Join(home, folder)}
-}
-
-// text reads a file, which may be any user's: it waits for no FIFO and takes no end of it.
-func (s *states) text(path string) ([]byte, error) {
-	file, err := os.OpenFile(filepath.Join(s.root, path), os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, stateMax+1))
-	if len(text) > stateMax {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, stateMax)
-	}
-	return slices.Clip(text), err
-}
-
-// read reads a file of JSON.
-func (s *states) read(path string, into any) error {
-	text, err := s.text(path)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, into)
 }

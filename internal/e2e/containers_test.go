@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,17 +42,28 @@ func makeCgroup(t *testing.T, mount, name string) string {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	removeAtEnd(t, path)
+	return path
+}
+
+// removeAtEnd removes a cgroup, and those in it.
+func removeAtEnd(t *testing.T, path string) {
 	t.Cleanup(func() {
 		eventually(t, "the end of "+path, func() bool {
-			inner, _ := os.ReadDir(path)
-			for _, entry := range inner {
-				os.Remove(filepath.Join(path, entry.Name())) // those of files fail
+			var folders []string
+			filepath.WalkDir(path, func(folder string, entry fs.DirEntry, err error) error {
+				if err == nil && entry.IsDir() {
+					folders = append(folders, folder)
+				}
+				return nil
+			})
+			for _, folder := range slices.Backward(folders) {
+				os.Remove(folder)
 			}
-			err := os.Remove(path)
-			return err == nil || os.IsNotExist(err)
+			_, err := os.Stat(path)
+			return os.IsNotExist(err)
 		})
 	})
-	return path
 }
 
 // openIn opens a file from within a cgroup.

@@ -88,6 +88,7 @@ type Event struct {
 	// Cgroup is the id of the process's cgroup in the hierarchy of version 2, and Container
 	// what that is of: [Host] for none; nil if it is not known. Records do not have it.
 	Cgroup    uint64
+	CgroupNS  bool // the process is in a cgroup namespace of its own
 	Container *Container
 
 	// With File and a Result of 0 or more: the file that was opened, links followed, unless
@@ -97,19 +98,6 @@ type Event struct {
 	Created bool   // this open made it
 	Real    Place
 }
-
-// Container is a container, as far as it is known.
-type Container struct {
-	ID        string // as its runtime has it; "" only for [Host]
-	Name      string // as its user knows it
-	Image     string
-	Pod       string // of Kubernetes
-	Namespace string // of the pod
-	Runtime   string // such as docker
-}
-
-// Host is the container of processes that are in none.
-var Host = new(Container)
 
 // ResultUnknown is the Result of a call whose return was not seen.
 const ResultUnknown int32 = math.MinInt32
@@ -231,6 +219,20 @@ func Time(record []byte) uint64 {
 		return 0
 	}
 	return order.Uint64(record)
+}
+
+// CgroupOf returns a record's cgroup without decoding the rest; 0 if it has none.
+func CgroupOf(record []byte) uint64 {
+	if len(record) < headerSize {
+		return 0
+	}
+	there := Fields(order.Uint32(record[16:]))
+	at := headerSize + there.offset(Cgroup)
+	if !there.Has(Cgroup) || len(record) < at+8 {
+		return 0
+	}
+	id, _ := cgroup(record[at:])
+	return id
 }
 
 // StringsSize returns the size in bytes of a record's name and other strings without decoding

@@ -119,9 +119,13 @@ var parts = []part{
 	},
 	{
 		Cgroup, 8,
-		func(e *Event, b []byte) { e.Cgroup = uint64(order.Uint32(b)) | uint64(order.Uint32(b[4:]))<<32 },
+		func(e *Event, b []byte) { e.Cgroup, e.CgroupNS = cgroup(b) },
 		func(e *Event, b []byte) []byte {
-			return order.AppendUint32(order.AppendUint32(b, uint32(e.Cgroup)), uint32(e.Cgroup>>32))
+			high := uint32(e.Cgroup >> 32)
+			if e.CgroupNS {
+				high |= cgroupNSBit
+			}
+			return order.AppendUint32(order.AppendUint32(b, uint32(e.Cgroup)), high)
 		},
 	},
 	{
@@ -141,6 +145,15 @@ var parts = []part{
 		func(e *Event, b []byte) { e.Depth = order.Uint32(b) },
 		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Depth) },
 	},
+}
+
+// cgroupNSBit, in the upper half of a cgroup's id, tells of a cgroup namespace.
+const cgroupNSBit = 1 << 31
+
+// cgroup decodes the id of one, and whether the process is in a cgroup namespace.
+func cgroup(b []byte) (id uint64, inNS bool) {
+	low, high := order.Uint32(b), order.Uint32(b[4:])
+	return uint64(high&^cgroupNSBit)<<32 | uint64(low), high&cgroupNSBit != 0
 }
 
 // Has reports whether all fields of g are in f.

@@ -255,7 +255,7 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 		e.Depth = 0xe1e2e3e4
 	}
 	if fields.Has(Cgroup) {
-		e.Cgroup = 0xd1d2d3d4c1c2c3c4
+		e.Cgroup, e.CgroupNS = 0x51d2d3d4c1c2c3c4, true
 	}
 	if fields.Has(Path) {
 		e.Folder = Folder{

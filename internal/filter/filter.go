@@ -57,7 +57,7 @@ type Filter struct {
 	// Exes are the programs that open: any of them, by their absolute paths.
 	Exes Globs
 
-	// Containers are containers by their names, or by how their ids begin; with InContainer
+	// Containers are containers by their names, titles, or by how their ids begin; with InContainer
 	// any.
 	Containers  []string
 	InContainer bool
@@ -165,9 +165,14 @@ func (f *Filter) WantsContainer(c *event.Container) bool {
 	if len(f.Containers) == 0 {
 		return c.ID != ""
 	}
-	return slices.ContainsFunc(f.Containers, func(wanted string) bool {
-		return c.Name == wanted && wanted != "" || c.ID == wanted && wanted != "" || len(wanted) >= idMin && strings.HasPrefix(c.ID, wanted)
-	})
+	for ; c != nil && c.ID != ""; c = c.Outer {
+		for _, wanted := range f.Containers {
+			if wanted == c.Name || wanted == c.ID || wanted == c.Title || len(wanted) >= idMin && strings.HasPrefix(c.ID, wanted) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // byPath reports whether absolute paths are compared.

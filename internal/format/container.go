@@ -1,9 +1,10 @@
 package format
 
-import "opensnoop/internal/event"
+import (
+	"strconv"
 
-// shortID is how many characters of a container's id are shown for it.
-const shortID = 12
+	"opensnoop/internal/event"
+)
 
 // containerKnown reports whether it is known which container an open is of, or that it is of none.
 func containerKnown(e *event.Event) bool { return e.Fields.Has(event.Cgroup) && e.Container != nil }
@@ -11,16 +12,8 @@ func containerKnown(e *event.Event) bool { return e.Fields.Has(event.Cgroup) && 
 // inContainer reports whether it is known which container an open is of.
 func inContainer(e *event.Event) bool { return containerKnown(e) && e.Container.ID != "" }
 
-// ContainerTitle returns what a container is called: its name, or its short id.
-func ContainerTitle(c *event.Container) string {
-	if c.Name != "" {
-		return c.Name
-	}
-	return c.ID[:min(len(c.ID), shortID)]
-}
-
 func appendContainer(_ *rows, b []byte, e *event.Event) []byte {
-	return append(b, ContainerTitle(e.Container)...)
+	return append(b, e.Container.Title...)
 }
 
 func appendContainerText(r *rows, b []byte, e *event.Event) []byte {
@@ -31,15 +24,27 @@ func appendContainerText(r *rows, b []byte, e *event.Event) []byte {
 }
 
 func appendContainerObject(r *rows, b []byte, e *event.Event) []byte {
-	return appendContainerMembers(b, r.scratch, e.Container)
+	return appendContainerObjects(b, r.scratch, e.Container)
 }
 
 // AppendContainer appends all that is known of a container as an object of JSON.
 func AppendContainer(b []byte, c *event.Container) []byte {
-	return appendContainerMembers(b, nil, c)
+	return appendContainerObjects(b, nil, c)
 }
 
+func appendContainerObjects(b, scratch []byte, c *event.Container) []byte {
+	b = appendContainerMembers(b, scratch, c)
+	for ; c != nil; c = c.Outer {
+		b = append(b, '}')
+	}
+	return b
+}
+
+// appendContainerMembers begins with the outermost one.
 func appendContainerMembers(b, scratch []byte, c *event.Container) []byte {
+	if c.Outer != nil {
+		b = append(appendContainerMembers(b, scratch, c.Outer), `,"inner":`...)
+	}
 	b = append(b, '{')
 	for i, member := range [...]struct{ name, value string }{
 		{"id", c.ID}, {"name", c.Name}, {"image", c.Image}, {"pod", c.Pod}, {"namespace", c.Namespace}, {"runtime", c.Runtime},
@@ -56,7 +61,7 @@ func appendContainerMembers(b, scratch []byte, c *event.Container) []byte {
 		}
 		b = AppendJSON(b, append(scratch[:0], member.value...))
 	}
-	return append(b, '}')
+	return strconv.AppendUint(append(b, `,"uid":`...), uint64(c.UID), 10)
 }
 
 var containerFields = []field{

@@ -3,6 +3,7 @@ package order
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 )
 
@@ -51,20 +52,32 @@ func (q *Queue) Shrink() bool {
 // Len is the number of records held.
 func (q *Queue) Len() int { return len(q.items) }
 
+// Size is the number of bytes of the records held.
+func (q *Queue) Size() int { return len(q.bytes) }
+
+// Later is what a record is answered with that cannot be taken yet.
+var Later = errors.New("not yet")
+
 // Release gives out, in order of time, the records older than horizon. A record
 // is valid during the call only. Times never decrease: a record that comes too
 // late to be put in its place, because its CPU was held up between taking the
 // time and submitting it, is given out with the time of the one before it.
 //
-// An error of give ends it and is returned; the rest of the records is dropped.
+// An error of give ends it and is returned; the rest of the records is dropped. [Later] ends it
+// too, but is no error: that record and those behind it are given out the next time.
 func (q *Queue) Release(horizon uint64, give func(time uint64, record []byte) error) error {
 	slices.SortFunc(q.items, func(a, b item) int {
 		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.start, b.start))
 	})
 	n, _ := slices.BinarySearchFunc(q.items, horizon, func(i item, t uint64) int { return cmp.Compare(i.time, t) })
-	for _, i := range q.items[:n] {
+	for at, i := range q.items[:n] {
 		q.last = max(q.last, i.time)
-		if err := give(q.last, q.bytes[i.start:i.end]); err != nil {
+		err := give(q.last, q.bytes[i.start:i.end])
+		if err == Later {
+			n = at
+			break
+		}
+		if err != nil {
 			q.items, q.bytes = q.items[:0], q.bytes[:0]
 			return err
 		}

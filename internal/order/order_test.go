@@ -25,6 +25,33 @@ func released(t *testing.T, q *Queue, horizon uint64) []string {
 	return got
 }
 
+// What is not taken yet stays, in its order, and so does what is behind it.
+func TestLater(t *testing.T) {
+	var q Queue
+	for time := uint64(1); time < 6; time++ {
+		q.Push(6-time, fmt.Append(nil, 6-time))
+	}
+	var got []string
+	for _, from := range []uint64{3, 3, 0} {
+		err := q.Release(math.MaxUint64, func(time uint64, record []byte) error {
+			if time == from {
+				return Later
+			}
+			got = append(got, string(record))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from != 0 && (q.Len() != 3 || q.Size() != 3) {
+			t.Errorf("%d records of %d bytes are held, want 3", q.Len(), q.Size())
+		}
+	}
+	if want := "1 2 3 4 5"; strings.Join(got, " ") != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestRelease(t *testing.T) {
 	type record struct {
 		time uint64

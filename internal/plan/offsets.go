@@ -70,6 +70,9 @@ var allDescribed = []described{
 		member("CGROUP_ROOT", "cgroup", "root"),
 		member("CGROUP_ROOT_ID", "cgroup_root", "hierarchy_id"),
 		member("KERNFS_ID", "kernfs_node", "id"),
+		member("TASK_NSPROXY", "task_struct", "nsproxy"),
+		member("NSPROXY_CGROUP_NS", "nsproxy", "cgroup_ns"),
+		member("CGROUP_NS_INUM", "cgroup_namespace", "ns", "inum"),
 	}},
 	{event.Args, "the arguments of a program", []kernel.Fact{
 		member("TASK_TGID", "task_struct", "tgid"),

@@ -28,7 +28,7 @@ type row struct {
 	control bool      // the line has "record": it is no row
 	record  []byte
 
-	container event.Container
+	containers [event.ContainersMax]event.Container // each in the one before
 }
 
 // nullable are the fields of columns of which null, or a row that leaves them out, says that there

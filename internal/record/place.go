@@ -69,28 +69,63 @@ func (r *row) dev() error {
 // containerField reads the container, which is null for none.
 func (r *row) containerField() error {
 	r.e.Fields |= event.Cgroup
+	r.e.Container = event.Host
 	if r.null() {
-		r.e.Container = event.Host
 		return nil
 	}
-	r.container = event.Container{}
-	r.e.Container = &r.container
-	return r.object(func(name []byte) error {
-		var text []byte
-		if err := r.keep(&text); err != nil {
-			return err
+	if err := r.containerObject(0); err != nil {
+		return err
+	}
+	for i := range r.containers {
+		if c := &r.containers[i]; c.ID != "" {
+			c.SetTitle()
+			r.e.Container = c
 		}
-		for _, member := range []struct {
-			name string
-			to   *string
-		}{
-			{"id", &r.container.ID}, {"name", &r.container.Name}, {"image", &r.container.Image},
-			{"pod", &r.container.Pod}, {"namespace", &r.container.Namespace}, {"runtime", &r.container.Runtime},
-		} {
-			if member.name == string(name) {
-				*member.to = string(text)
-			}
+	}
+	return nil
+}
+
+// containerObject reads a container, which so many others are around, and those in it.
+func (r *row) containerObject(outer int) error {
+	if outer == len(r.containers) {
+		return r.skip(0)
+	}
+	clear(r.containers[outer:])
+	c := &r.containers[outer]
+	if outer > 0 {
+		c.Outer = &r.containers[outer-1]
+	}
+	return r.object(func(name []byte) (err error) {
+		switch string(name) {
+		case "uid":
+			var uid uint64
+			uid, err = r.unsigned(32)
+			c.UID = uint32(uid)
+		case "inner":
+			err = r.containerObject(outer + 1)
+		case "id":
+			err = r.keepString(&c.ID)
+		case "name":
+			err = r.keepString(&c.Name)
+		case "image":
+			err = r.keepString(&c.Image)
+		case "pod":
+			err = r.keepString(&c.Pod)
+		case "namespace":
+			err = r.keepString(&c.Namespace)
+		case "runtime":
+			err = r.keepString(&c.Runtime)
+		default:
+			err = r.skip(0)
 		}
-		return nil
+		return err
 	})
+}
+
+// keepString reads a string that is kept, or null.
+func (r *row) keepString(to *string) error {
+	var text []byte
+	err := r.keep(&text)
+	*to = string(text)
+	return err
 }

@@ -157,7 +157,11 @@ func containerKey(b []byte, e *event.Event) []byte {
 	if e.Container == nil {
 		return append(b, '?')
 	}
-	return append(append(append(b, e.Container.Runtime...), 0), e.Container.ID...)
+	for c := e.Container; c != nil; c = c.Outer {
+		b = append(append(append(b, c.Runtime...), 0), c.ID...)
+		b = binary.BigEndian.AppendUint32(append(b, 0), c.UID)
+	}
+	return b
 }
 
 func containerText(b []byte, t *entry) []byte {
@@ -167,7 +171,7 @@ func containerText(b []byte, t *entry) []byte {
 	case t.container.ID == "":
 		return append(b, '-')
 	}
-	return format.AppendEscaped(b, []byte(format.ContainerTitle(t.container)))
+	return format.AppendEscaped(b, []byte(t.container.Title))
 }
 
 func containerObject(t *entry, shared rowJSON) any {

@@ -15,11 +15,11 @@ import (
 // bys adds opens that differ in all that can be counted by.
 func bys(s *Summary) {
 	sample(s)
-	box := &event.Container{ID: strings.Repeat("ab", 32), Name: "web\x1b[2J", Runtime: "docker"}
+	box := &event.Container{ID: strings.Repeat("ab", 32), Name: "web\x1b[2J", Title: "web\x1b[2J", Runtime: "docker"}
 	for i, e := range []event.Event{
 		{UID: 0, Container: event.Host, Exe: event.Place{Known: []byte("/usr/bin/a\xff")}},
 		{UID: 4294967294, Container: box, Exe: event.Place{Known: []byte("/usr/bin/b"), Problem: event.PathDeletedFile}},
-		{UID: 4294967294, Container: &event.Container{ID: strings.Repeat("cd", 32)}, Exe: event.Place{Problem: event.PathNone}},
+		{UID: 4294967294, Container: &event.Container{ID: strings.Repeat("cd", 32), Title: "cdcdcdcdcdcd"}, Exe: event.Place{Problem: event.PathNone}},
 		{UID: 4294967293, Container: nil, Exe: event.Place{Known: []byte("/usr/bin/b")}},
 	} {
 		e.Name, e.Comm, e.TGID, e.Result = []byte("/x"), []byte("c"), 1, -2

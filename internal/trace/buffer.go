@@ -103,6 +103,9 @@ func (s *Session) followCPUs() {
 
 // push puts a record into the queue.
 func (s *Session) push(record []byte) error {
+	if s.containers != nil {
+		s.containers.meet(record)
+	}
 	s.queue.Push(event.Time(record), record)
 	return nil
 }

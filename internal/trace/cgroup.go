@@ -21,7 +21,15 @@ const (
 
 	// cgroupRound is how long a wait for one lasts at most: so long it may take to end.
 	cgroupRound = 100 * time.Millisecond
+
+	// holdTime is how old an event gets at most while its container's name is looked up, and
+	// holdMax how many bytes of records may wait behind it.
+	holdTime = 300 * time.Millisecond
+	holdMax  = 16 << 20
 )
+
+// How the program leaves out a cgroup: <opensnoop/maps.h> has the same.
+const excluded, excludedOnHost = uint8(1), uint8(2)
 
 // containers tells which containers opens are of.
 type containers struct {
@@ -31,20 +39,24 @@ type containers struct {
 	excluded *ebpf.Map // the cgroups that the program leaves out; nil if it leaves none out
 	filter   *filter.Filter
 
-	// The cgroup of the event before, whose container is not going to change: mostly it is
-	// that of the next one too.
-	last      uint64
-	container *event.Container
+	// The cgroup of the event before: mostly it is that of the next one too. And that of the
+	// record before.
+	last   uint64
+	cgroup *container.Cgroup
+	read   uint64
 
 	stop, stopped chan struct{}
 }
 
-// startContainers begins to learn of cgroups. Those that are there are known when it returns.
+// startContainers begins to learn of cgroups.
 func (s *Session) startContainers() (err error) {
 	if !s.plan.Fields.Has(event.Cgroup) {
 		return nil
 	}
-	c := &containers{registry: container.New(), filter: &s.plan.Filter, stop: make(chan struct{}), stopped: make(chan struct{})}
+	c := &containers{filter: &s.plan.Filter, stop: make(chan struct{}), stopped: make(chan struct{})}
+	if c.registry, err = container.New(); err != nil {
+		return fmt.Errorf("learning of containers: %w", err)
+	}
 	defer func() {
 		if err != nil {
 			c.registry.Close()
@@ -71,26 +83,42 @@ func (s *Session) startContainers() (err error) {
 			return fmt.Errorf("learning of containers: %w", err)
 		}
 	}
-	c.registry.Walk()
-	if !c.registry.HasHierarchy() {
-		s.unseen = append(s.unseen, "the containers of processes that run already: no hierarchy of cgroups of version 2 is mounted")
-	}
+	s.blind = c.registry.Blind()
 	s.containers = c
 	go c.watch()
 	return nil
 }
 
-// of returns the container of a cgroup, as [container.Registry.Of] does. It is for the loop of
-// events alone.
-func (c *containers) of(id uint64) *event.Container {
-	if c.container != nil && id == c.last {
-		return c.container
+// meet has the container of a record that was read looked for, if it is of another cgroup than the
+// record before: it is known then when the record's turn comes.
+func (c *containers) meet(record []byte) {
+	if id := event.CgroupOf(record); id != c.read {
+		c.read = id
+		c.registry.Of(id)
 	}
-	found, settled := c.registry.Of(id)
-	if settled {
-		c.last, c.container = id, found
+}
+
+// of returns what is known of a cgroup. It is for the loop of events alone.
+func (c *containers) of(id uint64) *container.Cgroup {
+	if c.cgroup == nil || id != c.last || !c.cgroup.Settled() || c.cgroup.Container() == nil {
+		c.last, c.cgroup = id, c.registry.Of(id)
 	}
-	return found
+	return c.cgroup
+}
+
+// nameContainer says which container an event is of. It is false if that is being looked up, and the
+// event can wait for it.
+func (s *Session) nameContainer(e *event.Event, last bool) bool {
+	c := s.containers.of(e.Cgroup)
+	e.Container = c.Container()
+	if e.CgroupNS && e.Container == event.Host {
+		e.Container = nil // a container's, but nobody knows of which
+	}
+	if c.Settled() {
+		return true
+	}
+	waited := time.Duration(s.clock.now() - e.Time)
+	return waited > holdTime || !last && s.queue.Size() > holdMax
 }
 
 // watch learns of cgroups as they are made.
@@ -129,8 +157,13 @@ func (c *containers) learn(sample []byte) error {
 
 // exclude has the program leave out a cgroup of whose container no open is wanted.
 func (c *containers) exclude(id uint64, of *event.Container) {
-	if !c.filter.WantsContainer(of) {
-		_ = c.excluded.Put(id, uint8(1)) // if it is full, the opens are left out here
+	switch {
+	case c.filter.WantsContainer(of):
+		_ = c.excluded.Delete(id) // it may have had another name
+	case of == event.Host:
+		_ = c.excluded.Put(id, excludedOnHost) // if it is full, the opens are left out here
+	default:
+		_ = c.excluded.Put(id, excluded)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
+	"opensnoop/internal/order"
 )
 
 const (
@@ -100,7 +101,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 		err = s.reclaimAll()
 	}
 	if err == nil {
-		err = s.release(math.MaxUint64, h)
+		err = s.releaseAll(h)
 	}
 	lost, lossErr := s.Losses()
 	return lost, errors.Join(err, lossErr)
@@ -127,8 +128,8 @@ func (s *Session) release(horizon uint64, h Handler) error {
 			return nil
 		}
 		e.Time = time
-		if s.containers != nil {
-			e.Container = s.containers.of(e.Cgroup)
+		if s.containers != nil && !s.nameContainer(e, horizon == math.MaxUint64) {
+			return order.Later
 		}
 		switch s.plan.Filter.Of(e) {
 		case filter.Drop:
@@ -145,6 +146,16 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		return err
 	}
 	return h.Flush()
+}
+
+// releaseAll hands out what is there, whatever that waits for.
+func (s *Session) releaseAll(h Handler) error {
+	for {
+		if err := s.release(math.MaxUint64, h); err != nil || s.queue.Len() == 0 {
+			return err
+		}
+		time.Sleep(firstRoundTime)
+	}
 }
 
 // checkLost tells of what was lost since before, and returns what was lost until now.

@@ -86,6 +86,7 @@ type Session struct {
 	also     []string      // the others
 	rejected []string      // probes that could not be had
 	unseen   []string      // opens that do not show
+	blind    string        // which containers cannot be told, and why
 
 	queue      order.Queue
 	event      event.Event // the one that is handed out
@@ -181,6 +182,9 @@ func (s *Session) Slows() bool { return s.plan.Probe.GlobalCost }
 
 // Unseen tells which opens do not show on this kernel, with the reason.
 func (s *Session) Unseen() []string { return s.unseen }
+
+// Blind says which containers cannot be told, and why; "" if all can be.
+func (s *Session) Blind() string { return s.blind }
 
 // Compiled says where the program comes from.
 func (s *Session) Compiled() *bcc.Result { return s.compiled }

@@ -95,7 +95,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	u64 cgroup = bpf_get_current_cgroup_id();
 
 	r->cgroup[0] = cgroup;
-	r->cgroup[1] = cgroup >> 32;
+	r->cgroup[1] = cgroup >> 32 | (u32)in_cgroup_namespace() << 31;
 #endif
 #if FIELDS & FIELD_PATH
 	r->dfd = args->dfd;

@@ -86,6 +86,9 @@ static __always_inline void delete_args(u32 *tgid);
 static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);
 static __always_inline bool cgroup_excluded(u64 *id);
+// How one is excluded; internal/trace/cgroup.go has the same. The processes on the host are those
+// of no container that are in no cgroup namespace.
+enum { EXCLUDED = 1, EXCLUDED_ON_HOST = 2 };
 
 // What is told of a cgroup that is made; internal/trace/cgroup.go has the same.
 struct cgroup_made {

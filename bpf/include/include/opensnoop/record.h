@@ -159,7 +159,7 @@ struct record {
 	char pcomm[TASK_COMM_LEN];
 #endif
 #if FIELDS & FIELD_CGROUP
-	u32 cgroup[2]; // the halves of its id
+	u32 cgroup[2]; // the halves of its id; the uppermost bit: in a cgroup namespace
 #endif
 #if FIELDS & FIELD_ARGS
 	struct args args;

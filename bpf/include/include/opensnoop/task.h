@@ -38,6 +38,20 @@ static __always_inline u64 task_member(u32 offset)
 	return member(bpf_get_current_task(), offset);
 }
 
+#ifdef CGROUP_NS_INUM
+#define FIRST_CGROUP_NS 0xEFFFFFFBU // PROC_CGROUP_INIT_INO of include/linux/proc_ns.h
+
+// in_cgroup_namespace is whether the current task is in a cgroup namespace of its own, as
+// of a container.
+static __always_inline bool in_cgroup_namespace(void)
+{
+	u64 ns = member(task_member(TASK_NSPROXY), NSPROXY_CGROUP_NS);
+	u32 inum = member(ns, CGROUP_NS_INUM);
+
+	return inum && inum != FIRST_CGROUP_NS;
+}
+#endif
+
 // local_id is the current thread's pid_tgid in the tracer's pid namespace; 0 for
 // a process of another one, which has no number there.
 static __always_inline u64 local_id(u64 id)
