@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,6 +68,11 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	i := &invocation{
 		version: version, stdout: stdout, messages: &messages{stderr},
 		ctx: ctx, end: end, tracing: make(chan struct{}), started: make(chan *command.Command),
+	}
+	if location, err := zone(); err != nil {
+		i.messages.errors(err)
+	} else if location != nil {
+		time.Local = location
 	}
 	go heed(signals, i.started, end)
 	cmd, _ := newCommand(i)

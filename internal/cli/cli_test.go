@@ -87,6 +87,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"-p", "12\n13"}, `-p "12\n13": several process ids go by commas: 12,13 (pgrep -d,)`},
 		{[]string{"-p", "12", "13"}, `unexpected argument "13": several process ids go by commas (pgrep -d,)`},
 		{[]string{"doctr"}, `unexpected argument "doctr": did you mean doctor?`},
+		{[]string{"-n", "a,,b"}, "-n a,,b: expected parts of names (comms), each of 1 to 15 bytes, by commas"},
+		{[]string{"--path", "~/x"}, "--path ~/x: only the shell knows what ~ is: leave it out of the quotes, or use $HOME"},
 		{[]string{"--top"}, "unknown flag: --top; did you mean --summary=live?"},
 		{[]string{"--cmd", "ls"}, "unknown flag: --cmd; did you mean -- COMMAND?"},
 		{[]string{"-x", "--success"}, "no open both fails and succeeds: leave out -x or --success"},

@@ -44,14 +44,16 @@ func (u *users) Set(text string) error {
 func (u *users) String() string { return (*pids)(u).String() }
 func (*users) Type() string     { return "USER" }
 
-// comms are parts of comms. They may hold commas.
+// comms are parts of comms.
 type comms []string
 
 func (c *comms) Set(text string) error {
-	if text == "" || len(text) >= event.CommSize || strings.ContainsRune(text, 0) {
-		return fmt.Errorf("expected a part of a comm, of 1 to %d bytes", event.CommSize-1)
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" || len(part) >= event.CommSize || strings.ContainsRune(part, 0) {
+			return fmt.Errorf("expected parts of names (comms), each of 1 to %d bytes, by commas", event.CommSize-1)
+		}
+		*c = append(*c, part)
 	}
-	*c = append(*c, text)
 	return nil
 }
 
@@ -142,6 +144,9 @@ func (*openFlags) Type() string { return "O_X" }
 type globs filter.Globs
 
 func (g *globs) Set(text string) error {
+	if text == "~" || strings.HasPrefix(text, "~/") {
+		return errors.New("only the shell knows what ~ is: leave it out of the quotes, or use $HOME")
+	}
 	glob, err := filter.ParseGlob(text)
 	if err != nil {
 		return err

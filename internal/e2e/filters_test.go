@@ -72,6 +72,7 @@ func TestFilters(t *testing.T) {
 		{[]string{"--path", dir + "/**", "--exclude-path", dir + "/sub/**", "-x"}, []string{"missing"}},
 		{[]string{"-n", "open"}, all},
 		{[]string{"-n", "closer", "-n", "pen"}, all},
+		{[]string{"-n", "closer,pen"}, all},
 		{[]string{"-n", "closer"}, nil},
 		{[]string{"-u", "root"}, all},
 		{[]string{"--success"}, []string{"there", "new", "written", "deep"}},

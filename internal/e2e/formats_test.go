@@ -266,3 +266,20 @@ func TestColour(t *testing.T) {
 		t.Errorf("in a pipe: %q", r.stdout)
 	}
 }
+
+// TZ may be a rule of POSIX. What it cannot be is told, once.
+func TestTimeZones(t *testing.T) {
+	for zone, want := range map[string]struct{ offset, told string }{
+		"JST-9":    {`+09:00"`, ""},
+		"No/Where": {`Z"`, "opensnoop: TZ=No/Where is no time zone here: times are in UTC\n"},
+	} {
+		cmd := exec.Command(opensnoop, "--columns", "wall", "-o", "json", "--", "true")
+		cmd.Env = append(os.Environ(), "TZ="+zone)
+		r := runToEnd(t, cmd)
+		first, _, _ := strings.Cut(r.stdout, ",")
+		if r.status != 0 || !strings.HasSuffix(first, want.offset) || strings.Count(r.stderr, "TZ=") != strings.Count(want.told, "TZ=") ||
+			!strings.Contains(r.stderr, want.told) {
+			t.Errorf("%s: status %d, row %q, stderr %q", zone, r.status, first, r.stderr)
+		}
+	}
+}

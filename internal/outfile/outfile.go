@@ -18,15 +18,39 @@ const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY | 
 // mode is that of new files.
 const mode = 0o600
 
-// Create makes a file. The error is [os.ErrExist] if there is one.
+// Create makes a file, which belongs to the user who called sudo. The error is
+// [os.ErrExist] if there is one.
 func Create(path string) (*os.File, error) {
-	return open(path, unix.O_CREAT|unix.O_EXCL)
+	file, err := open(path, unix.O_CREAT|unix.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	if uid, gid, called := caller(); called {
+		// Where root cannot give files away it keeps this one.
+		_ = file.Chown(uid, gid)
+	}
+	return file, nil
+}
+
+// caller returns the user who called sudo, and that user's group.
+func caller() (uid, gid int, called bool) {
+	u, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 31)
+	if g, err := strconv.ParseUint(os.Getenv("SUDO_GID"), 10, 31); err == nil {
+		gid = int(g)
+	} else {
+		gid = -1 // as it is
+	}
+	return int(u), gid, err == nil && os.Geteuid() == 0
 }
 
 // Over opens a file to write over what is in it, or makes it. It follows a symbolic link
 // only if that is no other user's.
 func Over(path string) (_ *os.File, err error) {
-	file, err := open(path, unix.O_CREAT|unix.O_NOFOLLOW)
+	file, err := Create(path)
+	if !errors.Is(err, os.ErrExist) {
+		return file, err
+	}
+	file, err = open(path, unix.O_CREAT|unix.O_NOFOLLOW)
 	if errors.Is(err, unix.ELOOP) {
 		if err := checkLink(path); err != nil {
 			return nil, err
@@ -110,6 +134,6 @@ func nobodyThere(path string) error {
 // trusted reports whether a user may have made what we write into: root, this user, or the
 // one who called sudo.
 func trusted(uid uint32) bool {
-	caller, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32)
-	return uid == 0 || int(uid) == os.Geteuid() || err == nil && uint64(uid) == caller && os.Geteuid() == 0
+	by, _, called := caller()
+	return uid == 0 || int(uid) == os.Geteuid() || called && int(uid) == by
 }

@@ -131,3 +131,44 @@ func TestTruncatedMeanwhile(t *testing.T) {
 }
 
 func second(_ int, err error) error { return err }
+
+// A new file is the user's who called sudo; one that is there stays whose it is.
+func TestOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT TESTED: it takes root")
+	}
+	t.Setenv("SUDO_UID", "1234")
+	t.Setenv("SUDO_GID", "1235")
+	dir := t.TempDir()
+	owner := func(open func(string) (*os.File, error), name string) (uid, gid uint32) {
+		t.Helper()
+		file, err := open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		var st unix.Stat_t
+		if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Mode&0o777 != 0o600 {
+			t.Errorf("%s has the mode %o", name, st.Mode)
+		}
+		return st.Uid, st.Gid
+	}
+	for name, open := range map[string]func(string) (*os.File, error){"created": Create, "over": Over} {
+		if uid, gid := owner(open, name); uid != 1234 || gid != 1235 {
+			t.Errorf("%s belongs to %d, group %d", name, uid, gid)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "roots"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if uid, gid := owner(Over, "roots"); uid != 0 || gid != 0 {
+		t.Errorf("root's file belongs to %d, group %d", uid, gid)
+	}
+	t.Setenv("SUDO_UID", "x")
+	if uid, _ := owner(Create, "odd"); uid != 0 {
+		t.Errorf("without a caller it belongs to %d", uid)
+	}
+}
