@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"opensnoop/internal/event"
 	"opensnoop/internal/format"
 	"opensnoop/internal/spell"
 	"opensnoop/internal/summary"
@@ -136,14 +136,35 @@ func summaryBys() string {
 	return strings.Join(names, ", ")
 }
 
-// fields are those that events must have.
-func (s *summaryFlag) fields() event.Fields {
-	fields := event.Result
-	for _, by := range s.by {
-		fields |= by.Needs
+// rowCount is how many rows a summary's table has: a number, or all.
+type rowCount int
+
+// allRows is more than there can be.
+const allRows = math.MaxInt32
+
+func (n *rowCount) Set(text string) error {
+	rows, err := strconv.ParseUint(text, 10, 31)
+	switch {
+	case text == "all":
+		rows = allRows
+	case err != nil || rows == 0:
+		return errors.New("expected a number above 0, or all")
 	}
-	return fields
+	*n = rowCount(rows)
+	return nil
 }
+
+func (n *rowCount) String() string {
+	switch *n {
+	case 0:
+		return ""
+	case allRows:
+		return "all"
+	}
+	return strconv.Itoa(int(*n))
+}
+
+func (*rowCount) Type() string { return "N|all" }
 
 func (s *summaryFlag) String() string { return s.every.String() }
 func (*summaryFlag) Type() string     { return "BY,TIME" }

@@ -112,7 +112,10 @@ func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
 	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =10s every 10 s, =live again and again in place on a terminal; all by commas")
 	fs.Lookup("summary").NoOptDefVal = summaryAtEnd
-	fs.Var(newChoice(&o.color, colors), "color", "show failed opens in red on a terminal, unless NO_COLOR is set, or never")
+	fs.Var(&o.top, "summary-rows", "with --summary, show so many rows of each table, or all; 10 by default")
+	fs.Var(newChoice(&o.sort, orders), "sort", "with --summary, choose what comes first")
+	addBool(fs, &o.noHeader, "no-header", "", "leave out the header")
+	fs.Var(newChoice(&o.color, colors), "color", "show errors in red on a terminal unless NO_COLOR is set, always, or never")
 }
 
 func (f *flags) defineRun(fs *pflag.FlagSet) {

@@ -27,6 +27,9 @@ type outputOptions struct {
 	tree      bool
 	color     string
 	summary   summaryFlag
+	top       rowCount // of --summary-rows
+	sort      string   // what a summary is sorted by
+	noHeader  bool
 	file      string // of -w
 	force     bool
 	stream    bool
@@ -45,15 +48,17 @@ const (
 	formatJSON  = "json"
 	formatCSV   = "csv"
 
-	colorAuto  = "auto"
-	colorNever = "never"
+	colorAuto   = "auto"
+	colorAlways = "always"
+	colorNever  = "never"
 )
 
 // The words of choices; the first is the default.
 var (
 	layouts = []string{layoutDefault, layoutBCC}
 	formats = []string{formatTable, formatJSON, formatCSV}
-	colors  = []string{colorAuto, colorNever}
+	colors  = []string{colorAuto, colorAlways, colorNever}
+	orders  = summary.Orders()
 )
 
 // conflicts are the flags that cannot go together.
@@ -71,10 +76,14 @@ var conflicts = []struct {
 		"--summary shows no rows: leave out --columns"},
 	{func(o *outputOptions) bool { return o.summary.set && o.format == formatCSV },
 		"--summary can be had as a table or as JSON: leave out -o csv"},
-	{func(o *outputOptions) bool { return o.fullPath && len(o.columns) > 0 },
-		"-F puts the column path in the place of file: with --columns, name it there"},
-	{func(o *outputOptions) bool { return o.fullPath && o.summary.set },
-		"--summary shows no rows: leave out -F"},
+	{func(o *outputOptions) bool { return !o.summary.set && (o.top != 0 || o.sort != orders[0]) },
+		"--summary-rows and --sort are for --summary"},
+	{func(o *outputOptions) bool {
+		return o.format != formatCSV && slices.ContainsFunc(o.columns, (*format.Column).IsField)
+	},
+		"--columns names a field, which is for -o csv: a table and JSON have columns (--help lists them)"},
+	{func(o *outputOptions) bool { return o.noHeader && o.format == formatJSON },
+		"JSON has no header: leave out --no-header"},
 	{func(o *outputOptions) bool { return o.summary.live && (o.format == formatJSON || o.file != "") },
 		"--summary=live is for a terminal: leave out -o json and -w"},
 	{func(o *outputOptions) bool {
@@ -101,7 +110,7 @@ func (o *outputOptions) check() error {
 // those that show what the flags select by.
 func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if len(o.columns) > 0 {
-		return o.columns
+		return o.withPath(o.columns)
 	}
 	added := o.added(opts)
 	if o.format != formatTable {
@@ -117,12 +126,34 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	return usual
 }
 
+// withPath puts the column path in the place of file with -F, or behind the others.
+func (o *outputOptions) withPath(columns []*format.Column) []*format.Column {
+	path := format.Find("path")
+	if !o.fullPath || slices.Contains(columns, path) {
+		return columns
+	}
+	columns = slices.DeleteFunc(slices.Clone(columns), func(c *format.Column) bool { return c.Name == "file" })
+	return append(columns, path)
+}
+
 // has reports whether a column can be had.
 func (o *outputOptions) has(c *format.Column, opts *trace.Options) bool {
 	if o.recorded != nil {
 		return slices.Contains(o.recorded, c)
 	}
-	return plan.Supports(c.Needs, opts.Kernel) == nil
+	return o.canTell(c.Needs, opts)
+}
+
+// canTell reports whether events can have these fields.
+func (o *outputOptions) canTell(fields event.Fields, opts *trace.Options) bool {
+	if o.recorded == nil {
+		return plan.Supports(fields, opts.Kernel) == nil
+	}
+	var recorded event.Fields
+	for _, c := range o.recorded {
+		recorded |= c.Needs
+	}
+	return recorded.Has(fields)
 }
 
 // added are the columns that flags add to the usual ones.
@@ -156,13 +187,30 @@ func (o *outputOptions) added(opts *trace.Options) []string {
 func (o *outputOptions) fields(opts *trace.Options) event.Fields {
 	switch {
 	case o.summary.set:
-		return o.summary.fields()
+		return o.summaryFields(opts)
 	case o.layout == layoutBCC:
 		return o.bcc(opts).Fields()
 	}
 	fields := format.Options{Columns: o.shown(opts)}.Fields()
 	if o.tree {
 		fields |= event.Depth
+	}
+	return fields
+}
+
+// summaryFields are those that events must have for a summary. Files are counted by their paths
+// where those can be told.
+func (o *outputOptions) summaryFields(opts *trace.Options) event.Fields {
+	by := o.summary.by
+	if len(by) == 0 {
+		by = summary.Usual
+	}
+	fields := event.Result
+	for _, by := range by {
+		fields |= by.Needs
+		if by.Wants != 0 && o.canTell(by.Wants, opts) {
+			fields |= by.Wants
+		}
 	}
 	return fields
 }
@@ -175,7 +223,7 @@ func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
 // on the run.
 func (o *outputOptions) writer(w io.Writer, opts *trace.Options, options format.Options) format.Writer {
 	color := options.Color
-	options.Columns, options.Tree = o.shown(opts), o.tree
+	options.Columns, options.Tree, options.Chosen, options.NoHeader = o.shown(opts), o.tree, len(o.columns) > 0, o.noHeader
 	switch {
 	case o.summary.set:
 		counts := o.summaryOptions(color)
@@ -195,7 +243,7 @@ func (o *outputOptions) writer(w io.Writer, opts *trace.Options, options format.
 
 func (o *outputOptions) summaryOptions(color bool) summary.WriterOptions {
 	return summary.WriterOptions{
-		By: o.summary.by, JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
+		By: o.summary.by, Top: int(o.top), Order: summary.Order(slices.Index(orders, o.sort)), JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
 	}
 }
 
@@ -212,6 +260,9 @@ func (o *outputOptions) rowEnd() func(rows []byte) int {
 
 // colored reports whether to use colour on a file.
 func (o *outputOptions) colored(file *os.File) bool {
+	if o.color == colorAlways {
+		return true
+	}
 	if o.color == colorNever || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}

@@ -53,7 +53,7 @@ records that and all that it starts. FILE may be - for stdout.`,
 
 // recordOutput is what the output of a recording is.
 func recordOutput() outputOptions {
-	return outputOptions{layout: layoutDefault, format: formatJSON, color: colorNever, stream: true, packed: true}
+	return outputOptions{layout: layoutDefault, format: formatJSON, color: colorNever, sort: orders[0], stream: true, packed: true}
 }
 
 // record records into a file.

@@ -166,7 +166,7 @@ func (p *player) play(out *stream.Stream, file *os.File) error {
 	if o.summary.live {
 		o.now = nil // it is drawn by our own time
 	}
-	p.rows = o.writer(out, &p.flags.trace, format.Options{Color: o.colored(file), Boot: p.in.Boot})
+	p.rows = o.writer(out, &p.flags.trace, format.Options{Color: o.colored(file), Cut: terminal.Is(file), Boot: p.in.Boot})
 	if w, ok := p.rows.(*summary.Writer); ok {
 		r := &run{invocation: p.invocation, flags: &p.flags.flags}
 		live, done := r.live(w, file)

@@ -8,7 +8,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/cache"
 	"opensnoop/internal/command"
@@ -34,6 +37,7 @@ type run struct {
 	missing []uint32         // processes and threads to trace that do not exist
 	argv    []string         // the command to trace, with its arguments
 	command *command.Command // nil is none
+	over    atomic.Bool      // the time of -d is
 }
 
 // run traces until a signal, the end of -d or -c or of the command argv, or until
@@ -54,6 +58,7 @@ func (r *run) run(argv []string) (status int, err error) {
 		err = r.trace()
 	}
 	// It ends before it is on when a signal comes.
+	enough := errors.Is(err, errEnough) || r.over.Load()
 	if errors.Is(err, stream.ErrReaderLeft) || errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
 		err = nil
 	}
@@ -63,6 +68,9 @@ func (r *run) run(argv []string) (status int, err error) {
 			r.messages.errors(err)
 			r.messages.printf("the command goes on, but what it opens is not shown any more")
 			err = errTold
+		}
+		if enough && err == nil {
+			r.endCommand()
 		}
 		// Also when the rows ended before it.
 		status = r.command.Wait()
@@ -97,6 +105,25 @@ func (r *run) start(argv []string) (err error) {
 		}()
 	}
 	return nil
+}
+
+// endCommandTime is how long a command may take to end once it was told to.
+const endCommandTime = 5 * time.Second
+
+// endCommand ends a command that goes on when -d or -c has ended the tracing: by SIGTERM, and if it
+// does not heed that, as a second Ctrl-C does.
+func (r *run) endCommand() {
+	if ended(r.command) {
+		return
+	}
+	r.messages.printf("tracing has ended as -d or -c says: ending the command (SIGTERM)")
+	r.command.Signal(unix.SIGTERM)
+	select {
+	case <-r.command.Done():
+	case <-time.After(endCommandTime):
+		r.messages.printf("the command does not end: killing it")
+		r.command.Kill()
+	}
 }
 
 // follows reports whether what the command starts is to be traced too, and says so if it
@@ -189,7 +216,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		}
 	}
 	if r.flags.duration > 0 {
-		time.AfterFunc(time.Duration(r.flags.duration), r.end)
+		time.AfterFunc(time.Duration(r.flags.duration), func() { r.over.Store(true); r.end() })
 	}
 	if r.command != nil && r.flags.waitAll {
 		go r.endWithLast(session)

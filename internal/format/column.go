@@ -39,8 +39,10 @@ type Column struct {
 	OnDemand bool
 
 	fields   []field
-	leads    bool // JSON has its fields first
-	lookedUp bool // it takes a look-up: JSON has it only if it is asked for
+	csv      string // the field that CSV has for the column where a user names it; "" for the first
+	long     bool   // its values may be much longer than its width
+	leads    bool   // JSON has its fields first
+	lookedUp bool   // it takes a look-up: JSON has it only if it is asked for
 }
 
 // A value appends a value of an event as text.
@@ -140,17 +142,33 @@ func Usual(names ...string) []*Column {
 	return usual
 }
 
-// ParseColumns returns the columns that a list names, such as "pid,comm". The
+// fieldColumn returns a column that is one field of JSON and CSV, by the field's name; nil if there is
+// none.
+func fieldColumn(name string) *Column {
+	for _, c := range Columns {
+		for _, f := range fieldsOf([]*Column{c}) {
+			if f.name == name {
+				return &Column{Name: name, Needs: c.Needs, known: c.known, OnDemand: c.OnDemand, fields: []field{f}}
+			}
+		}
+	}
+	return nil
+}
+
+// IsField reports whether a column is a field of CSV alone, and no column of a table.
+func (c *Column) IsField() bool { return c.text == nil }
+
+// ParseColumns returns the columns that a list names, such as "pid,comm", or fields of CSV. The
 // error says what was expected.
 func ParseColumns(list string) ([]*Column, error) {
 	var columns []*Column
 	for part := range strings.SplitSeq(list, ",") {
 		name := strings.ToLower(strings.TrimSpace(part))
-		c := Find(name)
+		c := cmp.Or(Find(name), fieldColumn(name))
 		if c == nil {
 			return nil, fmt.Errorf("%q is no column%s: expected some of %s, by commas", part, suggestion(name), Names(Columns))
 		}
-		if slices.Contains(columns, c) {
+		if slices.ContainsFunc(columns, func(other *Column) bool { return other.Name == c.Name }) {
 			return nil, fmt.Errorf("the column %s is there twice", c.Name)
 		}
 		columns = append(columns, c)

@@ -27,7 +27,7 @@ func TestParseColumns(t *testing.T) {
 		{list: "pid,file,pid", err: "the column pid is there twice"},
 		{list: "pid,conm", err: `"conm" is no column (did you mean comm?)`},
 		{list: "filename", err: "(did you mean file?)"},
-		{list: "errno", err: "(did you mean err?)"},
+		{list: "ret", err: "(did you mean fd?)"},
 		{list: "fdd", err: "(did you mean fd?)"},
 		{list: "use", err: "(did you mean user?)"},
 		{list: "ino", err: `"ino" is no column (did you mean inode?)`},
@@ -174,7 +174,7 @@ func TestColumns(t *testing.T) {
 		{"comm", "COMM", event.Event{Comm: []byte("a b")}, "a b"},
 		{"comm", "COMM", event.Event{Comm: []byte("a\r")}, `a\x0d`},
 		{"file", "FILE", event.Event{Name: []byte(" /a ")}, ` /a\x20`},
-		{"file", "FILE", event.Event{}, ""},
+		{"file", "FILE", event.Event{}, `""`},
 		{"file", "FILE", event.Event{NameKind: event.NameBad, Address: 0xabc}, `\(bad address 0xabc)`},
 		{"file", "FILE", event.Event{NameKind: event.NameUnseen, Address: 1}, `\(unread name at 0x1)`},
 	} {

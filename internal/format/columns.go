@@ -91,7 +91,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "err", Help: "error, 0 for none", aliases: []string{"errno", "error"}, Needs: event.Result, known: resultKnown,
+		Name: "err", csv: "error", Help: "error, 0 for none", aliases: []string{"errno", "error"}, Needs: event.Result, known: resultKnown,
 		place: 100, header: "ERR", width: 7,
 		text: appendError,
 		fields: []field{
@@ -100,7 +100,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "flags", Help: "flags of open(2)", Needs: event.Flags,
+		Name: "flags", long: true, csv: "flag_names", Help: "flags of open(2)", Needs: event.Flags,
 		place: 110, header: "FLAGS", width: 18,
 		text: appendFlags,
 		fields: []field{
@@ -141,7 +141,7 @@ var Columns = []*Column{
 		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
 	},
 	{
-		Name: "args", Help: "arguments of the program, as it was executed", aliases: []string{"cmdline", "argv"}, Needs: event.Args, OnDemand: true, known: argsKnown,
+		Name: "args", long: true, Help: "arguments of the program, as it was executed", aliases: []string{"cmdline", "argv"}, Needs: event.Args, OnDemand: true, known: argsKnown,
 		place: 58, header: "ARGS", width: 32,
 		text: appendArgsText,
 		fields: []field{
@@ -157,12 +157,12 @@ var Columns = []*Column{
 		fields: []field{{name: "depth", kind: number, value: appendDepth}},
 	},
 	{
-		Name: "container", Help: "name of the container, or its short id; - for none", Needs: event.Cgroup, OnDemand: true, known: containerKnown,
+		Name: "container", long: true, Help: "name of the container, or its short id; - for none", Needs: event.Cgroup, OnDemand: true, known: containerKnown,
 		place: 48, header: "CONTAINER", width: 16,
 		text: appendContainerText, fields: containerFields,
 	},
 	{
-		Name: "path", Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
+		Name: "path", long: true, Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
 		text: appendPathText,
 		fields: append(placeFields("path", event.Path, func(e *event.Event) *event.Place { return &e.Path }),
@@ -171,7 +171,7 @@ var Columns = []*Column{
 			}}),
 	},
 	{
-		Name: "realpath", Help: "path of the file that was opened, links followed", aliases: []string{"resolved"}, Needs: event.File, OnDemand: true, known: fileKnown,
+		Name: "realpath", long: true, Help: "path of the file that was opened, links followed", aliases: []string{"resolved"}, Needs: event.File, OnDemand: true, known: fileKnown,
 		place: 150, header: "REALPATH", width: maxWidth,
 		text: func(_ *rows, b []byte, e *event.Event) []byte {
 			if e.Real.Problem == event.PathNone {
@@ -182,7 +182,7 @@ var Columns = []*Column{
 		fields: placeFields("realpath", event.File, func(e *event.Event) *event.Place { return &e.Real }),
 	},
 	{
-		Name: "exe", Help: "path of the program that opens", aliases: []string{"program"}, Needs: event.Exe, OnDemand: true,
+		Name: "exe", long: true, Help: "path of the program that opens", aliases: []string{"program"}, Needs: event.Exe, OnDemand: true,
 		place: 57, header: "EXE", width: 24,
 		text: func(_ *rows, b []byte, e *event.Event) []byte {
 			if e.Exe.Problem == event.PathNone {
@@ -211,7 +211,7 @@ var Columns = []*Column{
 		fields: []field{{name: "created", kind: number, known: opened, value: appendCreated}},
 	},
 	{
-		Name: "file", Help: "name of the file, as it was passed", aliases: []string{"name", "filename"},
+		Name: "file", long: true, Help: "name of the file, as it was passed", aliases: []string{"name", "filename"},
 		// Names' lengths differ too much for a width that suits all.
 		place: 130, usual: true, header: "FILE", width: maxWidth,
 		text: appendFile,

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"io"
+	"slices"
 
 	"opensnoop/internal/event"
 )
@@ -15,16 +16,34 @@ import (
 // empty field.
 type CSV struct {
 	rows
-	fields []field
+	fields   []field
+	noHeader bool
 }
 
 // NewCSV returns a CSV that writes to w.
 func NewCSV(w io.Writer, o Options) *CSV {
-	return &CSV{rows: newRows(w, o.Boot), fields: fieldsOf(o.columns())}
+	c := &CSV{rows: newRows(w, o.Boot), fields: fieldsOf(o.columns()), noHeader: o.NoHeader}
+	if o.Chosen {
+		c.fields = nil
+		for _, column := range o.columns() {
+			c.fields = append(c.fields, column.csvField())
+		}
+	}
+	return c
+}
+
+// csvField is the field that stands for a column.
+func (c *Column) csvField() field {
+	fields := fieldsOf([]*Column{c})
+	i := slices.IndexFunc(fields, func(f field) bool { return f.name == c.csv })
+	return fields[max(i, 0)]
 }
 
 // Header writes the header at once.
 func (c *CSV) Header() error {
+	if c.noHeader {
+		return nil
+	}
 	for i, f := range c.fields {
 		if i > 0 {
 			c.buf = append(c.buf, ',')

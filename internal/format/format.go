@@ -39,7 +39,15 @@ type Options struct {
 	// Tree moves a table's comms to the right by how far their processes are below the one
 	// that is followed. Records must hold event.Depth.
 	Tree bool
-	// Color dims a table's header and makes rows of failed opens red.
+	// NoHeader leaves out the header of a table or CSV.
+	NoHeader bool
+	// Cut has a table cut values that are wider than their column, but for the last one, as
+	// suits a terminal.
+	Cut bool
+	// Chosen is whether Columns are what a user named: CSV then has one field for each, and a
+	// table's TIME is as wide as it has to be.
+	Chosen bool
+	// Color dims a table's header and makes the errors of failed opens red.
 	Color bool
 	// Begin, if set, appends what each row of JSON begins with: fields, each with a comma.
 	Begin func(b []byte) []byte

@@ -215,6 +215,9 @@ func appendNameAddress(_ *rows, b []byte, e *event.Event) []byte {
 func appendFile(r *rows, b []byte, e *event.Event) []byte {
 	switch e.NameKind {
 	case event.NameRead:
+		if len(e.Name) == 0 {
+			return append(b, `""`...)
+		}
 		return AppendEscaped(b, e.Name)
 	case event.NameBad:
 		b = append(b, `\(bad address `...)

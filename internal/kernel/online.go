@@ -15,7 +15,9 @@ const onlineTime = time.Second
 
 // CPUs knows which CPUs are on line.
 type CPUs struct {
-	text  string // of onlineFile; "" if it cannot be read
+	file  *os.File // onlineFile, kept open; nil before it is read
+	page  []byte   // what is read, at most a page as of any file of sysfs
+	text  string   // of onlineFile; "" if it cannot be read
 	next  time.Time
 	known map[int]bool
 }
@@ -23,7 +25,7 @@ type CPUs struct {
 // Changed asks anew, and reports whether other CPUs may be on line than before. It takes
 // some 10 µs.
 func (c *CPUs) Changed() bool {
-	text, err := os.ReadFile(onlineFile)
+	text, err := c.read()
 	if err != nil { // /sys is not mounted
 		c.text, c.known = "", nil
 		if time.Now().Before(c.next) {
@@ -38,6 +40,22 @@ func (c *CPUs) Changed() bool {
 	c.text = string(text)
 	c.known = parseCPUs(c.text)
 	return true
+}
+
+// read reads the file. It is opened once: each reading from its start tells anew.
+func (c *CPUs) read() ([]byte, error) {
+	if c.file == nil {
+		file, err := os.Open(onlineFile)
+		if err != nil {
+			return nil, err
+		}
+		c.file, c.page = file, make([]byte, os.Getpagesize())
+	}
+	n, err := c.file.ReadAt(c.page, 0)
+	if n > 0 {
+		err = nil // it is shorter than a page
+	}
+	return c.page[:n], err
 }
 
 // Online reports whether a CPU is on line; true if that is not known.

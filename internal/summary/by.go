@@ -1,6 +1,7 @@
 package summary
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 type By struct {
 	Name  string       // as a user chooses it
 	Needs event.Fields // what events must hold for it
+	Wants event.Fields // what they should hold, where the kernel can tell it
 
 	plural string // in JSON
 	header string // of the table
@@ -33,8 +35,12 @@ type By struct {
 // Bys are all there are.
 var Bys = []*By{
 	{
-		Name: "file", plural: "files", header: "FILE",
+		Name: "file", Wants: event.Path, plural: "files", header: "FILE",
 		key: fileKey, text: fileText, object: fileObject,
+	},
+	{
+		Name: "dir", Wants: event.Path, plural: "dirs", header: "DIR",
+		key: dirKey, text: fileText, object: fileObject,
 	},
 	{
 		Name: "process", plural: "processes", header: "PID    COMM",
@@ -91,34 +97,68 @@ func FindBy(name string) *By {
 // number is the key of what is counted by a number.
 func (t *entry) number() uint32 { return binary.BigEndian.Uint32([]byte(t.key)) }
 
-// fileKey is the name's kind and the name. All names that could not be read count as one of
-// their kind.
+// fileKey is what a file is told apart by: how well its path is known, the name's kind, and the path,
+// or the name where paths are not told. All names that could not be read count as one of their
+// kind.
 func fileKey(b []byte, e *event.Event) []byte {
-	b = append(b, byte(e.NameKind))
-	if e.NameKind == event.NameRead {
-		b = append(b, e.Name...)
+	switch {
+	case e.NameKind != event.NameRead:
+		return append(b, byte(event.PathNoName), byte(e.NameKind))
+	case e.Fields.Has(event.Path):
+		return append(append(b, byte(e.Path.Problem), byte(e.NameKind)), e.Path.Known...)
+	}
+	return append(append(b, byte(event.PathExact), byte(e.NameKind)), e.Name...)
+}
+
+// dirKey is the same of the folder that a file is in.
+func dirKey(b []byte, e *event.Event) []byte {
+	start := len(b)
+	b = fileKey(b, e)
+	const path = 2 // where it begins
+	end := bytes.LastIndexByte(b[start+path:], '/')
+	switch {
+	case end > 0:
+		b = b[:start+path+end]
+	case end == 0:
+		b = b[:start+path+1] // the root
+	case e.NameKind == event.NameRead:
+		b = append(b[:start+path], '.') // a name alone
 	}
 	return b
 }
 
 func fileText(b []byte, t *entry) []byte {
-	switch name := []byte(t.key[1:]); event.NameKind(t.key[0]) {
-	case event.NameRead:
-		return format.AppendEscaped(b, name)
+	problem, known := event.PathProblem(t.key[0]), []byte(t.key[2:])
+	switch event.NameKind(t.key[1]) {
 	case event.NameBad:
 		return append(b, `\(bad address)`...)
 	case event.NameHandle:
 		return append(b, `\(file handle)`...)
-	default:
+	case event.NameUnseen:
 		return append(b, `\(unread name)`...)
 	}
+	if problem != event.PathExact {
+		b = fmt.Appendf(b, `\(%v)`, problem)
+		if len(known) > 0 && !problem.Absolute() {
+			b = append(b, '/')
+		}
+	}
+	if len(known) == 0 && problem == event.PathExact {
+		return append(b, `""`...)
+	}
+	return format.AppendEscaped(b, known)
 }
 
 func fileObject(t *entry, shared rowJSON) any {
-	kind := event.NameKind(t.key[0])
+	problem, kind := event.PathProblem(t.key[0]), event.NameKind(t.key[1])
 	file := fileJSON{Bad: kind == event.NameBad, Unread: kind == event.NameUnseen, Handle: kind == event.NameHandle, rowJSON: shared}
-	if kind == event.NameRead {
-		file.File, file.Base64 = textJSON([]byte(t.key[1:]))
+	switch known := []byte(t.key[2:]); {
+	case kind != event.NameRead:
+	case problem == event.PathExact:
+		file.File, file.Base64 = textJSON(known)
+	default:
+		file.Known, file.KnownBase64 = textJSON(known)
+		file.Problem = problem.String()
 	}
 	return file
 }

@@ -29,9 +29,15 @@ type rowJSON struct {
 type fileJSON struct {
 	File   json.RawMessage `json:"file"` // null if it could not be read
 	Base64 []byte          `json:"file_base64,omitempty"`
-	Bad    bool            `json:"bad_address,omitempty"`
-	Unread bool            `json:"unread_address,omitempty"`
-	Handle bool            `json:"file_handle,omitempty"`
+
+	// Of one whose path is not known exactly, in place of the first.
+	Known       json.RawMessage `json:"file_known,omitempty"`
+	KnownBase64 []byte          `json:"file_known_base64,omitempty"`
+	Problem     string          `json:"file_problem,omitempty"`
+
+	Bad    bool `json:"bad_address,omitempty"`
+	Unread bool `json:"unread_address,omitempty"`
+	Handle bool `json:"file_handle,omitempty"`
 	rowJSON
 }
 

@@ -92,6 +92,15 @@ const (
 	orders
 )
 
+// Orders are the names of all there are, as a user chooses them.
+func Orders() []string {
+	var names []string
+	for o := range orders {
+		names = append(names, o.String())
+	}
+	return names
+}
+
 func (o Order) String() string { return [...]string{"opens", "failed", "name"}[o] }
 
 // Next is the order after one.

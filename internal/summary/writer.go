@@ -11,6 +11,8 @@ import (
 type WriterOptions struct {
 	By    []*By // what to count by; Usual if there is none
 	JSON  bool  // objects on lines, not tables
+	Top   int   // as in Options
+	Order Order // as in Options
 	Color bool  // as in Options
 	// Begin is as [format.Options.Begin], of each summary in JSON.
 	Begin func(b []byte) []byte
@@ -35,7 +37,7 @@ type Writer struct {
 
 // NewWriter returns a Writer of summaries to w.
 func NewWriter(w io.Writer, o WriterOptions) *Writer {
-	return &Writer{summary: New(Options{By: o.By, Results: true, Color: o.Color}), w: w, o: o}
+	return &Writer{summary: New(Options{Top: o.Top, By: o.By, Order: o.Order, Results: true, Color: o.Color}), w: w, o: o}
 }
 
 // Header writes nothing; the time to the first summary begins.
