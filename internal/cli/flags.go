@@ -23,6 +23,7 @@ type flags struct {
 	noFollow bool
 	waitAll  bool
 	noCache  bool
+	noSystem bool
 	verbose  level
 	source   bool
 
@@ -86,6 +87,7 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	addBool(fs, &f.trace.Execs, "execs", "", "also files that the kernel opens to execute programs, with interpreters and loaders; adds FLAGS, which is exec for them")
 	fs.Var((*globs)(&t.Paths), "path", "opens of files like this: * is anything without a slash, ** anything, dir/** is dir and all below. A pattern that begins with a slash is compared with the absolute path, any other with the name as it was passed")
 	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no opens of files like this, compared as with --path")
+	addBool(fs, &f.noSystem, "no-system", "", "no opens of what the loader, the locale and the C library open in every program, nor by a container's runtime")
 	fs.Var((*globs)(&t.RealPaths), "realpath", "opens of files like this, compared once links are followed; adds REALPATH")
 	fs.Var((*globs)(&t.Exes), "exe", "opens by programs whose absolute path is like this; adds EXE")
 	fs.Var((*pids)(&t.ExcludedPIDs), "exclude-pid", "no opens of these processes")

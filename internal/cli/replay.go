@@ -92,6 +92,9 @@ func (f *replayFlags) run(i *invocation, path string) (err error) {
 	if f.columnsHelp {
 		return printColumns(i.stdout)
 	}
+	if err := f.leaveOutSystem(); err != nil {
+		return err
+	}
 	in, err := openRecording(i.ctx, path)
 	if err != nil {
 		return err

@@ -121,6 +121,9 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 	if t := &f.trace.Filter; f.follow {
 		t.Roots, t.PIDs, t.Running = t.PIDs, nil, true
 	}
+	if err := f.leaveOutSystem(); err != nil {
+		return err
+	}
 	if f.source || f.columnsHelp || f.output.file == "" {
 		if err := stream.CheckStdout(i.stdout); err != nil {
 			return err

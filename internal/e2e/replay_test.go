@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// replayUser is a user of whom nothing else runs.
-const replayUser = 64231
+// replayUser is a user of whom nothing else runs, not of another suite on this machine either.
+var replayUser = uint32(60000 + os.Getpid()%5000)
 
 // replayLoad opens files in many ways, the same in each run.
 const replayLoad = `
@@ -36,7 +36,7 @@ var (
 		"--path /etc/**", "--path *.conf", "--path **/sub/*", "--path /etc/** --path *.txt", "--exclude-path /etc/**",
 		"--exclude-path *.conf", "--exclude-path /lib/** --exclude-path /etc/**", "-n cat", "-n cat -n ls", "--exclude-name cat",
 		"--exclude-name cat --exclude-name sh", "--exe /usr/bin/cat", "--exe /usr/bin/* --exe /bin/*", "--realpath /etc/**",
-		"--euid 64231", "--exclude-uid 1", "--exclude-pid 1", "--execs", "--execs -x", "--execs --path /usr/bin/**",
+		fmt.Sprint("--euid ", replayUser), "--exclude-uid 1", "--exclude-pid 1", "--execs", "--execs -x", "--execs --path /usr/bin/**",
 	}
 	replayFormats = []string{
 		"--columns pid,comm,file", "-F", "", "-o json", "-o csv", "--layout bcc", "--layout bcc -U -e -F", "-T -U -e",
@@ -50,6 +50,24 @@ var (
 var timeless = regexp.MustCompile(`(?m)^TIME\(s\) *|^\d+\.\d{9}  *|"time":"[^"]*",|"seconds":[0-9.]*,|^\d+\.\d{9},[^,]*,`)
 
 func sameButTimes(text string) string { return timeless.ReplaceAllString(text, "") }
+
+// firstDifference tells of the first line in which two texts differ.
+func firstDifference(got, want string) string {
+	gots, wants := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(gots), len(wants)) {
+		g, w := "none", "none"
+		if i < len(gots) {
+			g = gots[i]
+		}
+		if i < len(wants) {
+			w = wants[i]
+		}
+		if g != w {
+			return fmt.Sprintf("line %d of %d is\n%s\nwant line %d of %d\n%s", i, len(gots), g, i, len(wants), w)
+		}
+	}
+	return "no difference"
+}
 
 // replayDir makes what the load opens, where any user may.
 func replayDir(t *testing.T) string {
@@ -128,8 +146,8 @@ func TestReplayIsAsLive(t *testing.T) {
 				t.Fatal(err)
 			}
 			again := runToEnd(t, exec.Command(opensnoop, slices.Concat([]string{"replay", recording}, l.flags)...))
-			if again.status != 0 || sameButTimes(again.stdout) != sameButTimes(string(want)) {
-				t.Errorf("%v: status %d, %s\nreplayed:\n%s\nlive:\n%s", l.flags, again.status, again.stderr, again.stdout, want)
+			if got, want := sameButTimes(again.stdout), sameButTimes(string(want)); again.status != 0 || got != want {
+				t.Errorf("%v: status %d, %s\n%s", l.flags, again.status, again.stderr, firstDifference(got, want))
 			}
 			if bytes.Count(want, []byte("\n")) > 1 {
 				shown++
