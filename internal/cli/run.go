@@ -203,9 +203,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		return err
 	}
 	defer done()
-	if len(session.Rejected()) > 0 && session.Slows() && r.flags.verbose == 0 {
-		r.messages.printf("using tracepoints, which slow each system call a little (-v says why)")
-	}
+	r.hint(session, file)
 	if err := r.begin(session, sink); err != nil {
 		return err
 	}

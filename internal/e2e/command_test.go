@@ -167,3 +167,17 @@ func TestKilledBeforeTheCommandRuns(t *testing.T) {
 		t.Error("the command ran")
 	}
 }
+
+// Who types into a command on the terminal that the rows are on is told of -w.
+func TestSharedTerminal(t *testing.T) {
+	const said = "opensnoop: bash and the rows share this terminal: -w FILE keeps them apart"
+	file := filepath.Join(t.TempDir(), "rows")
+	for args, want := range map[string]bool{"-- bash": true, "-- bash -c true": false, "-w " + file + " -- bash": false} {
+		cmd := exec.Command("script", "-qec", opensnoop+" "+args, os.DevNull)
+		cmd.Stdin = strings.NewReader("exit\n")
+		r := runToEnd(t, cmd)
+		if r.status != 0 || strings.Contains(r.stdout, said) != want {
+			t.Errorf("%s: status %d, %q", args, r.status, r.stdout)
+		}
+	}
+}
