@@ -15,6 +15,7 @@ import (
 
 	"opensnoop/internal/command"
 	"opensnoop/internal/object"
+	"opensnoop/internal/stream"
 )
 
 // Exit statuses.
@@ -39,10 +40,10 @@ type invocation struct {
 	messages *messages
 
 	ctx     context.Context // ends at the first signal, or when the run shall end
-	end     func()          // ends ctx
 	tracing chan struct{}   // closed once a run looks after the end of ctx
-	started chan *command.Command
-	status  int // of a run without an error
+	ending
+	out    atomic.Pointer[stream.Stream] // nil without
+	status int                           // of a run without an error
 
 	// interrupted is the status of what a signal cuts short that does not look
 	// after ctx.
@@ -53,7 +54,7 @@ type invocation struct {
 // everything else to stderr.
 func Main(version string, args []string, stdout, stderr *os.File) int {
 	if err := checkRights(); err != nil {
-		(&messages{stderr}).errors(err)
+		(&messages{w: stderr}).errors(err)
 		return exitFailure
 	}
 	// A write to a pipe without a reader has to return its error. Ignored, the
@@ -66,30 +67,54 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	defer end()
 
 	i := &invocation{
-		version: version, stdout: stdout, messages: &messages{stderr},
-		ctx: ctx, end: end, tracing: make(chan struct{}), started: make(chan *command.Command),
+		version: version, stdout: stdout, messages: newMessages(stderr), ctx: ctx, tracing: make(chan struct{}),
 	}
+	i.ending = ending{end, make(chan *command.Command), make(chan struct{}), make(chan struct{}), i.stuckFor}
+	defer i.messages.flush()
 	if location, err := zone(); err != nil {
 		i.messages.errors(err)
 	} else if location != nil {
 		time.Local = location
 	}
-	go heed(signals, i.started, end)
+	go i.heed(signals)
 	cmd, _ := newCommand(i)
 	cmd.SetArgs(execAsDashes(args))
-	executed := make(chan error, 1)
-	go func() { executed <- cmd.Execute() }()
+	status := make(chan int, 1)
+	go func() { status <- i.exit(cmd.Execute()) }()
 	select {
-	case err := <-executed:
-		return i.exit(err)
+	case s := <-status:
+		return s
 	case <-ctx.Done():
 	}
 	select {
 	case <-i.tracing:
-		return i.exit(<-executed)
 	default:
 		return int(i.interrupted.Load()) // nothing is to be brought to an end
 	}
+	select {
+	case s := <-status:
+		return s
+	case <-i.givenUp:
+		i.messages.printf("ended without waiting: rows that were not written are neither shown nor counted")
+		return int(i.interrupted.Load())
+	}
+}
+
+// stuckFor is for how long a write of rows has not returned.
+func (i *invocation) stuckFor() time.Duration {
+	if out := i.out.Load(); out != nil {
+		return out.Stuck()
+	}
+	return 0
+}
+
+// newStream returns a stream to file for rows that end as rowEnd says.
+func (i *invocation) newStream(file *os.File, rowEnd func(rows []byte) int) (*stream.Stream, error) {
+	out, err := stream.New(i.ctx, file, stream.Options{RowEnd: rowEnd, Left: i.end, Hurry: i.hurry})
+	if err == nil {
+		i.out.Store(out)
+	}
+	return out, err
 }
 
 // exit tells of an error and returns the exit status.

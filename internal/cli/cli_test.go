@@ -233,13 +233,13 @@ func TestMessages(t *testing.T) {
 		"caret:\n  x = y;\n    ^ ": "opensnoop: caret:\nopensnoop:   x = y;\nopensnoop:     ^\n",
 	} {
 		var b strings.Builder
-		(&messages{&b}).lines(text)
+		(&messages{w: &b}).lines(text)
 		if b.String() != want {
 			t.Errorf("%q: %q, want %q", text, b.String(), want)
 		}
 	}
 	var b strings.Builder
-	m := &messages{&b}
+	m := &messages{w: &b}
 	m.printf("%s: %v", "\x1b]0;a\nb\\ ", errors.New("caf\xe9"))
 	m.errors(errors.Join(errors.New("one\nline"), errors.Join(errors.New("two"))))
 	m.errors(fmt.Errorf("three: %w", errors.New("four")))

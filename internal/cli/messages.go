@@ -3,15 +3,34 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"opensnoop/internal/format"
+	"opensnoop/internal/stream"
+	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
 )
 
 // messages writes lines for the user, each marked as opensnoop's. Names and
 // arguments in them may be anything: they come in printable characters only.
-type messages struct{ w io.Writer }
+type messages struct {
+	w        io.Writer
+	terminal bool // w is one
+
+	background *stream.Background // nil without
+}
+
+// newMessages returns messages to stderr, for which nobody waits.
+func newMessages(stderr *os.File) *messages {
+	background := stream.NewBackground(stderr, func(n int64) []byte {
+		return appendLine(nil, fmt.Sprintf("%d messages were left out, as nobody read them", n))
+	})
+	return &messages{background, terminal.Is(stderr), background}
+}
+
+// flush waits a moment until all is written.
+func (m *messages) flush() { m.background.Flush() }
 
 // printf writes a line. A line break in it comes as \n.
 func (m *messages) printf(format string, args ...any) {

@@ -36,3 +36,15 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 
 // errCSVOnTerminal is because the format keeps all bytes of names as they are.
 var errCSVOnTerminal = errors.New("CSV is not for a terminal, which names could control: use -w FILE, a pipe, or -o table")
+
+// closeFile closes the file of -w, which may wait for its writing.
+func (i *invocation) closeFile(file *os.File) error {
+	closed := make(chan error, 1)
+	go func() { closed <- file.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-i.hurry:
+		return errors.New("it is not known whether all is written")
+	}
+}

@@ -73,7 +73,7 @@ func TestProgressIsQuiet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	progress(w, 0, "no terminal")()
+	(&messages{w: w}).compiling()()
 	w.Close()
 	if got, err := io.ReadAll(r); err != nil || len(got) > 0 {
 		t.Errorf("in a pipe, it shows %q, %v", got, err)

@@ -3,7 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"time"
 
@@ -79,8 +79,8 @@ func (f *flags) record(i *invocation, path string, command []string) (err error)
 
 // recordStatus shows on a terminal how far a recording is, in one line.
 type recordStatus struct {
-	to    *os.File // nil: nothing is shown
-	shown int      // characters
+	to    io.Writer // nil: nothing is shown
+	shown int       // characters
 	next  time.Time
 }
 
@@ -88,8 +88,8 @@ type recordStatus struct {
 // before they are written.
 func (r *run) newRecordStatus() *recordStatus {
 	s := &recordStatus{}
-	if to, ok := r.messages.w.(*os.File); ok && r.flags.output.packed && terminal.Is(to) {
-		s.to = to
+	if r.messages.terminal && r.flags.output.packed {
+		s.to = r.messages.w
 		r.messages.w = s
 	}
 	return s
@@ -104,7 +104,7 @@ func (s *recordStatus) Write(p []byte) (int, error) {
 func (s *recordStatus) clear() {
 	if s.shown > 0 {
 		// No escape sequence: any terminal can do this.
-		s.to.WriteString("\r" + strings.Repeat(" ", s.shown) + "\r")
+		io.WriteString(s.to, "\r"+strings.Repeat(" ", s.shown)+"\r")
 		s.shown = 0
 	}
 }
@@ -118,7 +118,7 @@ func (s *recordStatus) show(rows uint64, bytes int64, lost uint64) {
 	s.next = now.Add(time.Second)
 	s.clear()
 	line := fmt.Sprintf("%d rows, %s, %d lost", rows, size(bytes), lost)
-	s.to.WriteString(line)
+	io.WriteString(s.to, line)
 	s.shown = len(line)
 }
 

@@ -109,9 +109,9 @@ func (f *replayFlags) run(i *invocation, path string) (err error) {
 		return err
 	}
 	if file != i.stdout {
-		defer func() { err = errors.Join(err, file.Close()) }()
+		defer func() { err = errors.Join(err, i.closeFile(file)) }()
 	}
-	out, err := stream.New(i.ctx, file, stream.Options{RowEnd: f.output.rowEnd(), Left: i.end})
+	out, err := i.newStream(file, f.output.rowEnd())
 	if err != nil {
 		return err
 	}

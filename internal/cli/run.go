@@ -73,12 +73,22 @@ func (r *run) run(argv []string) (status int, err error) {
 			r.endCommand()
 		}
 		// Also when the rows ended before it.
-		status = r.command.Wait()
+		status = r.commandStatus()
 	}
 	if err != nil {
 		return exitFailure, err
 	}
 	return status, nil
+}
+
+// commandStatus is the exit status of the command, for whose end it waits.
+func (r *run) commandStatus() int {
+	select {
+	case <-r.command.Done():
+		return r.command.Wait()
+	case <-r.hurry: // it was killed some time ago
+		return 128 + int(unix.SIGKILL)
+	}
 }
 
 // start starts the command, which is held until tracing is on.
@@ -98,12 +108,13 @@ func (r *run) start(argv []string) (err error) {
 		t.PIDs = append(t.PIDs, pid)
 	}
 	r.started <- r.command
-	if !r.flags.waitAll {
-		go func() {
-			<-r.command.Done()
+	r.interrupted.Store(128 + int32(unix.SIGKILL))
+	go func() {
+		r.interrupted.Store(int32(r.command.Wait()))
+		if !r.flags.waitAll {
 			r.end()
-		}()
-	}
+		}
+	}()
 	return nil
 }
 
@@ -152,8 +163,8 @@ func (r *run) trace() (err error) {
 	}
 	session, err := unlessEnded(r.ctx, func() (*trace.Session, error) { return trace.Open(r.ctx, r.flags.trace) })
 	done()
-	if errors.Is(err, context.Canceled) {
-		return err
+	if err != nil && r.ctx.Err() != nil {
+		return r.ctx.Err() // whatever could not be had by then
 	}
 	if err != nil {
 		return &startError{err}
@@ -169,18 +180,18 @@ func (r *run) trace() (err error) {
 		debug.FreeOSMemory()
 	}).Stop()
 
-	file, err := r.flags.output.open(r.stdout)
+	file, err := unlessEnded(r.ctx, func() (*os.File, error) { return r.flags.output.open(r.stdout) })
 	if err != nil {
 		return err
 	}
 	if file != r.stdout {
 		defer func() {
-			if closeErr := file.Close(); err == nil && closeErr != nil {
+			if closeErr := r.closeFile(file); err == nil && closeErr != nil {
 				err = fmt.Errorf("writing the file: %w", closeErr)
 			}
 		}()
 	}
-	out, err := stream.New(r.ctx, file, stream.Options{RowEnd: r.flags.output.rowEnd(), Left: r.end})
+	out, err := r.newStream(file, r.flags.output.rowEnd())
 	if err != nil {
 		return err
 	}
@@ -209,7 +220,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	}
 	r.tell(session)
 	if r.command != nil {
-		if err := r.command.Release(); err != nil {
+		if _, err := unlessEnded(r.ctx, func() (any, error) { return nil, r.command.Release() }); err != nil {
 			return err
 		}
 	}

@@ -4,12 +4,37 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/command"
 )
+
+// What is waited for after the signal that ends a run.
+const (
+	// hurryTime is how long a reader is waited for who does not take all at once.
+	hurryTime = 500 * time.Millisecond
+
+	// After giveUpTime, a write that has not returned for stuckTime is not waited for.
+	giveUpTime = time.Second
+	stuckTime  = 250 * time.Millisecond
+
+	// againTime is how long anything is waited for after a second signal, and lastTime
+	// without one.
+	againTime = 200 * time.Millisecond
+	lastTime  = 10 * time.Second
+)
+
+// ending ends a run when it is told to, whatever that waits for.
+type ending struct {
+	end     func()                // begins the end of the run
+	started chan *command.Command // the command of the run, if there is one
+	hurry   chan struct{}         // closed when the run shall wait for nothing any more
+	givenUp chan struct{}         // closed when the run is not waited for any more
+	stuck   func() time.Duration  // for how long a write of the run has not returned
+}
 
 // endingSignals are those that end the run. A SIGHUP that whoever started us had
 // ignored, as nohup does, stays ignored.
@@ -23,22 +48,50 @@ func endingSignals() []os.Signal {
 
 // heed ends the tracing at the first signal. A command that was started gets that
 // signal, and the tracing goes on until its end; at a second one it is killed.
-func heed(signals <-chan os.Signal, started <-chan *command.Command, end func()) {
+func (e *ending) heed(signals <-chan os.Signal) {
 	var c *command.Command
 	for passed := false; ; {
 		select {
-		case c = <-started:
+		case c = <-e.started:
 		case sig := <-signals:
-			switch {
-			case c == nil || ended(c):
-				end()
-			case !passed:
+			if c != nil && !ended(c) && !passed {
 				c.Signal(sig)
 				passed = true
-			default:
-				end()
-				c.Kill()
+				continue
 			}
+			e.end()
+			if c != nil {
+				go c.Kill()
+			}
+			e.finish(signals)
+			return
+		}
+	}
+}
+
+// finish sees to it that a run ends that was told to.
+func (e *ending) finish(signals <-chan os.Signal) {
+	began := time.Now()
+	hurry := sync.OnceFunc(func() { close(e.hurry) })
+	defer close(e.givenUp)
+	defer hurry()
+	soon, last := time.After(hurryTime), time.After(lastTime)
+	for look := time.Tick(stuckTime / 5); ; {
+		select {
+		case c := <-e.started:
+			go c.Kill()
+		case <-signals:
+			hurry()
+			last = time.After(againTime)
+			signals = nil
+		case <-soon:
+			hurry()
+		case <-look:
+			if time.Since(began) >= giveUpTime && e.stuck() >= stuckTime {
+				return
+			}
+		case <-last:
+			return
 		}
 	}
 }
@@ -51,9 +104,6 @@ func ended(c *command.Command) bool {
 		return false
 	}
 }
-
-// graceTime is how long what heeds the end of its context is waited for.
-const graceTime = 500 * time.Millisecond
 
 // unlessEnded returns what do returns, or ctx's error if that ends before: soon after,
 // do is left to itself.
@@ -75,7 +125,7 @@ func unlessEnded[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	select {
 	case r := <-done:
 		return r.value, r.err
-	case <-time.After(graceTime):
+	case <-time.After(hurryTime):
 		var none T
 		return none, ctx.Err()
 	}

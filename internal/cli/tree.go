@@ -19,7 +19,7 @@ import (
 // the manual.
 func Command(version string) (*cobra.Command, []Group) {
 	return newCommand(&invocation{
-		version: version, stdout: os.Stdout, messages: &messages{os.Stderr}, ctx: context.Background(),
+		version: version, stdout: os.Stdout, messages: &messages{w: os.Stderr}, ctx: context.Background(),
 	})
 }
 

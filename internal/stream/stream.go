@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,9 @@ var ErrReaderLeft = errors.New("the reader has left")
 // graceTime is how long a reader that takes nothing is waited for after the end
 // of the run.
 const graceTime = time.Second
+
+// lookTime is how often it is looked after the end of the run whether there is a hurry.
+const lookTime = 50 * time.Millisecond
 
 // chunk is how much is written to a pipe or terminal at a time, in bytes: a pipe
 // that polls as writable takes that much without blocking (PIPE_BUF, pipe(7)).
@@ -37,16 +41,23 @@ type Options struct {
 
 	// Left, if set, is called once when the reader leaves, from a goroutine.
 	Left func()
+
+	// Hurry, if set, is closed when a reader is not waited for any more. Rows that he does
+	// not take at once are dropped from then on.
+	Hurry <-chan struct{}
 }
 
-// Stream writes rows. It is not safe for concurrent use.
+// Stream writes rows. It is not safe for concurrent use, but for Stuck.
 type Stream struct {
 	file *os.File
 	o    Options
 	ctx  context.Context
 
-	// For what can be polled; regular files never make a writer wait.
+	writing atomic.Int64 // since when a write has not returned, as time.Now().UnixNano(); 0 for none
+
+	// For what can be polled; regular files seldom make a writer wait.
 	pollable bool
+	socket   bool
 	fd       int           // to write to: the file's, or own
 	own      int           // a descriptor to close; -1 is none
 	stop     *os.File      // an eventfd, readable once ctx has ended
@@ -67,10 +78,10 @@ func New(ctx context.Context, file *os.File, o Options) (*Stream, error) {
 	if err := unix.Fstat(s.fd, &st); err != nil {
 		return nil, fmt.Errorf("looking at %s: %w", s.name(), err)
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFIFO, unix.S_IFSOCK, unix.S_IFCHR:
-		s.pollable = true
-	default:
+	kind := st.Mode & unix.S_IFMT
+	s.socket = kind == unix.S_IFSOCK
+	s.pollable = s.socket || kind == unix.S_IFIFO || kind == unix.S_IFCHR
+	if !s.pollable {
 		return s, nil
 	}
 	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
@@ -79,7 +90,7 @@ func New(ctx context.Context, file *os.File, o Options) (*Stream, error) {
 	}
 	s.stop = os.NewFile(uintptr(stop), "eventfd")
 	s.watched = make(chan struct{})
-	if fd, ok := reopenTerminal(s.fd); ok {
+	if fd, ok := reopen(s.fd, kind); ok {
 		s.fd, s.own = fd, fd
 	}
 	s.ctx, s.end = context.WithCancel(ctx)
@@ -90,20 +101,22 @@ func New(ctx context.Context, file *os.File, o Options) (*Stream, error) {
 	return s, nil
 }
 
-// reopenTerminal returns a descriptor that does not block for a terminal. One that
-// polls as writable may take less than a chunk, and a write would wait until it
-// takes the rest. Only an open of our own can be changed: that of stdout is also
-// the shell's. It fails for what is no terminal, for one of another user, and for
-// what does not block as it is.
-func reopenTerminal(fd int) (int, bool) {
+// reopen returns a descriptor that does not block for a terminal or pipe. One that polls
+// as writable may take less than a chunk, a pipe if others write to it too, and a write
+// would wait until it takes the rest. Only an open of our own can be changed: that of
+// stdout is also the shell's. It fails for what is neither, for what is another user's,
+// and for what does not block as it is.
+func reopen(fd int, kind uint32) (int, bool) {
 	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
 		return 0, false
 	}
-	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
-		return 0, false
-	}
-	if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err == nil {
-		return 0, false // the other end of a pseudo terminal; an open makes a new one
+	if kind != unix.S_IFIFO {
+		if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+			return 0, false
+		}
+		if _, err := unix.IoctlGetInt(fd, unix.TIOCGPTN); err == nil {
+			return 0, false // the other end of a pseudo terminal; an open makes a new one
+		}
 	}
 	own, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	return own, err == nil
@@ -151,10 +164,20 @@ func (s *Stream) Dropped() uint64 { return s.dropped }
 // dropped, without an error.
 func (s *Stream) Write(p []byte) (int, error) {
 	if !s.pollable {
+		s.writing.Store(time.Now().UnixNano())
 		n, err := s.file.Write(p)
+		s.writing.Store(0)
 		return n, s.explain(err)
 	}
 	return s.writeRows(p, s.put)
+}
+
+// Stuck is for how long a write has not returned; 0 if there is none.
+func (s *Stream) Stuck() time.Duration {
+	if since := s.writing.Load(); since != 0 {
+		return time.Since(time.Unix(0, since))
+	}
+	return 0
 }
 
 // writeRows writes rows by put, which writes a part of what it is given, or nothing
@@ -211,23 +234,32 @@ func (s *Stream) put(p []byte) (int, error) {
 	wait := -1
 	for deadline := (time.Time{}); ; {
 		if s.ctx.Err() != nil {
+			now := time.Now()
 			if deadline.IsZero() {
-				deadline = time.Now().Add(graceTime)
+				deadline = now.Add(graceTime)
 			}
-			if wait = int(time.Until(deadline).Milliseconds()); wait <= 0 {
+			wait = int(min(deadline.Sub(now), lookTime).Milliseconds())
+			if wait <= 0 {
 				return 0, nil
 			}
 		}
-		events, err := s.poll(unix.POLLOUT, wait)
-		if err != nil {
-			return 0, s.explain(err)
+		if s.hurries() {
+			wait = 0
 		}
-		if events == 0 {
+		events, err := s.poll(unix.POLLOUT, wait)
+		switch {
+		case err != nil:
+			return 0, s.explain(err)
+		case events == 0 && wait == 0:
+			return 0, nil
+		case events == 0:
 			continue
 		}
-		switch n, err := unix.Write(s.fd, p); {
+		switch n, err := s.write(p); {
 		case n > 0:
 			return n, nil
+		case err == unix.EAGAIN && wait == 0:
+			return 0, nil
 		case err == unix.EAGAIN:
 			if _, err := s.poll(0, roomTime); err != nil {
 				return 0, s.explain(err)
@@ -236,6 +268,26 @@ func (s *Stream) put(p []byte) (int, error) {
 			return 0, s.explain(err)
 		}
 	}
+}
+
+// hurries reports whether the reader is not waited for any more.
+func (s *Stream) hurries() bool {
+	select {
+	case <-s.o.Hurry: // never, if it is nil
+		return true
+	default:
+		return false
+	}
+}
+
+// write is one system call to write.
+func (s *Stream) write(p []byte) (int, error) {
+	s.writing.Store(time.Now().UnixNano())
+	defer s.writing.Store(0)
+	if s.socket {
+		return unix.SendmsgN(s.fd, p, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	}
+	return unix.Write(s.fd, p)
 }
 
 // explain returns the error of a write for the user, and ErrReaderLeft for those

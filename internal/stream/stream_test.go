@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -95,6 +96,49 @@ func TestReaderWhoIsLateGetsAll(t *testing.T) {
 		await(t, "the end of Write", done)
 		if n := strings.Count(got, "\n"); n != huge+1 || o.Dropped() != 0 {
 			t.Errorf("%d rows came out and %d were dropped, of %d", n, o.Dropped(), huge+1)
+		}
+	})
+}
+
+// A reader who takes some rows again and again is left behind in a hurry.
+func TestSlowReaderDoesNotHoldUpAHurry(t *testing.T) {
+	forStdouts(t, func(t *testing.T, w, r *os.File) {
+		o, end, _ := start(t, w)
+		defer o.Close()
+		hurry := make(chan struct{})
+		o.o.Hurry = hurry
+		rows := numbered(huge)
+		done := stall(t, o, r, rows)
+		end()
+		lines, buf := 0, make([]byte, 512)
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+			default:
+				if i == 10 {
+					close(hurry)
+				}
+				n, err := r.Read(buf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines += bytes.Count(buf[:n], []byte("\n"))
+				time.Sleep(time.Millisecond)
+				continue
+			}
+			break
+		}
+		if o.Dropped() == 0 {
+			t.Error("nothing was dropped")
+		}
+		o.Close()
+		w.Close()
+		rest, err := io.ReadAll(r)
+		if err != nil && !errors.Is(err, unix.EIO) { // the end of a terminal
+			t.Fatal(err)
+		}
+		if lines += bytes.Count(rest, []byte("\n")); lines+int(o.Dropped()) != huge {
+			t.Errorf("%d rows came out and %d were dropped, of %d", lines, o.Dropped(), huge)
 		}
 	})
 }

@@ -133,7 +133,7 @@ func Open(ctx context.Context, opts Options) (_ *Session, err error) {
 			return s, nil
 		}
 		if ctx.Err() != nil {
-			return nil, err
+			return nil, ctx.Err() // whatever this probe lacks: the next one was not tried
 		}
 		if why := (*unavailable)(nil); !errors.As(err, &why) {
 			return nil, refused(err)

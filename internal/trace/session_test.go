@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -20,6 +21,22 @@ func glob(t *testing.T, text string) filter.Glob {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// A session that is told to end while it looks for a probe says nothing of those it has tried.
+func TestOpenEndsWithItsContext(t *testing.T) {
+	if err := kernel.RefusesBPF(); err != nil {
+		t.Skipf("NOT TESTED: BPF is not permitted here: %v", err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	s, err := Open(ctx, Options{})
+	if err == nil {
+		s.Close()
+		t.Error("a session")
+	} else if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
 
 // The verifier of the running kernel takes the program in every shape.
