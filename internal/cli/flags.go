@@ -24,6 +24,7 @@ type flags struct {
 	waitAll  bool
 	noCache  bool
 	noSystem bool
+	unique   bool
 	verbose  level
 	source   bool
 
@@ -105,6 +106,7 @@ func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s), which is there anyway")
 	addBool(fs, &o.printUID, "print-uid", "U", "add UID")
 	addBool(fs, &o.fullPath, "full-path", "F", "show the absolute path in FILE's place, marked where it cannot be known exactly")
+	addBool(fs, &f.unique, "unique", "", "show each once that is alike by program, path and outcome, when it first happens")
 	addBool(fs, &o.tree, "tree", "", "indent COMM by how far a process is below the command, or below the process of -p")
 	addBool(fs, &o.extended, "extended-fields", "e", "add FLAGS and MODE")
 	fs.Var(newChoice(&o.layout, layouts), "layout", "show the usual rows, or those of bcc's opensnoop")

@@ -157,7 +157,8 @@ type player struct {
 	began      time.Time // by our clock
 	first      uint64    // time of the first row
 	uncompared trace.Uncompared
-	read       uint64 // rows of the recording
+	once       *unique // of --unique; nil without
+	read       uint64  // rows of the recording
 	shown      count
 	clock      uint64 // how far the replay is, by the recording's clock
 }
@@ -177,6 +178,9 @@ func (p *player) play(out *stream.Stream, file *os.File) error {
 		p.rows = live
 	}
 	p.in.idle = func() error { return p.rows.Flush() }
+	if p.flags.unique {
+		p.once = newUnique()
+	}
 	p.began = time.Now()
 	err := p.rowsOf()
 	if errors.Is(err, io.EOF) || errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
@@ -214,7 +218,7 @@ func (p *player) rowsOf() error {
 		if err := p.advance(e.Time); err != nil {
 			return err
 		}
-		if e.Exec && !p.flags.trace.Execs || !p.wants(&e) {
+		if e.Exec && !p.flags.trace.Execs || !p.wants(&e) || p.once != nil && !p.once.first(&e) {
 			continue
 		}
 		if err := p.rows.Event(&e); err != nil {
@@ -290,6 +294,7 @@ const liveDraw = 50 * time.Millisecond
 // reportLost says what the recording lacks.
 func (p *player) reportLost(whole bool) error {
 	p.messages.uncompared(p.uncompared)
+	p.once.report(p.messages)
 	if p.shown == 0 && p.read > 0 {
 		p.messages.printf("0 of %d opens matched", p.read)
 	}

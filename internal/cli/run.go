@@ -254,8 +254,16 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 // hand writes the session's events as rows until ctx ends, and returns how many, and how
 // many the session lost.
 func (r *run) hand(session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
+	var once *unique
+	if r.flags.unique {
+		once = newUnique()
+		defer func() { once.report(r.messages) }()
+	}
 	lost, err = session.Run(r.ctx, trace.Handler{
 		Event: func(e *event.Event) error {
+			if once != nil && !once.first(e) {
+				return nil
+			}
 			if err := sink.Event(e); err != nil {
 				return err
 			}

@@ -141,6 +141,9 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 		}
 	}
 	f.trace.Fields = f.output.fields(&f.trace)
+	if f.unique {
+		f.trace.Fields |= uniqueWanted(&f.trace)
+	}
 	if f.source {
 		return f.printSource(i.stdout)
 	}

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,5 +94,30 @@ func TestEmptyNameShows(t *testing.T) {
 	r := runToEnd(t, exec.Command(opensnoop, "--columns", "file", "--no-header", "-n", "opener", "--", opener, "names", ""))
 	if !strings.Contains(r.stdout, "\"\"\n") {
 		t.Errorf("%s\n%s", r.stdout, r.stderr)
+	}
+}
+
+// --unique shows the rows that sort -u leaves of all, and counts the others.
+func TestUnique(t *testing.T) {
+	dir := t.TempDir()
+	writeFiles(t, dir, project)
+	once := func(flags ...string) (rows []string, stderr string) {
+		args := slices.Concat([]string{"--columns", "exe,err,flags,path", "--no-header", "--exclude-path", "/tmp/cc*", "--exclude-path", dir + "/*.o"}, flags, []string{"--", "./build.sh"})
+		r := ask(t, dir, args...)
+		if r.status != 0 {
+			t.Fatalf("%v: status %d, %s", flags, r.status, r.stderr)
+		}
+		rows = strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+		slices.Sort(rows)
+		return rows, r.stderr
+	}
+	all, _ := once()
+	unique, stderr := once("--unique")
+	if want := slices.Compact(slices.Clone(all)); !slices.Equal(unique, want) {
+		t.Errorf("%d rows with --unique, %d of %d by sort -u: %s", len(unique), len(want), len(all),
+			firstDifference(strings.Join(unique, "\n"), strings.Join(want, "\n")))
+	}
+	if want := fmt.Sprintf("%d opens were the same as rows shown", len(all)-len(unique)); !strings.Contains(stderr, want) {
+		t.Errorf("stderr has no %q: %s", want, stderr)
 	}
 }
