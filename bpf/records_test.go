@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -86,11 +85,9 @@ static __always_inline u64 fake_task(void)
 	return at ? *at : 0;
 }
 
-#ifndef REWRITING
 // Behind all strings that there can be. Without paths, a name may be as long as its room.
 #define LAST(c) (*(u64 *)((c)->record.name + STRINGS_SIZE - sizeof(u64)))
 #define UNTOUCHED 0x5eed5eed5eed5eedULL
-#endif
 
 // What the programs are told, and what they have come to.
 int fake_begin(struct bpf_raw_tracepoint_args *ctx)
@@ -222,7 +219,7 @@ func onOneCPU(t *testing.T) {
 // loadShape compiles and loads a shape's programs.
 func loadShape(t *testing.T, shape *runShape) *object.Module {
 	t.Helper()
-	headers := fstest.MapFS{"include/opensnoop/fake.h": {Data: []byte("#ifndef UNREAD\n#include <linux/types.h>\nstatic __always_inline u64 fake_task(void);\n#endif\n"), Mode: 0o644}}
+	headers := fstest.MapFS{"include/opensnoop/fake.h": {Data: []byte("#include <linux/types.h>\nstatic __always_inline u64 fake_task(void);\n"), Mode: 0o644}}
 	err := fs.WalkDir(bpf.Headers(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -236,12 +233,11 @@ func loadShape(t *testing.T, shape *runShape) *object.Module {
 	}
 	// By this version slots are looked up, and the world is the one map that can be mapped.
 	c := &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(5, 4, 0)}
-	code := strings.TrimSuffix(strings.TrimSpace(bpf.Source), "#endif") + fakeTask + "\n#endif\n"
 	flags := slices.Concat([]string{
 		noControlFlow, "-DTHREAD_STATUS=0", "-D" + shape.probe, fmt.Sprintf("-DFIELDS=%d", shape.fields), fmt.Sprintf("-DWORLD=%d", worldSize),
 		"-include", "opensnoop/fake.h", "-Dbpf_get_current_task()=fake_task()",
 	}, offsets)
-	made, err := c.Compile(t.Context(), bcc.Source{Code: code, Headers: headers, Flags: flags})
+	made, err := c.Compile(t.Context(), bcc.Source{Code: bpf.Source + fakeTask, Headers: headers, Flags: flags})
 	if err != nil {
 		t.Fatal(whole(err))
 	}

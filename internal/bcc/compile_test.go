@@ -152,6 +152,18 @@ func TestCompileError(t *testing.T) {
 	}
 }
 
+// A call of what is not declared would be code that no kernel takes. libbcc lets clang tell of none of
+// its warnings where it compiles, not even of those that are to be errors.
+func TestUndeclaredFunctionIsAnError(t *testing.T) {
+	_, err := compiler(t).Compile(t.Context(), Source{
+		Code:    "#include <linux/wrong.h>\nint program(void *ctx) { return f(); }\n",
+		Headers: with(t, "include/linux/wrong.h", "static __always_inline int f(void) { return undeclared(); }\n"),
+	})
+	if err == nil || !strings.Contains(messagesOf(t, err), "'undeclared'") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // Whatever an object depends on is in its key.
 // A changed libbcc, or another one that the linker may now find, makes what it compiled
 // stale.

@@ -24,7 +24,13 @@ func TestModesWithoutTypes(t *testing.T) {
 	if rows := objects(t, json.rest(), w.pid()); len(rows) != 2 || rows[0].File == nil || *rows[0].File != "/without-types" {
 		t.Errorf("rows %+v", rows)
 	}
+	for _, filter := range [][]string{{"--path", "/without-types", "--path", end}, {"--exclude-path", "/proc/**"}} {
+		filtered := startCommand(t, hidden(filter...))
+		filtered.wantOpens([]string{"/without-types"}, "names", "/without-types")
+		filtered.stop(interrupt)
+	}
 	wantError(t, runToEnd(t, hidden("-F", "-d", "0.1")), 1, "CONFIG_DEBUG_INFO_BTF")
+	wantError(t, runToEnd(t, hidden("-p", "1", "--follow", "-d", "0.1")), 1, "what processes start cannot be followed", "CONFIG_DEBUG_INFO_BTF")
 	wantError(t, runToEnd(t, hidden("--probe", "fentry", "-d", "0.1")), 1, "fentry: ")
 }
 

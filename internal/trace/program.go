@@ -52,10 +52,7 @@ func Source(opts plan.Options, f *kernel.Facts) (code string, flags []string, er
 // sourceOf is what a plan compiles.
 func sourceOf(p *plan.Plan) bcc.Source {
 	return bcc.Source{
-		Code: bpf.Source, Headers: bpf.Headers(), Types: p.Types, Functions: p.Functions,
-		// libbcc turns that off, and a call of what is not declared would be code that no
-		// kernel takes.
-		Flags: append([]string{"-Werror=implicit-function-declaration"}, bcc.Defines(p.Macros)...),
+		Code: bpf.Source, Headers: bpf.Headers(), Flags: bcc.Defines(p.Macros), Types: p.Types, Functions: p.Functions,
 	}
 }
 

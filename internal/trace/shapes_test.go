@@ -116,12 +116,47 @@ func TestRandomShapesLoad(t *testing.T) {
 	}
 }
 
+// Kernels that do not describe their types (CONFIG_DEBUG_INFO_BTF) take what can be asked of them.
+func TestShapesLoadWithoutTypes(t *testing.T) {
+	if err := kernel.RefusesBPF(); err != nil {
+		if os.Getenv("OPENSNOOP_E2E") == "require" {
+			t.Fatalf("BPF is not permitted here: %v", err)
+		}
+		t.Skipf("*** DID NOT RUN: BPF is not permitted here: %v", err)
+	}
+	facts, err := kernel.CurrentFacts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts.Types, facts.TaskRegs = errors.New("it has none"), false
+	paths := filter.Globs{glob(t, "/x"), glob(t, "/etc/**")}
+	all := []plan.Options{
+		{}, {Filter: filter.Filter{Paths: paths}}, {Filter: filter.Filter{ExcludedPaths: paths}},
+		{Fields: event.Result, Filter: filter.Filter{Failed: true, Paths: paths[:1], ExcludedPaths: paths[1:]}},
+		{Filter: filter.Filter{Comms: []string{"a", "b"}, ExcludedComms: []string{"c"}}},
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range shapes() {
+		all = append(all, randomOptions(t, r, facts))
+	}
+	for i, opts := range all {
+		for _, opts.Probe = range []string{"kprobe", "tracepoint"} {
+			if err := loadShape(t, opts, *facts); err != nil {
+				t.Errorf("%d, by %s: %+v: %v", i, opts.Probe, opts, err)
+			}
+		}
+	}
+}
+
 // loadShape compiles what a session would, and loads its programs.
 func loadShape(t *testing.T, opts plan.Options, facts kernel.Facts) error {
 	facts.Kprobes = nil
 	plans, rejected, err := plan.New(opts, &facts)
 	if err != nil || len(plans) != 1 {
 		return fmt.Errorf("no plan: %q, %v", rejected, err)
+	}
+	if facts.Types != nil {
+		plans[0].Types = nil // this kernel has them
 	}
 	s := &Session{plan: plans[0], noIOUring: plans[0].NoIOUring, compiler: NewCompiler(&facts, nil)}
 	defer s.Close()
