@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"opensnoop/internal/outfile"
 	"opensnoop/internal/terminal"
@@ -45,6 +46,11 @@ func (i *invocation) closeFile(file *os.File) error {
 	case err := <-closed:
 		return err
 	case <-i.hurry:
+	}
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(stuckTime):
 		return errors.New("it is not known whether all is written")
 	}
 }
