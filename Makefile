@@ -11,7 +11,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 KERNELS := 6.1 6.12
 # Those on which the core of it runs; 7 is the newest 7.x that there is.
 KERNELS_CORE := 5.10 6.18 7
-CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHas|Paths$$|FollowsAll|FloodIsCounted|FloodsThatPreempt|BlockedCalls$$|SignalsEndIt|Doctor$$|Live$$|TestExecs$$|ContainersByCgroup|InTheKernel
+CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHas|Paths$$|FollowsAll|FloodIsCounted|FloodsThatPreempt|BlockedCalls$$|SignalsEndIt|Doctor$$|Live$$|TestExecs$$|sByCgroup|PrivateCgroup|InTheKernel
 CACHE   := $(CURDIR)/.cache/kernels
 # Their headers, for bcc's own opensnoop: ours needs none.
 HEADERS := $(CURDIR)/.cache/headers

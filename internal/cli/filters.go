@@ -181,6 +181,25 @@ func (c *containerNames) Set(text string) error {
 func (c *containerNames) String() string { return strings.Join(*c, ",") }
 func (*containerNames) Type() string     { return "CONTAINER" }
 
+// unitNames are names of units of systemd's.
+type unitNames []string
+
+func (u *unitNames) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" || strings.Contains(part, "/") {
+			return errors.New("expected the name of a unit, such as nginx.service, or several by commas")
+		}
+		if !strings.Contains(part, ".") {
+			part += ".service"
+		}
+		*u = append(*u, part)
+	}
+	return nil
+}
+
+func (u *unitNames) String() string { return strings.Join(*u, ",") }
+func (*unitNames) Type() string     { return "UNIT" }
+
 // pinned is the path of a pinned BPF map.
 type pinned string
 

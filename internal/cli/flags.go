@@ -95,6 +95,7 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	fs.Var((*users)(&t.ExcludedUIDs), "exclude-uid", "no opens of these users")
 	fs.Var((*comms)(&t.ExcludedComms), "exclude-name", "no opens of threads and processes whose name (comm) contains this")
 	fs.Var((*containerNames)(&t.Containers), "container", "opens of the container of this name, or whose id begins so, also if it starts later; adds CONTAINER")
+	fs.Var((*unitNames)(&t.Units), "unit", "opens of this systemd unit, such as nginx.service, a user's too, or of all in a slice, also if it starts later; adds UNIT")
 	addBool(fs, &t.InContainer, "containers", "", "opens of any container; adds CONTAINER")
 	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "opens of the cgroups whose ids are keys of the BPF map that is pinned here")
 	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "opens of the mount namespaces whose ids are keys of the BPF map that is pinned here")

@@ -175,6 +175,7 @@ func (o *outputOptions) added(opts *trace.Options) []string {
 		{"path", o.fullPath},
 		{"realpath", len(f.RealPaths) > 0},
 		{"container", f.ByContainer()},
+		{"unit", len(f.Units) > 0},
 	} {
 		if column.added {
 			added = append(added, column.name)

@@ -91,6 +91,10 @@ type Event struct {
 	CgroupNS  bool // the process is in a cgroup namespace of its own
 	Container *Container
 
+	// Unit is what systemd runs the process as: [NoUnit] for none; nil if it is not known. Records
+	// do not have it.
+	Unit *Unit
+
 	// With File and a Result of 0 or more: the file that was opened, links followed, unless
 	// its Real is [PathNone].
 	Inode   uint64

@@ -62,6 +62,9 @@ type Filter struct {
 	Containers  []string
 	InContainer bool
 
+	// Units are units of systemd's: any of them, or of a slice, or of a user's service manager.
+	Units []string
+
 	// RealPaths are the files to show that are really opened, links followed: any of them.
 	RealPaths Globs
 }
@@ -87,7 +90,7 @@ func (f *Filter) Fields() event.Fields {
 	if len(f.RealPaths) > 0 {
 		fields |= event.File
 	}
-	if f.ByContainer() {
+	if f.ByCgroup() {
 		fields |= event.Cgroup
 	}
 	if !kernelHas(f.Comms) || !kernelHas(f.ExcludedComms) {
@@ -106,7 +109,7 @@ func (f *Filter) Narrows() bool {
 // NarrowsLate reports whether it chooses opens by what the kernel does not look at where it
 // only counts them.
 func (f *Filter) NarrowsLate() bool {
-	return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes) > 0 || f.ByContainer() ||
+	return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes) > 0 || f.ByCgroup() ||
 		!kernelHas(f.Comms) || !kernelHas(f.ExcludedComms)
 }
 
@@ -134,7 +137,7 @@ func (v Verdict) not() Verdict {
 // Of says whether an event of those that the BPF program lets through is to be shown. Nobody is
 // to hide what is opened by keeping its name or its path from being known.
 func (f *Filter) Of(e *event.Event) Verdict {
-	if !f.wantsResult(e) || !f.wantsComm(e) || !f.WantsContainer(e.Container) {
+	if !f.wantsResult(e) || !f.wantsComm(e) || !f.WantsContainer(e.Container) || !f.WantsUnit(e.Unit) {
 		return Drop
 	}
 	v := Show
@@ -152,6 +155,14 @@ func (f *Filter) Of(e *event.Event) Verdict {
 
 // ByContainer reports whether it chooses by containers.
 func (f *Filter) ByContainer() bool { return f.InContainer || len(f.Containers) > 0 }
+
+// ByCgroup reports whether it chooses by what cgroups are of.
+func (f *Filter) ByCgroup() bool { return f.ByContainer() || len(f.Units) > 0 }
+
+// WantsUnit reports whether opens of a unit are wanted. One that is not known may be any.
+func (f *Filter) WantsUnit(u *event.Unit) bool {
+	return len(f.Units) == 0 || u == nil || slices.ContainsFunc(f.Units, u.Is)
+}
 
 // idMin is how many characters of a container's id are taken for it, and not for a name.
 const idMin = 6

@@ -40,7 +40,7 @@ func (f *Filter) Macros(fields event.Fields) []string {
 	if f.MountNamespaces != "" {
 		macros = append(macros, "MNTNSES")
 	}
-	if f.ByContainer() {
+	if f.ByCgroup() {
 		macros = append(macros, "CGROUPS_EXCLUDED")
 	}
 	var wanted []string

@@ -162,6 +162,11 @@ var Columns = []*Column{
 		text: appendContainerText, fields: containerFields,
 	},
 	{
+		Name: "unit", Help: "systemd unit, or slice if it is in none; - for none", aliases: []string{"service", "scope"}, Needs: event.Cgroup, OnDemand: true, known: unitKnown,
+		place: 49, header: "UNIT", width: 24,
+		text: appendUnitText, fields: unitFields,
+	},
+	{
 		Name: "path", long: true, Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
 		text: appendPathText,

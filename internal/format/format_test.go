@@ -56,7 +56,7 @@ var testEvents = []event.Event{
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/proc/self/fd/5"), Fields: event.AllFields, Result: 3,
 		Path: event.Place{Known: []byte("/proc/self/fd/5")}, Exe: event.Place{Known: []byte("/usr/bin/old"), Problem: event.PathDeletedFile},
 		Inode: 7, Real: event.Place{Known: []byte("memfd:x\n"), Problem: event.PathSpecial, Kind: []byte("tmpfs")}},
-	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/x"), Fields: event.AllFields, Result: 3, Container: &event.Container{ID: strings.Repeat("ab", 32), Title: "out/abababababab", Outer: &event.Container{ID: "out", Name: "out", Title: "out", Runtime: "lxc"}}, Args: []byte("x\x00"), ArgsSize: 2,
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/x"), Fields: event.AllFields, Result: 3, Container: &event.Container{ID: strings.Repeat("ab", 32), Title: "out/abababababab", Outer: &event.Container{ID: "out", Name: "out", Title: "out", Runtime: "lxc"}}, Unit: &event.Unit{Name: `a\x2db@1.service`, Within: "user.slice|user@1000.service"}, Args: []byte("x\x00"), ArgsSize: 2,
 		Path: event.Place{Known: []byte("/x")}, Exe: event.Place{Problem: event.PathNone}, Real: event.Place{Problem: event.PathClosed}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
 		Real: event.Place{Problem: event.PathNone}, Result: -int32(unix.ENOENT), Process: []byte("builder"), Path: event.Place{Known: []byte("/tmp/x\t\xff/config.h"), Problem: event.PathDeleted}},
@@ -64,7 +64,7 @@ var testEvents = []event.Event{
 		Result: -int32(unix.EBADF), Process: []byte("builder"), Folder: event.Folder{DFD: 77}, Path: event.Place{Known: []byte("config.h"), Problem: event.PathBad}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), NameKind: event.NameBad, Address: 9, Fields: event.AllFields,
 		Result: -int32(unix.EFAULT), Process: []byte("builder"), Path: event.Place{Problem: event.PathNoName}},
-	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/true"), Fields: allFields, Exec: true, Container: event.Host},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/true"), Fields: allFields, Exec: true, Container: event.Host, Unit: event.NoUnit},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/not"), Fields: event.AllFields, Exec: true, Result: -int32(unix.ENOENT), Container: event.Host},
 	{Time: 4000000000001, TGID: 22, TID: 22, Comm: []byte("plain"), Name: []byte(`C:\temp\x2d \n`)},
 }

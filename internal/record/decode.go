@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/base64"
 	"math"
+	"slices"
 	"time"
 
 	"opensnoop/internal/event"
@@ -28,6 +29,9 @@ type row struct {
 	control bool      // the line has "record": it is no row
 	record  []byte
 
+	unit       event.Unit
+	units      bool                                 // a row without a unit tells that there is none
+	noUnit     bool                                 // which unit it is, is not known
 	containers [event.ContainersMax]event.Container // each in the one before
 }
 
@@ -40,7 +44,7 @@ var nullable = map[string]event.Fields{
 
 // expect takes the columns that rows were recorded with.
 func (r *row) expect(columns []string) {
-	r.absent = 0
+	r.absent, r.units = 0, slices.Contains(columns, "unit")
 	for _, name := range columns {
 		r.absent |= nullable[name]
 	}
@@ -52,7 +56,7 @@ func (r *row) decode(line []byte, e *event.Event) (isRow bool, err error) {
 	r.scanner = scanner{line: line, buf: r.buf[:0]}
 	*e = event.Event{}
 	r.e, r.hasSeq, r.hasFD, r.errno, r.args, r.cut, r.control = e, false, false, 0, r.args[:0], false, false
-	r.timed, r.unread = false, 0
+	r.timed, r.unread, r.noUnit = false, 0, false
 	e.Result = event.ResultUnknown
 	if err := r.object(r.member); err != nil {
 		return false, err
@@ -77,8 +81,12 @@ func (r *row) finish() {
 	}
 	absent := r.absent &^ e.Fields &^ r.unread
 	e.Fields |= absent
-	if absent.Has(event.Cgroup) {
+	if r.absent.Has(event.Cgroup) && e.Container == nil && !r.unread.Has(event.Cgroup) {
 		e.Container = event.Host
+	}
+	if r.units && e.Unit == nil && !r.noUnit {
+		e.Fields |= event.Cgroup
+		e.Unit = event.NoUnit
 	}
 	if e.Fields.Has(event.Result) {
 		switch {
@@ -156,6 +164,8 @@ func (r *row) member(name []byte) error {
 		return r.argsField(string(name))
 	case "container":
 		return r.containerField()
+	case "unit", "unit_within", "unit_problem":
+		return r.unitField(string(name))
 	case "container_problem":
 		r.unread |= event.Cgroup
 		e.Fields |= event.Cgroup

@@ -129,3 +129,29 @@ func (r *row) keepString(to *string) error {
 	*to = string(text)
 	return err
 }
+
+// unitField reads a field of the unit, which is null for none.
+func (r *row) unitField(name string) error {
+	r.e.Fields |= event.Cgroup
+	switch name {
+	case "unit_problem":
+		r.noUnit = true
+		return r.skip(0)
+	case "unit":
+		if r.null() {
+			return nil
+		}
+		r.unit = event.Unit{}
+		r.e.Unit = &r.unit
+		return r.keepString(&r.unit.Name)
+	}
+	r.unit.Within = ""
+	return r.array(func() error {
+		around, err := r.text()
+		if r.unit.Within != "" {
+			r.unit.Within += "|"
+		}
+		r.unit.Within += string(around)
+		return err
+	})
+}

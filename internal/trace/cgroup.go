@@ -8,7 +8,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"opensnoop/internal/container"
+	"opensnoop/internal/cgroup"
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
@@ -33,7 +33,7 @@ const excluded, excludedOnHost = uint8(1), uint8(2)
 
 // containers tells which containers opens are of.
 type containers struct {
-	registry *container.Registry
+	registry *cgroup.Registry
 	reader   *perfbuf.Reader
 	cpus     kernel.CPUs
 	excluded *ebpf.Map // the cgroups that the program leaves out; nil if it leaves none out
@@ -42,7 +42,7 @@ type containers struct {
 	// The cgroup of the event before: mostly it is that of the next one too. And that of the
 	// record before.
 	last   uint64
-	cgroup *container.Cgroup
+	cgroup *cgroup.Info
 	read   uint64
 
 	stop, stopped chan struct{}
@@ -54,7 +54,7 @@ func (s *Session) startContainers() (err error) {
 		return nil
 	}
 	c := &containers{filter: &s.plan.Filter, stop: make(chan struct{}), stopped: make(chan struct{})}
-	if c.registry, err = container.New(); err != nil {
+	if c.registry, err = cgroup.New(); err != nil {
 		return fmt.Errorf("learning of containers: %w", err)
 	}
 	defer func() {
@@ -65,7 +65,7 @@ func (s *Session) startContainers() (err error) {
 			}
 		}
 	}()
-	if s.plan.Filter.ByContainer() {
+	if s.plan.Filter.ByCgroup() {
 		if c.excluded, err = s.module.Map("cgroups_excluded"); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (c *containers) meet(record []byte) {
 }
 
 // of returns what is known of a cgroup. It is for the loop of events alone.
-func (c *containers) of(id uint64) *container.Cgroup {
+func (c *containers) of(id uint64) *cgroup.Info {
 	if c.cgroup == nil || id != c.last || !c.cgroup.Settled() || c.cgroup.Container() == nil {
 		c.last, c.cgroup = id, c.registry.Of(id)
 	}
@@ -110,7 +110,7 @@ func (c *containers) of(id uint64) *container.Cgroup {
 // event can wait for it.
 func (s *Session) nameContainer(e *event.Event, last bool) bool {
 	c := s.containers.of(e.Cgroup)
-	e.Container = c.Container()
+	e.Container, e.Unit = c.Container(), c.Unit()
 	if e.CgroupNS && e.Container == event.Host {
 		e.Container = nil // a container's, but nobody knows of which
 	}
@@ -156,11 +156,11 @@ func (c *containers) learn(sample []byte) error {
 }
 
 // exclude has the program leave out a cgroup of whose container no open is wanted.
-func (c *containers) exclude(id uint64, of *event.Container) {
-	switch {
-	case c.filter.WantsContainer(of):
+func (c *containers) exclude(id uint64, of *event.Container, unit *event.Unit) {
+	switch wanted := c.filter.WantsUnit(unit); {
+	case wanted && c.filter.WantsContainer(of):
 		_ = c.excluded.Delete(id) // it may have had another name
-	case of == event.Host:
+	case wanted && of == event.Host:
 		_ = c.excluded.Put(id, excludedOnHost) // if it is full, the opens are left out here
 	default:
 		_ = c.excluded.Put(id, excluded)

@@ -1,4 +1,4 @@
-package container
+package cgroup
 
 import (
 	"time"
@@ -35,8 +35,8 @@ const (
 
 // backlog is what is to be looked up of one owner.
 type backlog struct {
-	fresh, stale []*Cgroup // new ones, and those that may have another name by now
-	busy         bool      // waits for a worker, or has one
+	fresh, stale []*Info // new ones, and those that may have another name by now
+	busy         bool    // waits for a worker, or has one
 }
 
 // pool is what goroutines work on, one after the other.
@@ -47,7 +47,7 @@ type pool struct {
 }
 
 // queue has a container looked up; it is false if there are too many already.
-func (r *Registry) queue(c *Cgroup, stale bool) bool {
+func (r *Registry) queue(c *Info, stale bool) bool {
 	select {
 	case <-r.closed:
 		return false
@@ -92,7 +92,7 @@ func (r *Registry) queue(c *Cgroup, stale bool) bool {
 }
 
 // next takes a container of a backlog.
-func (b *backlog) next() (c *Cgroup) {
+func (b *backlog) next() (c *Info) {
 	if len(b.fresh) > 0 {
 		c, b.fresh = b.fresh[0], b.fresh[1:]
 	} else {
@@ -136,7 +136,7 @@ func (r *Registry) rest(long time.Duration) {
 }
 
 // lookUp looks for what is known of a container, or whether that has changed.
-func (r *Registry) lookUp(c *Cgroup) {
+func (r *Registry) lookUp(c *Info) {
 	f, ok := r.filesOf(c)
 	if ok {
 		defer f.close()
@@ -192,7 +192,7 @@ func (r *Registry) lookUp(c *Cgroup) {
 
 // changed reports whether what a container's name is from has changed, and looks no more if the
 // container has ended.
-func (r *Registry) changed(c *Cgroup, f *files) bool {
+func (r *Registry) changed(c *Info, f *files) bool {
 	if r.hierarchy != nil && !r.hierarchy.has(c.path) {
 		r.mu.Lock()
 		c.renews = false

@@ -1,4 +1,4 @@
-package container
+package cgroup
 
 import (
 	"encoding/json"
@@ -256,7 +256,7 @@ func TestRename(t *testing.T) {
 	root := fixture(t)
 	r := start(t, root, nil)
 	known := make(chan *event.Container, 100)
-	r.Known = func(_ uint64, c *event.Container) { known <- c }
+	r.Known = func(_ uint64, c *event.Container, _ *event.Unit) { known <- c }
 	r.Learn(1, "/system.slice/docker-"+id("a")+".scope", 0)
 	if c := <-known; c.Name != "web-1" {
 		t.Fatalf("%+v", c)

@@ -1,4 +1,4 @@
-package container
+package cgroup
 
 import (
 	"encoding/json"
@@ -47,7 +47,7 @@ type source struct {
 }
 
 // filesOf returns those for a container; false if they cannot be had now.
-func (r *Registry) filesOf(c *Cgroup) (*files, bool) {
+func (r *Registry) filesOf(c *Info) (*files, bool) {
 	f := &files{root: r.root, uid: c.owner.uid}
 	if c.outer != nil {
 		if r.hierarchy == nil {

@@ -1,4 +1,4 @@
-package container
+package cgroup
 
 import (
 	"fmt"
@@ -133,6 +133,8 @@ func TestContainers(t *testing.T) {
 		r.Learn(number, test.path, test.uid)
 		if got := r.waitFor(t, number); got == nil || !reflect.DeepEqual(*got, test.want) {
 			t.Errorf("%s of user %d: %+v, want %+v", test.path, test.uid, got, test.want)
+		} else if got := r.Of(number).Unit(); *got != unitOf(test.path) {
+			t.Errorf("%s is of unit %+v", test.path, got)
 		}
 	}
 	r.Learn(1<<41, "/user.slice/user-1001.slice/libpod-"+id("b")+".scope", me+1)

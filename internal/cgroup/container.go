@@ -1,9 +1,10 @@
-// Package container tells which container a cgroup is of.
+// Package cgroup tells what a cgroup is of: which container, which unit of systemd's.
 //
 // A cgroup is known by its id. Its path comes when it is made ([Registry.Learn]), or from the
-// kernel when somebody asks ([Registry.Of]), and says whether it is a container's. The container's
-// name is in files of its runtime, which goroutines read: nobody waits for them here.
-package container
+// kernel when somebody asks ([Registry.Of]), and says of which unit it is, and whether it is a
+// container's. The container's name is in files of its runtime, which goroutines read: nobody
+// waits for them here.
+package cgroup
 
 import (
 	"strings"
@@ -37,9 +38,9 @@ const (
 
 // Registry knows cgroups. Its methods may be called from any goroutine.
 type Registry struct {
-	// Known, if set, is called when it is known which container a cgroup is of, and when the
-	// container's name has changed. It is set before anything else is done.
-	Known func(id uint64, c *event.Container)
+	// Known, if set, is called when it is known what a cgroup is of, and when the container's
+	// name has changed. It is set before anything else is done.
+	Known func(id uint64, c *event.Container, u *event.Unit)
 
 	hierarchy *hierarchy // nil if there is none
 	root      int        // the file system's
@@ -56,13 +57,14 @@ type Registry struct {
 	ended  sync.WaitGroup // the goroutines
 }
 
-// Cgroup is what is known of a cgroup, or of all the cgroups of a container.
-type Cgroup struct {
+// Info is what is known of a cgroup, or of all the cgroups of a container.
+type Info struct {
 	container atomic.Pointer[event.Container]
 	settled   atomic.Bool
+	unit      *event.Unit
 
-	path  string  // of the container's own cgroup
-	outer *Cgroup // of the container around it; nil if there is none
+	path  string // of the container's own cgroup
+	outer *Info  // of the container around it; nil if there is none
 	owner owner
 	plain bool // the path does not tell that it is a container's
 	named bool // the path has the container's name
@@ -86,33 +88,36 @@ type owner struct {
 
 // A generation is what was used since the one before it was full.
 type generation struct {
-	cgroups    map[uint64]*Cgroup
-	containers map[string]*Cgroup // by path
+	cgroups    map[uint64]*Info
+	containers map[string]*Info // by path
 	size       int
 	sizes      map[owner]int
 }
 
 func newGeneration() *generation {
-	return &generation{make(map[uint64]*Cgroup), make(map[string]*Cgroup), 0, make(map[owner]int)}
+	return &generation{make(map[uint64]*Info), make(map[string]*Info), 0, make(map[owner]int)}
 }
 
 // Container returns which container it is of: [event.Host] for none, nil if that is not known.
-func (c *Cgroup) Container() *event.Container { return c.container.Load() }
+func (c *Info) Container() *event.Container { return c.container.Load() }
+
+// Unit returns which unit it is of: [event.NoUnit] for none, nil if that is not known.
+func (c *Info) Unit() *event.Unit { return c.unit }
 
 // Settled reports whether nothing is being looked up that could tell more.
-func (c *Cgroup) Settled() bool { return c.settled.Load() }
+func (c *Info) Settled() bool { return c.settled.Load() }
 
-func settled(is *event.Container) *Cgroup {
-	c := &Cgroup{}
+func settled(is *event.Container, unit *event.Unit) *Info {
+	c := &Info{unit: unit}
 	c.container.Store(is)
 	c.settled.Store(true)
 	return c
 }
 
 var (
-	host    = settled(event.Host)
-	unknown = settled(nil)
-	pending = &Cgroup{} // asked for
+	host    = settled(event.Host, event.NoUnit)
+	unknown = settled(nil, nil)
+	pending = &Info{} // asked for
 )
 
 // New returns an empty registry. Close ends it.
@@ -165,7 +170,7 @@ func (r *Registry) Blind() string {
 }
 
 // Of returns what is known of a cgroup, and has it looked for if nothing is. It never waits.
-func (r *Registry) Of(id uint64) *Cgroup {
+func (r *Registry) Of(id uint64) *Info {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.cgroup(id); c != nil {
@@ -212,7 +217,7 @@ func (r *Registry) place(id uint64, path string, maker int64) {
 		r.mu.Unlock()
 		return
 	}
-	c := host // what a user calls a cgroup of another kind says nothing
+	c := r.onHost(unitOf(path), maker) // what a user calls a cgroup says of no container
 	if len(found) == 0 && maker == 0 && path != "/" && path != "" {
 		c = r.container(nil, match{own: path}, maker, isNew)
 	}
@@ -230,23 +235,46 @@ func (r *Registry) place(id uint64, path string, maker int64) {
 		return
 	}
 	r.keep(id, c)
-	if c.path != "" {
+	if !c.Settled() || c.renews {
 		c.ids = append(c.ids, id)
 	}
 	tell := r.Known != nil && c.Settled() // else settle will
 	r.mu.Unlock()
 	if tell {
-		r.Known(id, c.Container())
+		r.Known(id, c.Container(), c.unit)
 	}
+}
+
+// onHost returns the entry of cgroups of a unit, but of no container.
+func (r *Registry) onHost(unit event.Unit, maker int64) *Info {
+	if unit.Name == "" {
+		return host
+	}
+	key := unit.Within + "|" + unit.Name
+	if c := r.entry(key); c != nil {
+		return c
+	}
+	c := settled(event.Host, &unit)
+	if c.owner.uid = uint32(maker); maker != 0 && r.now.sizes[c.owner] >= ownerMax {
+		return settled(event.Host, nil)
+	}
+	c.path = key
+	r.hold(c)
+	return c
+}
+
+// entry returns the one that is kept by a path; nil if none is.
+func (r *Registry) entry(path string) *Info {
+	if c := r.now.containers[path]; c != nil {
+		return c
+	}
+	return r.before.containers[path]
 }
 
 // container returns the entry of a container, within another or not, and has it looked up if it is
 // new; nil if that cannot be now.
-func (r *Registry) container(outer *Cgroup, m match, maker int64, isNew bool) *Cgroup {
-	c := r.now.containers[m.own]
-	if c == nil {
-		c = r.before.containers[m.own]
-	}
+func (r *Registry) container(outer *Info, m match, maker int64, isNew bool) *Info {
+	c := r.entry(m.own)
 	if c != nil && !isNew && c.outer == outer {
 		return c
 	}
@@ -259,7 +287,9 @@ func (r *Registry) container(outer *Cgroup, m match, maker int64, isNew bool) *C
 	if o != (owner{}) && r.now.sizes[o] >= ownerMax {
 		return unknown
 	}
-	c = &Cgroup{path: strings.Clone(m.own), outer: outer, owner: o, plain: m.container.ID == "", named: m.container.Name != ""}
+	c = &Info{path: strings.Clone(m.own), outer: outer, owner: o, plain: m.container.ID == "", named: m.container.Name != ""}
+	unit := unitOf(m.own)
+	c.unit = &unit
 	is := m.container
 	is.UID = o.uid
 	if outer != nil {
@@ -278,7 +308,7 @@ func (r *Registry) container(outer *Cgroup, m match, maker int64, isNew bool) *C
 }
 
 // cgroup returns what is known of a cgroup, and keeps that; nil if nothing is.
-func (r *Registry) cgroup(id uint64) *Cgroup {
+func (r *Registry) cgroup(id uint64) *Info {
 	c := r.now.cgroups[id]
 	if c == nil {
 		if c = r.before.cgroups[id]; c != nil {
@@ -289,7 +319,7 @@ func (r *Registry) cgroup(id uint64) *Cgroup {
 }
 
 // keep keeps what is known of a cgroup.
-func (r *Registry) keep(id uint64, c *Cgroup) {
+func (r *Registry) keep(id uint64, c *Info) {
 	if len(r.now.cgroups) >= cgroupsMax || r.now.size >= sizeMax {
 		r.before, r.now = r.now, newGeneration()
 	}
@@ -304,7 +334,7 @@ func (r *Registry) forget(id uint64) {
 }
 
 // hold keeps a container, and those around it.
-func (r *Registry) hold(c *Cgroup) {
+func (r *Registry) hold(c *Info) {
 	for ; c != nil && c.path != "" && c.kept != r.now; c = c.outer {
 		c.kept = r.now
 		r.grow(c, overhead+len(c.path)+c.size)
@@ -315,13 +345,13 @@ func (r *Registry) hold(c *Cgroup) {
 }
 
 // grow counts bytes of a container.
-func (r *Registry) grow(c *Cgroup, size int) {
+func (r *Registry) grow(c *Info, size int) {
 	r.now.size += size
 	r.now.sizes[c.owner] += size
 }
 
 // settle says which container it is, and that no more is to be found, for now.
-func (r *Registry) settle(c *Cgroup, is *event.Container) {
+func (r *Registry) settle(c *Info, is *event.Container) {
 	r.mu.Lock()
 	if is != nil && is != event.Host {
 		named := *is
@@ -350,15 +380,16 @@ func (r *Registry) settle(c *Cgroup, is *event.Container) {
 		return
 	}
 	for _, id := range ids {
-		r.Known(id, is)
+		r.Known(id, is, c.unit)
 	}
 }
 
 // release forgets an entry that is no container's.
-func (r *Registry) release(c *Cgroup) {
+func (r *Registry) release(c *Info) {
 	if c.kept == r.now {
 		r.grow(c, -overhead-len(c.path))
 	}
+	host := r.onHost(*c.unit, int64(c.owner.uid))
 	for _, g := range []*generation{r.now, r.before} {
 		for _, id := range c.ids {
 			if g.cgroups[id] == c {
