@@ -36,6 +36,7 @@ var errTold = errors.New("")
 // invocation is what a command line is run with.
 type invocation struct {
 	version  string
+	args     []string
 	stdout   *os.File
 	messages *messages
 
@@ -67,7 +68,7 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	defer end()
 
 	i := &invocation{
-		version: version, stdout: stdout, messages: newMessages(stderr), ctx: ctx, tracing: make(chan struct{}),
+		version: version, args: execAsDashes(args), stdout: stdout, messages: newMessages(stderr), ctx: ctx, tracing: make(chan struct{}),
 	}
 	i.ending = ending{end, make(chan *command.Command), make(chan struct{}), make(chan struct{}), i.stuckFor}
 	defer i.messages.flush()
@@ -78,7 +79,7 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	}
 	go i.heed(signals)
 	cmd, _ := newCommand(i)
-	cmd.SetArgs(execAsDashes(args))
+	cmd.SetArgs(i.args)
 	status := make(chan int, 1)
 	go func() { status <- i.exit(cmd.Execute()) }()
 	select {

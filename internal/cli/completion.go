@@ -5,67 +5,188 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"opensnoop/internal/format"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/proc"
+	"opensnoop/internal/summary"
 )
 
-// addCompletions tells the shell what may stand behind a flag.
+// completions are what may stand behind a flag, each with a description behind a tab.
+var completions = map[string]func() []string{
+	"pid":          processes,
+	"tid":          processes,
+	"exclude-pid":  processes,
+	"uid":          userNames,
+	"euid":         userNames,
+	"exclude-uid":  userNames,
+	"name":         runningNames,
+	"exclude-name": runningNames,
+	"columns":      columnNames,
+	"errno":        errnoTexts,
+	"flag-filter":  func() []string { return slices.Sorted(maps.Keys(flagFilters())) },
+	"summary":      summaryWords,
+	"probe":        probe.Names,
+	"layout":       func() []string { return layouts },
+	"output":       func() []string { return formats },
+	"color":        func() []string { return colors },
+	"duration":     nothing,
+	"count":        nothing,
+	"buffer-pages": nothing,
+}
+
+// lists are the flags that take several words by commas.
+var lists = []string{"pid", "tid", "exclude-pid", "uid", "euid", "exclude-uid", "name", "exclude-name", "columns", "errno", "flag-filter", "summary"}
+
+// addCompletions tells the shell what may stand behind the flags that a command has.
 func addCompletions(cmd *cobra.Command) {
-	for flag, complete := range map[string]func(typed string) []string{
-		"pid":         processes,
-		"uid":         userNames,
-		"euid":        userNames,
-		"exclude-uid": userNames,
-		"exclude-pid": processes,
-		"columns":     columnLists,
-		"flag-filter": func(string) []string { return slices.Sorted(maps.Keys(flagFilters())) },
-		"probe":       func(string) []string { return probe.Names() },
-		"layout":      func(string) []string { return layouts },
-		"output":      func(string) []string { return formats },
-		"color":       func(string) []string { return colors },
-	} {
+	for flag, words := range completions {
 		if cmd.Flags().Lookup(flag) == nil {
-			continue // of another command
+			continue
 		}
 		err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			directive := cobra.ShellCompDirectiveNoFileComp
-			if flag == "columns" {
-				directive |= cobra.ShellCompDirectiveNoSpace
-			}
-			var fitting []string
-			for _, word := range complete(typed) {
-				if strings.HasPrefix(word, typed) {
-					fitting = append(fitting, word)
+			directive, before := cobra.ShellCompDirectiveNoFileComp, ""
+			if slices.Contains(lists, flag) {
+				before = typed[:strings.LastIndexByte(typed, ',')+1]
+				if flag != "summary" { // --summary=a: fish's script takes that for a flag of its own then
+					directive |= cobra.ShellCompDirectiveNoSpace
 				}
 			}
-			return fitting, directive
+			return next(words(), before, typed), directive
 		})
 		if err != nil {
-			panic(err) // only for a flag that does not exist
+			panic(err) // only for one that is there already
 		}
 	}
 }
 
-// columnLists are the columns that may follow those typed already.
-func columnLists(typed string) []string {
-	before := typed[:strings.LastIndexByte(typed, ',')+1]
-	var lists []string
-	for _, c := range format.Columns {
-		if !strings.Contains(","+before, ","+c.Name+",") {
-			lists = append(lists, before+c.Name+"\t"+c.Help)
+// fixBash has the completion of bash written without the backslash that printf %q of newer
+// bashes puts in front of a comma: cobra's script takes that for no match of what is typed.
+func fixBash(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	bash, _, err := root.Find([]string{"completion", "bash"})
+	if err != nil {
+		panic(err) // only if cobra has none any more
+	}
+	bash.RunE = func(cmd *cobra.Command, _ []string) error {
+		bare, err := cmd.Flags().GetBool("no-descriptions")
+		if err != nil {
+			return err
+		}
+		var b strings.Builder
+		if err := root.GenBashCompletionV2(&b, !bare); err != nil {
+			return err
+		}
+		_, err = fmt.Fprint(root.OutOrStdout(), withCommas.Replace(b.String()))
+		return err
+	}
+}
+
+var withCommas = strings.NewReplacer(
+	`comp=$(printf "%q" "${compline%%$tab*}")`+"\n", `comp=$(printf "%q" "${compline%%$tab*}")`+"\n        comp=${comp//\\\\,/,}\n",
+	`COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]%%$tab*}")`+"\n", `COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]%%$tab*}")`+"\n        COMPREPLY[0]=${COMPREPLY[0]//\\\\,/,}\n",
+	`COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]}")`+"\n", `COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]}")`+"\n            COMPREPLY[0]=${COMPREPLY[0]//\\\\,/,}\n",
+)
+
+// next returns the words that fit what is typed, behind those of a list that are there before.
+func next(words []string, before, typed string) []string {
+	var fitting []string
+	for _, word := range words {
+		name, _, _ := strings.Cut(word, "\t")
+		if strings.HasPrefix(before+name, typed) && !strings.Contains(","+before, ","+name+",") {
+			fitting = append(fitting, before+word)
 		}
 	}
-	return lists
+	return fitting
 }
+
+// argument completes what is no flag: behind -- a program and then what it takes, before it
+// the file of a command that takes one.
+func (i *invocation) argument(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	dash := slices.Index(i.args, "--") // cobra does not tell where it was
+	switch {
+	case dash < 0 && !cmd.HasParent():
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	case dash < 0 || len(i.args) > dash+2 || strings.Contains(typed, "/"):
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return programs(typed), cobra.ShellCompDirectiveNoFileComp
+}
+
+// programs are those in PATH that begin so.
+func programs(typed string) []string {
+	var names []string
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		entries, _ := os.ReadDir(dir)
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Name(), typed) {
+				continue
+			}
+			if st, err := os.Stat(filepath.Join(dir, entry.Name())); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+				names = append(names, entry.Name())
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func nothing() []string { return nil }
+
+func columnNames() []string {
+	var names []string
+	for _, c := range format.Columns {
+		names = append(names, c.Name+"\t"+c.Help)
+	}
+	return names
+}
+
+func errnoTexts() []string {
+	var texts []string
+	for n, name := range errnoNames() {
+		if name != "" {
+			texts = append(texts, name+"\t"+syscall.Errno(n).Error())
+		}
+	}
+	return texts
+}
+
+func summaryWords() []string {
+	words := []string{summaryLive, "10s"}
+	for _, by := range summary.Bys {
+		words = append(words, by.Name)
+	}
+	return words
+}
+
+// runningNames are the names of running processes, but for those that a shell could take
+// for more than a name.
+func runningNames() []string {
+	all, err := proc.All(proc.Root)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, p := range all {
+		if name := string(p.Comm); harmless.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+var harmless = regexp.MustCompile(`^[\w.:/-]+$`)
 
 // processes are the ids of all processes, with their comms as descriptions.
-func processes(string) []string {
+func processes() []string {
 	all, err := proc.All(proc.Root)
 	if err != nil {
 		return nil
@@ -79,7 +200,7 @@ func processes(string) []string {
 
 // userNames are the local users. Those of a directory service are not listed: there
 // can be very many.
-func userNames(string) []string {
+func userNames() []string {
 	file, err := os.Open("/etc/passwd")
 	if err != nil {
 		return nil

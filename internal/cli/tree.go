@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,6 +59,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 		DisableFlagsInUseLine: true,
 		Args:                  checkArguments,
 		RunE:                  func(_ *cobra.Command, args []string) error { return f.execute(i, args) },
+		ValidArgsFunction:     i.argument,
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{flagError(cmd.Flags(), err)}
@@ -69,7 +71,13 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 	// By a function, not by a template: with one, a fifth of the program would be what templates
 	// may call.
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd, groups) })
+	for _, sub := range cmd.Commands() {
+		if strings.Contains(sub.Use, "FILE") {
+			sub.ValidArgsFunction = i.argument
+		}
+	}
 	addCompletions(cmd)
+	fixBash(cmd)
 	return cmd, groups
 }
 
