@@ -4,6 +4,7 @@
 // there is one thread, it gives up all rights.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -37,13 +38,28 @@ static int become(unsigned id)
 	return setresuid(id, id, id);
 }
 
+// be_killed_first has the kernel kill this process, and not its parent, where memory is short: the
+// parent lives to tell.
+static void be_killed_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "1000");
+	close(fd);
+}
+
 // drop_user leaves root for a user that no other process has: one of its own could send
 // it signals. The numbers are above those that systems hand out. In a user namespace
 // they may not be there; nobody's is.
 static void drop_user(void)
 {
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	unsigned id;
 
+	// What limits the number of root's processes binds others than root, but is not for them.
+	setrlimit(RLIMIT_NPROC, &all);
 	must(getrandom(&id, sizeof(id), 0) != sizeof(id), "a number for a user");
 	if (become(0x60000000 + (id & 0x0fffffff)))
 		must(become(65534), "changing the user");
@@ -94,6 +110,7 @@ static __attribute__((constructor)) void confine(int argc, char **argv)
 
 	if (argc != 1 || strcmp(argv[0], "opensnoop: compiler"))
 		return;
+	be_killed_first();
 	// Nobody may trace it, nor read its memory or its files.
 	must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "refusing to be traced");
 	if (geteuid() == 0)

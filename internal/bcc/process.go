@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
+	"opensnoop/internal/limit"
 )
 
 const (
@@ -32,6 +33,10 @@ const (
 	messagesMax = 256 << 10
 )
 
+// early begins what internal/limit says of limits before Go's runtime starts, or as it starts a
+// thread.
+const early = "opensnoop: "
+
 // process is a compiler process.
 type process struct {
 	cmd      *exec.Cmd
@@ -45,6 +50,9 @@ type process struct {
 // startCompiler starts a compiler process. It loads libbcc, which takes a while, before it
 // wants its request.
 func startCompiler(ctx context.Context) (_ *process, err error) {
+	if err := limit.CheckCompiler(); err != nil {
+		return nil, failure(err)
+	}
 	p := &process{messages: new(messages)}
 	p.ctx, p.cancel = context.WithTimeoutCause(ctx, compileTime, fmt.Errorf("it had not ended after %v", compileTime))
 	p.cmd = compilerCommand(p.ctx, p.messages)
@@ -140,14 +148,7 @@ func compilerCommand(ctx context.Context, messages io.Writer) *exec.Cmd {
 
 func startError(err error) error {
 	e := failure(fmt.Errorf("starting the compiler: %w", err))
-	switch {
-	case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
-		e.Remedy = "raise the limit of open files (ulimit -n)"
-	case errors.Is(err, unix.ENOMEM):
-		e.Remedy = "raise the limit of memory (ulimit -v, or that of the cgroup)"
-	case errors.Is(err, unix.EAGAIN):
-		e.Remedy = "raise the limit of processes (ulimit -u, or that of the cgroup)"
-	case errors.Is(err, os.ErrNotExist):
+	if e.Remedy = limit.Remedy(err); errors.Is(err, os.ErrNotExist) {
 		e.Remedy = "mount /proc"
 	}
 	return e
@@ -165,6 +166,10 @@ func died(err error, messages string) error {
 		return e
 	}
 	status, _ := exit.Sys().(syscall.WaitStatus)
+	if said, ok := strings.CutPrefix(messages, early); ok && !status.Signaled() {
+		e.Err, e.Messages = errors.New(said), ""
+		return e
+	}
 	if !status.Signaled() {
 		e.Err = fmt.Errorf("it ended with status %d", exit.ExitCode())
 		return e
@@ -172,6 +177,7 @@ func died(err error, messages string) error {
 	e.Err = fmt.Errorf("it was ended by the signal %d (%s)", int(status.Signal()), unix.SignalName(status.Signal()))
 	switch status.Signal() {
 	case unix.SIGKILL:
+		e.Err = limit.Error(e.Err.Error())
 		e.Remedy = "if nobody killed it, memory was short: it needs some 100 MB, which a limit of its cgroup (container) may not leave"
 	case unix.SIGXCPU:
 		e.Remedy = "raise the limit of CPU time (ulimit -t)"

@@ -230,6 +230,9 @@ func TestDied(t *testing.T) {
 			t.Errorf("%s: %q", script, messagesOf(t, err))
 		}
 	}
+	if err := died(exit("exit 1"), early+"no thread"); messagesOf(t, err) != "" || !strings.HasSuffix(err.Error(), ": no thread") {
+		t.Errorf("what it said early: error %v", err)
+	}
 	if err := died(nil, ""); !strings.Contains(err.Error(), "without a word") {
 		t.Errorf("error %v", err)
 	}

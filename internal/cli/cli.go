@@ -58,9 +58,9 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 		(&messages{w: stderr}).errors(err)
 		return exitFailure
 	}
-	// A write to a pipe without a reader has to return its error. Ignored, the
-	// signal would be ignored by the command to trace too.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	// A write to a pipe without a reader, or beyond the limit of file sizes, has to return its
+	// error. Ignored, the signals would be ignored by the command to trace too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE, unix.SIGXFSZ)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, endingSignals()...)
 	defer signal.Stop(signals)

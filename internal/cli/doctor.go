@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/doctor"
+	"opensnoop/internal/limit"
 	"opensnoop/internal/stream"
 )
 
@@ -91,8 +92,11 @@ type startError struct{ error }
 
 func (e *startError) Unwrap() error { return e.error }
 
-// explain tells what explains the error.
+// explain tells what explains the error, unless it is a limit, which says so itself.
 func explain(m *messages, err error) {
+	if errors.As(err, new(limit.Error)) || limit.Remedy(err) != "" {
+		return
+	}
 	if start := (*startError)(nil); errors.As(err, &start) {
 		for _, finding := range doctor.Explain(err) {
 			m.lines(finding)

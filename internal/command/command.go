@@ -21,6 +21,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/limit"
 )
 
 // heldName is the name by which this program is a held command.
@@ -78,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Command, error) {
 		Stderr: os.Stderr,
 	}
 	if err := c.start(); err != nil {
-		return nil, fmt.Errorf("starting the command: %w", err)
+		return nil, fmt.Errorf("starting the command: %w", limit.Explain(err))
 	}
 	stop := context.AfterFunc(ctx, c.Kill)
 	err = c.hear()

@@ -172,28 +172,6 @@ func TestWithoutLibbcc(t *testing.T) {
 	}
 }
 
-// Short of something, it traces or says in few lines what it is short of.
-func TestShortOf(t *testing.T) {
-	emptyCache(t)
-	for _, test := range []struct{ limit, remedy string }{
-		{"ulimit -n 8", "ulimit -n"},
-		{"ulimit -n 40", "ulimit -n"},
-		{"ulimit -v 300000", "ulimit -v"},
-		{"ulimit -v 1500000", "ulimit -v"},
-	} {
-		cmd := exec.Command("/bin/sh", "-c", test.limit+` && exec "$0" -d 0.01`, opensnoop)
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		err := cmd.Run()
-		if err == nil {
-			continue
-		}
-		if said := stderr.String(); !strings.Contains(said, test.remedy) || strings.Count(said, "\n") > 3 {
-			t.Errorf("%s: error %v:\n%s", test.limit, err, said)
-		}
-	}
-}
-
 func TestLinkedWithLibcOnly(t *testing.T) {
 	out, err := exec.Command("readelf", "-d", opensnoop).Output()
 	if err != nil {

@@ -1,6 +1,8 @@
 package limit
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -26,13 +28,29 @@ func TestCheckFiles(t *testing.T) {
 }
 
 // One line in place of the runtime's account.
-func TestAddressSpace(t *testing.T) {
+func TestEarly(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("/bin/sh", "-c", `ulimit -v 500000 && exec "$0" -test.run '^$'`, program).CombinedOutput()
-	if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "ulimit -v") {
-		t.Errorf("error %v, it said %q", err, out)
+	for _, limit := range []string{"ulimit -v 500000", "ulimit -d 100000", "ulimit -s 64"} {
+		out, err := exec.Command("/bin/sh", "-c", limit+` && exec "$0" -test.run '^$'`, program).CombinedOutput()
+		flag, _, _ := strings.Cut(strings.TrimPrefix(limit, "ulimit "), " ")
+		if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "(ulimit "+flag+")") {
+			t.Errorf("%s: error %v, it said %q", limit, err, out)
+		}
+	}
+}
+
+func TestRemedy(t *testing.T) {
+	for err, want := range map[error]string{
+		unix.EMFILE: "ulimit -n", unix.ENFILE: "fs.file-max", unix.ENOMEM: "ulimit -v", unix.EAGAIN: "ulimit -u", unix.EFBIG: "ulimit -f",
+	} {
+		if got := Explain(fmt.Errorf("starting: %w", err)); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	if Explain(unix.ENOENT) != error(unix.ENOENT) {
+		t.Error("a file that is not there is no limit's fault")
 	}
 }

@@ -24,7 +24,7 @@ func (m opaqueMap) FD() int      { return int(m) }
 func (m opaqueMap) Close() error { return unix.Close(int(m)) }
 
 // create makes the map, or opens the one that is pinned there.
-func (m *Map) create(pinned string) (bpfMap, error) {
+func (m *Map) create(pinned string, version kernel.Version) (bpfMap, error) {
 	if pinned != "" {
 		made, err := ebpf.LoadPinnedMap(pinned, nil)
 		if err != nil {
@@ -34,7 +34,7 @@ func (m *Map) create(pinned string) (bpfMap, error) {
 	}
 	made, err := unlocked(m.make)
 	if err != nil {
-		return nil, &Error{Step: "making the BPF map " + m.Name, Err: cause(err)}
+		return nil, refused("making the BPF map "+m.Name, err, version)
 	}
 	return made, nil
 }
@@ -58,6 +58,23 @@ func (m *Map) make() (bpfMap, error) {
 		return ebpf.NewMapFromFD(fd)
 	}
 	return opaqueMap(fd), nil
+}
+
+// memory is about how many bytes the map takes in the kernel when it is made.
+func (m *Map) memory() uint64 {
+	size := uint64(m.ValueSize)
+	switch m.Type {
+	case ebpf.PerfEventArray, ebpf.ProgramArray:
+		size = 8
+	case ebpf.PerCPUArray:
+		size *= uint64(kernel.PossibleCPUs())
+	case ebpf.Hash, ebpf.LRUHash:
+		size += uint64(m.KeySize) + 64
+	}
+	if m.Flags&unix.BPF_F_NO_PREALLOC != 0 {
+		size = 8 // of its bucket
+	}
+	return size * uint64(m.MaxEntries)
 }
 
 // mapAttr is the part of union bpf_attr (include/uapi/linux/bpf.h) for BPF_MAP_CREATE, up to

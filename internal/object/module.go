@@ -40,7 +40,7 @@ type Module struct {
 func (o *Object) Create(opts Options) (*Module, error) {
 	m := &Module{object: o, version: max(opts.Version, 1), programs: make(map[loaded]*ebpf.Program)}
 	for i := range o.Maps {
-		made, err := o.Maps[i].create(opts.Pinned[o.Maps[i].Name])
+		made, err := o.Maps[i].create(opts.Pinned[o.Maps[i].Name], m.version)
 		if err != nil {
 			m.Close()
 			return nil, err
@@ -51,7 +51,7 @@ func (o *Object) Create(opts Options) (*Module, error) {
 }
 
 // unlocked calls f, and again without a limit of locked memory if it may not do what
-// it does: before Linux 5.11 maps and programs count against that limit.
+// it does: before countsNoLocked maps and programs count against that limit.
 func unlocked[T any](f func() (T, error)) (T, error) {
 	made, err := f()
 	if !errors.Is(err, unix.EPERM) {
@@ -131,33 +131,24 @@ func (m *Module) LoadAll(programs []Loading) []error {
 
 // loadAs loads a program with these instructions.
 func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) (*ebpf.Program, error) {
-	if l.Function != "" {
-		made, err := unlocked(func() (*ebpf.Program, error) { return m.loadFor(l, instructions) })
-		if failed := (*Error)(nil); errors.As(err, &failed) {
-			failed.Step, failed.Err = step, cause(failed.Err)
+	load := func() (*ebpf.Program, error) { return m.loadFor(l, instructions) }
+	if l.Function == "" {
+		spec := &ebpf.ProgramSpec{
+			Name: l.Program, Type: l.Kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
 		}
-		return made, err
+		load = func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) }
 	}
-	spec := &ebpf.ProgramSpec{
-		Name: l.Program, Type: l.Kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
+	made, err := unlocked(load)
+	if err == nil {
+		return made, nil
 	}
-	made, err := unlocked(func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) })
-	if err != nil {
-		failed := &Error{Step: step, Err: cause(err)}
-		if log := (*ebpf.VerifierError)(nil); errors.As(err, &log) {
-			failed.Messages = fmt.Sprintf("%+v", log)
-		}
-		return nil, failed
+	failed := refused(step, err, m.version)
+	if log := (*ebpf.VerifierError)(nil); errors.As(err, &log) {
+		failed.Messages = fmt.Sprintf("%+v", log)
+	} else if own := (*Error)(nil); errors.As(err, &own) {
+		failed.Messages = own.Messages
 	}
-	return made, nil
-}
-
-// cause is the system's part of an error, if it has one.
-func cause(err error) error {
-	if errno := unix.Errno(0); errors.As(err, &errno) {
-		return errno
-	}
-	return err
+	return nil, failed
 }
 
 // instructions are a program's, with the maps that they refer to.

@@ -39,6 +39,15 @@ type Program struct {
 	Instructions []byte
 }
 
+// Memory is about how many bytes the object's maps take in the kernel when they are made.
+func (o *Object) Memory() uint64 {
+	var sum uint64
+	for i := range o.Maps {
+		sum += o.Maps[i].memory()
+	}
+	return sum
+}
+
 // Check returns an error if the object cannot be what a compiler made. One that passes
 // has whole instructions, and refers to no map that it has not.
 func (o *Object) Check() error {

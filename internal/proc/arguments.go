@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"opensnoop/internal/limit"
 )
 
 // argumentsName is the name, and the only argument, of a process that reads the arguments of
@@ -36,7 +38,7 @@ func init() {
 // arguments of each. The arguments are in the memory of the process, and it can be one that never
 // comes, for which nothing ends who reads it: another process reads them, and is left to itself
 // when that time is over.
-func AllArguments(most int, limit time.Duration, each func(Arguments) error) error {
+func AllArguments(most int, patience time.Duration, each func(Arguments) error) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return err
@@ -46,13 +48,13 @@ func AllArguments(most int, limit time.Duration, each func(Arguments) error) err
 	err = cmd.Start()
 	write.Close()
 	if err != nil {
-		return fmt.Errorf("starting what reads the arguments of processes: %w", err)
+		return fmt.Errorf("starting what reads the arguments of processes: %w", limit.Explain(err))
 	}
 	defer func() {
 		_ = cmd.Process.Kill() // it may have ended
 		go func() { _ = cmd.Wait() }()
 	}()
-	if err := read.SetReadDeadline(time.Now().Add(limit)); err != nil {
+	if err := read.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	from := bufio.NewReader(read)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"opensnoop/internal/limit"
 )
 
 // ErrReaderLeft means that nobody reads any more.
@@ -303,7 +305,7 @@ func (s *Stream) explain(err error) error {
 	case s.pollable && (errno == unix.EPIPE || errno == unix.ECONNRESET || errno == unix.EIO):
 		return ErrReaderLeft
 	}
-	return fmt.Errorf("writing to %s: %w", s.name(), errno)
+	return fmt.Errorf("writing to %s: %w", s.name(), limit.Explain(errno))
 }
 
 // name is what the user calls the file.

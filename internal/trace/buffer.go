@@ -15,6 +15,9 @@ import (
 // bufferLimit is how many bytes all buffers have together, unless their size is asked for.
 const bufferLimit = 64 << 20
 
+// ownMemory is what this process takes at least, in bytes, besides what its maps take in the kernel.
+const ownMemory = 8 << 20
+
 // openMaps opens the program's maps, with perf buffers of so many pages for each CPU; 0
 // is the default, or as much of it as this process may lock.
 func (s *Session) openMaps(pages int) (err error) {

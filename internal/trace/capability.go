@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
+	"opensnoop/internal/object"
 )
 
 // checkCapabilities returns an error that names what this process lacks to trace,
@@ -34,8 +35,12 @@ func checkCapabilities(version kernel.Version) error {
 }
 
 // refused replaces the error of a session that could not be opened, if the kernel takes
-// no BPF program at all. Only then is it asked: that takes a tenth of the start.
+// no BPF program at all. Only then is it asked, and if nothing helps against the error itself: that
+// takes a tenth of the start.
 func refused(err error) error {
+	if failed := (*object.Error)(nil); errors.As(err, &failed) && failed.Remedy != "" {
+		return err
+	}
 	switch refusal := kernel.RefusesBPF(); {
 	case errors.Is(refusal, unix.EPERM):
 		return fmt.Errorf("the kernel refuses BPF although the capabilities are there: %w; "+

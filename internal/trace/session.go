@@ -19,6 +19,7 @@ import (
 	"opensnoop/internal/cache"
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
+	"opensnoop/internal/limit"
 	"opensnoop/internal/object"
 	"opensnoop/internal/order"
 	"opensnoop/internal/perfbuf"
@@ -214,6 +215,9 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 		return nil, err
 	}
 	opts.reached(Compiled)
+	if err := limit.CheckMemory(ownMemory+s.compiled.Object.Memory(), "tracing this"); err != nil {
+		return nil, err
+	}
 	s.module, err = s.compiled.Object.Create(object.Options{Version: compiler.Version, Pinned: p.Filter.Pinned()})
 	if err != nil {
 		return nil, err
