@@ -36,7 +36,7 @@ $(BIN)/include:
 	@mkdir -p $@
 	@ln -sfn /usr/include/bcc $@/bcc
 
-PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container procps jq zsh fish bash-completion
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container procps jq zsh fish bash-completion chromium
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"opensnoop/internal/compare"
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
@@ -26,6 +27,7 @@ import (
 type replayFlags struct {
 	flags
 	speed speed
+	html  string // the file of --html
 }
 
 // newReplayCommand shows the rows of a recording.
@@ -62,6 +64,7 @@ that is shown.`,
 	cmd.Flags().VarP(&f.duration, "duration", "d", "end after this much of the recorded time: seconds, or like 1m30s")
 	cmd.Flags().VarP(&f.count, "count", "c", "end after this many rows")
 	cmd.Flags().Var(&f.speed, "speed", "show rows as fast as they were made, or so many times as fast; without it at once")
+	cmd.Flags().StringVar(&f.html, "html", "", "write a page for a browser into this file, in place of rows")
 	cmd.Flags().SortFlags = false
 	addCompletions(cmd)
 	return cmd
@@ -78,6 +81,14 @@ func oneFile(command string) cobra.PositionalArgs {
 }
 
 func (f *replayFlags) run(i *invocation, path string) (err error) {
+	if f.html != "" {
+		if o := &f.output; o.file != "" || o.format != formatTable || o.summary.set || o.layout != layoutDefault {
+			return &usageError{errors.New("--html writes a page, and no rows: leave out -w, -o, --summary and --layout")}
+		}
+		if err := (*filePath)(&f.output.file).Set(f.html); err != nil {
+			return &usageError{fmt.Errorf("--html: %w", err)}
+		}
+	}
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -171,6 +182,9 @@ func (p *player) play(out *stream.Stream, file *os.File) error {
 		o.now = nil // it is drawn by our own time
 	}
 	p.rows = o.writer(out, &p.flags.trace, format.Options{Color: o.colored(file), Cut: terminal.Is(file), Boot: p.in.Boot})
+	if p.flags.html != "" {
+		p.rows = &pageWriter{page: compare.NewPage(p.in.Start()), w: out}
+	}
 	if w, ok := p.rows.(*summary.Writer); ok {
 		r := &run{invocation: p.invocation, flags: &p.flags.flags}
 		live, done := r.live(w, file)
@@ -304,6 +318,29 @@ func (p *player) reportLost(whole bool) error {
 	}
 	return nil
 }
+
+// pageWriter gathers rows for a page.
+type pageWriter struct {
+	page  *compare.Page
+	w     io.Writer
+	first uint64
+	began bool
+}
+
+func (w *pageWriter) Header() error { return nil }
+func (w *pageWriter) Flush() error  { return nil }
+
+// Event adds a row.
+func (w *pageWriter) Event(e *event.Event) error {
+	if !w.began {
+		w.first, w.began = e.Time, true
+	}
+	w.page.Add(e, w.first)
+	return nil
+}
+
+// Close writes the page.
+func (w *pageWriter) Close() error { return w.page.Write(w.w) }
 
 // speed is how many times as fast as it was recorded.
 type speed float64

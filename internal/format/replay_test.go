@@ -17,7 +17,7 @@ func recorded(t *testing.T, events []event.Event, short bool) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
 	s := record.New(&b, "run")
-	if err := s.Start(record.Start{Columns: strings.Split(Names(Columns), ",")}); err != nil {
+	if err := s.Start(record.Start{Probe: "kprobe", Columns: strings.Split(Names(Columns), ",")}); err != nil {
 		t.Fatal(err)
 	}
 	w := NewJSON(&b, Options{Columns: Columns, Boot: atBoot, Begin: s.AppendSeq, Short: short})
@@ -27,7 +27,7 @@ func recorded(t *testing.T, events []event.Event, short bool) *bytes.Buffer {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(w.Flush(), s.End(record.Lost{})); err != nil {
+	if err := errors.Join(w.Flush(), s.End(record.Lost{Causes: map[string]uint64{"buffer": 1}})); err != nil {
 		t.Fatal(err)
 	}
 	return &b
