@@ -83,6 +83,11 @@ $(BIN)/pather: testdata/callers/pather.c
 	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
+# Its threads change what its opens are relative to.
+$(BIN)/racer: testdata/callers/racer.c
+	@mkdir -p $(BIN)
+	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
+
 # It makes processes in all ways.
 $(BIN)/tree: testdata/callers/tree.c
 	@mkdir -p $(BIN)
@@ -117,13 +122,13 @@ test-unit: build ## the unit tests, as root
 	@$(RECORD) unit $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
 		$(GO) test -v $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
-test-host: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree deb ## the end-to-end suite on this machine
+test-host: bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree deb ## the end-to-end suite on this machine
 	@$(RECORD) host $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
 		$(GO) test -count=1 -v -timeout 30m ./internal/e2e
 
 # As many guests at a time as there are CPUs: each takes one. What one prints comes in one
 # piece.
-test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun deb ## the same in guests with $(KERNELS), its core with $(KERNELS_CORE), and test-modes
+test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/guestrun deb ## the same in guests with $(KERNELS), its core with $(KERNELS_CORE), and test-modes
 	@$(MAKE) --no-print-directory -j$$(nproc) -Otarget -k $(addprefix test-guest-,$(KERNELS)) guest-modes $(addprefix test-core-,$(KERNELS_CORE))
 
 # Where the kernel is not preempted, fentry is the choice; here it is kprobes.
@@ -140,7 +145,7 @@ test-core-%:
 		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 25m" ./internal/e2e
 
 # Other modes of some kernels than their own, and machines of other sizes.
-test-modes: bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## some of the suite in guests of other modes and sizes
+test-modes: bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/guestrun ## some of the suite in guests of other modes and sizes
 	@CORE='$(CORE)' $(RECORD) modes internal/e2e/modes.sh $(CACHE)
 
 guest-modes:
@@ -148,12 +153,12 @@ guest-modes:
 
 # Machines that take their time under emulation, and kernels for other uses.
 KERNELS_WIDE := 6.12-cloud 6.12-rt
-test-wide: deps-test bin/opensnoop bin/opener bin/open32 bin/pather bin/tree bin/guestrun ## the same with 64 CPUs, and with the cloud and rt kernels
+test-wide: deps-test bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/guestrun ## the same with 64 CPUs, and with the cloud and rt kernels
 	@set -e; for kernel in $(KERNELS_WIDE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
 	@internal/e2e/modes.sh $(CACHE) wide
 
 # What the callers of the tests are built from.
-callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/tree
+callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/racer $(BIN)/tree
 
 # The same on arm64, emulated, some 50 times as slow: the unit tests and the core.
 KERNEL_ARM64 := 6.12

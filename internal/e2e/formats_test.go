@@ -41,6 +41,8 @@ type object struct {
 	BadAddress *string   `json:"bad_address"`
 	Unread     *string   `json:"unread_address"`
 	Handle     *string   `json:"handle_address"`
+	Known      *string   `json:"file_known"`
+	Problem    *string   `json:"file_problem"`
 }
 
 // bytes is the exact name.

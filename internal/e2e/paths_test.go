@@ -25,6 +25,8 @@ type pathed struct {
 	File        *string `json:"file"`
 	FileExact   *string `json:"file_base64"`
 	UnreadName  *string `json:"unread_address"`
+	KnownName   *string `json:"file_known"`
+	FileProblem string  `json:"file_problem"`
 	Real        *string `json:"realpath"`
 	RealExact   *string `json:"realpath_base64"`
 	RealKnown   *string `json:"realpath_known"`

@@ -42,7 +42,11 @@ const (
 	NameBad    NameKind = 1 // its address could not be read even at the call's return
 	NameUnseen NameKind = 2 // its address could not be read at entry, and the return was not seen
 	NameHandle NameKind = 3 // none: open_by_handle_at(2), with the handle at the address
+	NameUnsure NameKind = 4 // as the program had it at entry; the kernel may have read another
 )
+
+// passed reports whether there is a name, and no address in its place.
+func (k NameKind) passed() bool { return k == NameRead || k == NameUnsure }
 
 // Event is one open.
 type Event struct {
@@ -54,7 +58,7 @@ type Event struct {
 	Comm []byte // without the NUL; at most 15 bytes
 
 	NameKind NameKind
-	Name     []byte // for NameRead; may be empty
+	Name     []byte // for NameRead and NameUnsure; may be empty
 	Address  uint64 // of the name or handle in the process, for the other kinds
 
 	Fields  Fields // which of the following were recorded; the others are 0
@@ -204,7 +208,7 @@ func (e *Event) decodeName(size int, rest []byte) error {
 		return fmt.Errorf("a name of %d bytes in a record with room for %d", size, len(rest))
 	}
 	switch e.NameKind {
-	case NameRead:
+	case NameRead, NameUnsure:
 		e.Name = rest[:size]
 	case NameBad, NameUnseen, NameHandle:
 		if size != addressSize {
@@ -265,7 +269,7 @@ func StringsSize(record []byte) int {
 // Append appends e as a record to b. What is in e of fields that it has not does not count.
 func (e *Event) Append(b []byte) []byte {
 	nameLen := len(e.Name)
-	if e.NameKind != NameRead {
+	if !e.NameKind.passed() {
 		nameLen = addressSize
 	}
 	b = order.AppendUint64(b, e.Time)
@@ -283,7 +287,7 @@ func (e *Event) Append(b []byte) []byte {
 	b = append(b, byte(e.NameKind), how)
 	b = e.appendParts(b)
 	b = appendComm(b, e.Comm)
-	if e.NameKind != NameRead {
+	if !e.NameKind.passed() {
 		b = order.AppendUint64(b, e.Address)
 	} else {
 		b = append(b, e.Name...)

@@ -60,7 +60,7 @@ func TestDecodeErrors(t *testing.T) {
 		{record(named, func(b []byte) []byte { return b[:len(b)-1] }), "a name of 4 bytes in a record with room for 3"},
 		{record(detailed, func(b []byte) []byte { return b[:headerSize+8+CommSize-1] }), "a record of 47 bytes, too short for its parts of 8"},
 		{record(detailed, func(b []byte) []byte { b[17] |= 128; return b }), "a record with unknown parts: 0x8000"},
-		{record(named, func(b []byte) []byte { b[22] = 4; return b }), "a name of the unknown kind 4"},
+		{record(named, func(b []byte) []byte { b[22] = 5; return b }), "a name of the unknown kind 5"},
 		{record(bad, func(b []byte) []byte { b[20]--; return b }), "an address of 7 bytes"},
 		{append((&Event{Name: make([]byte, NameMax+1)}).Append(nil), 0), "a name of 4096 bytes"},
 	} {

@@ -39,6 +39,7 @@ const (
 	walkNameLast // the name stands behind the walks, and in its place its address
 
 	WalkSpecial // no folder: the name of a file, then that of its kind of file system
+	WalkShared  // other threads may have changed where it begins
 )
 
 const baseStateAt = 6 // in the part

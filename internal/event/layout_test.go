@@ -35,6 +35,8 @@ typedef uint64_t u64;
 
 // A program that puts a value into each member by its name and writes the record.
 const layoutMain = `
+#define HAS_NAME (KIND == NAME_READ || KIND == NAME_UNSURE)
+
 int main(void)
 {
 	static struct record r;
@@ -86,7 +88,7 @@ int main(void)
 	r.base_state = WALK_DELETED | LATE;
 	r.root_len = sizeof(root);
 	r.root_state = WALK_CHANGED;
-	at += !LATE && KIND == NAME_READ ? 4 : sizeof(address);
+	at += !LATE && HAS_NAME ? 4 : sizeof(address);
 #if FIELDS & FIELD_EXE_BIT
 	r.exe_len = sizeof(root);
 	memcpy(at, root, sizeof(root));
@@ -111,7 +113,7 @@ int main(void)
 #endif
 	r.name_kind = KIND;
 	r.how = KIND == NAME_HANDLE ? FIXED : KIND == NAME_BAD ? EXECUTED : OPENED;
-	if (r.name_kind == NAME_READ) {
+	if (HAS_NAME) {
 		r.name_len = 4;
 		if (!LATE)
 			memcpy(r.name, "name", 4);
@@ -164,7 +166,7 @@ func TestLayout(t *testing.T) {
 			macro string
 		}{
 			{"NAME_READ", NameRead, "0"}, {"NAME_BAD", NameBad, "0"}, {"NAME_UNSEEN", NameUnseen, "0"},
-			{"NAME_HANDLE", NameHandle, "0"}, {"NAME_READ", NameRead, "WALK_NAME_LAST"},
+			{"NAME_HANDLE", NameHandle, "0"}, {"NAME_UNSURE", NameUnsure, "0"}, {"NAME_READ", NameRead, "WALK_NAME_LAST"},
 		} {
 			late := kind.macro != "0"
 			if late && !fields.Has(Path) {
@@ -222,7 +224,7 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 		Comm: []byte("fifteen chars.."), NameKind: kind, Fields: fields,
 		Fixed: kind == NameHandle, Exec: kind == NameBad,
 	}
-	if kind == NameRead {
+	if kind.passed() {
 		e.Name = []byte("name")
 	} else {
 		e.Address = 0x1112131415161718

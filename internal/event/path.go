@@ -13,6 +13,7 @@ const (
 	PathTooDeep                        // what is known is its end
 	PathEscaped                        // the folder has been moved out of what is mounted
 	PathUnreachable                    // it is not below the tracer's root
+	PathShared                         // other threads may have changed what the name is relative to
 	PathDeleted                        // the folder has been deleted; what is known is where it was
 
 	// Of files alone.
@@ -25,8 +26,8 @@ const (
 var problems = [...]string{
 	PathExact: "", PathNoName: "no name", PathBad: "bad descriptor", PathChanged: "changed meanwhile",
 	PathTooDeep: "too deep", PathEscaped: "moved out of its mount", PathUnreachable: "not reachable",
-	PathDeleted: "deleted folder",
-	PathNone:    "no file", PathClosed: "closed meanwhile", PathSpecial: "no path", PathDeletedFile: "deleted",
+	PathShared: "may have changed", PathDeleted: "deleted folder",
+	PathNone: "no file", PathClosed: "closed meanwhile", PathSpecial: "no path", PathDeletedFile: "deleted",
 }
 
 // String is the problem in a few words; "" for none.
@@ -48,8 +49,12 @@ func (p PathProblem) Absolute() bool {
 	return p == PathExact || p == PathDeleted || p == PathDeletedFile
 }
 
+// whole reports whether what is known of such a path is from the tracer's root on, whether or not
+// it is that of the file.
+func (p PathProblem) whole() bool { return p.Absolute() || p == PathShared }
+
 // Place is where a file is. What is known of its path is the whole of it if there is no
-// problem; with one that is not [PathProblem.Absolute] it has no slash in front. But for the
+// problem; where it does not begin at the tracer's root it has no slash in front. But for the
 // walk, [Event.Append] does not heed it.
 type Place struct {
 	Walk    Walk // of a file that is there
@@ -75,9 +80,9 @@ func (p *Place) find(b []byte) {
 	}
 	p.Known = w.appendBelow(b, 0)
 	switch {
-	case p.Problem.Absolute() && len(p.Known) == 0:
+	case p.Problem.whole() && len(p.Known) == 0:
 		p.Known = append(p.Known, '/')
-	case !p.Problem.Absolute() && len(p.Known) > 0:
+	case !p.Problem.whole() && len(p.Known) > 0:
 		p.Known = p.Known[1:]
 	}
 }
@@ -88,11 +93,14 @@ var problemOf = []struct {
 	problem PathProblem
 }{
 	{WalkBad, PathBad}, {WalkChanged | WalkNone, PathChanged}, {WalkMore, PathTooDeep},
-	{WalkEscaped, PathEscaped}, {WalkUnreachable, PathUnreachable}, {WalkDeleted, PathDeleted},
+	{WalkEscaped, PathEscaped}, {WalkUnreachable, PathUnreachable}, {WalkShared, PathShared}, {WalkDeleted, PathDeleted},
 }
 
 // problem says what is wrong with a walk.
 func (w *Walk) problem() PathProblem {
+	if w.State&WalkBad != 0 && w.State&WalkShared != 0 {
+		return PathChanged // it may have been one when the kernel looked
+	}
 	for _, of := range problemOf {
 		if w.State&of.state != 0 {
 			return of.problem
@@ -103,7 +111,10 @@ func (w *Walk) problem() PathProblem {
 
 // appendPath appends what is known of Event.Path.
 func (e *Event) appendPath(b []byte) ([]byte, PathProblem) {
-	if e.NameKind != NameRead {
+	switch {
+	case e.NameKind == NameUnsure:
+		return append(b, bytes.TrimLeft(e.Name, "/")...), PathChanged
+	case e.NameKind != NameRead:
 		return b, PathNoName
 	}
 	w := &e.Folder.Base
@@ -123,9 +134,9 @@ func (e *Event) appendPath(b []byte) ([]byte, PathProblem) {
 		}
 	}
 	switch {
-	case !problem.Absolute() && len(b) > start:
+	case !problem.whole() && len(b) > start:
 		b = append(b[:start], b[start+1:]...)
-	case problem.Absolute() && len(b) == start:
+	case problem.whole() && len(b) == start:
 		b = append(b, '/')
 	}
 	return b, problem

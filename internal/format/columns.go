@@ -221,14 +221,15 @@ var Columns = []*Column{
 		place: 130, usual: true, header: "FILE", width: maxWidth,
 		text: appendFile,
 		fields: []field{
-			{name: "file", known: nameKind(event.NameRead), value: func(_ *rows, b []byte, e *event.Event) []byte {
-				return append(b, e.Name...)
-			}},
-			exact("file", func(e *event.Event) []byte { return e.Name }),
+			{name: "file", known: nameKind(event.NameRead), value: appendName},
+			exactIf("file", nameKind(event.NameRead), nameOf),
 			{name: "exec", kind: number, optional: true, known: isExec, value: appendTrue},
 			{name: "bad_address", optional: true, known: nameKind(event.NameBad), value: appendNameAddress},
 			{name: "unread_address", optional: true, known: nameKind(event.NameUnseen), value: appendNameAddress},
 			{name: "handle_address", optional: true, known: nameKind(event.NameHandle), value: appendNameAddress},
+			{name: "file_known", optional: true, known: nameKind(event.NameUnsure), value: appendName},
+			exactIf("file_known", nameKind(event.NameUnsure), nameOf),
+			{name: "file_problem", optional: true, known: nameKind(event.NameUnsure), value: appendNameProblem},
 		},
 	},
 }

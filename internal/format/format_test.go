@@ -43,6 +43,7 @@ var testEvents = []event.Event{
 		Fields: allFields, UID: 7, PPID: 1, Flags: unix.O_CREAT | unix.O_EXCL, Mode: 0o4755, Result: -int32(unix.EFAULT)},
 	{Time: 4000000000000, TGID: 22, TID: 23, Comm: []byte("waits"), NameKind: event.NameUnseen, Address: 0x7ffdeadbeef0,
 		Fields: allFields, UID: 0, PPID: 1, Flags: unix.O_PATH | unix.O_NOATIME, Result: event.ResultUnknown},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("racer"), NameKind: event.NameUnsure, Name: []byte("/etc/\n\xff")},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("backup"), NameKind: event.NameHandle, Address: 0x7ffdeadbeef8,
 		Fields: allFields, UID: 0, PPID: 1, Flags: unix.O_PATH, Result: 4},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("server"), Name: []byte("/srv/fixed"),

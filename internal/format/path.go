@@ -31,7 +31,7 @@ func appendPlace(b []byte, p *event.Place, dfd int32) []byte {
 		b = strconv.AppendInt(append(b, ' '), int64(dfd), 10)
 	}
 	b = append(b, ')')
-	if len(p.Known) > 0 && !p.Problem.Absolute() {
+	if len(p.Known) > 0 && p.Known[0] != '/' {
 		b = append(b, '/')
 	}
 	return AppendEscaped(b, p.Known)

@@ -206,6 +206,14 @@ func nameKind(kind event.NameKind) func(e *event.Event) bool {
 	return func(e *event.Event) bool { return e.NameKind == kind }
 }
 
+func nameOf(e *event.Event) []byte { return e.Name }
+
+func appendName(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Name...) }
+
+func appendNameProblem(_ *rows, b []byte, _ *event.Event) []byte {
+	return append(b, event.PathShared.String()...)
+}
+
 func appendNameAddress(_ *rows, b []byte, e *event.Event) []byte {
 	return strconv.AppendUint(append(b, "0x"...), e.Address, 16)
 }
@@ -219,6 +227,8 @@ func appendFile(r *rows, b []byte, e *event.Event) []byte {
 			return append(b, `""`...)
 		}
 		return AppendEscaped(b, e.Name)
+	case event.NameUnsure:
+		return AppendEscaped(append(b, `\(may have changed)`...), e.Name)
 	case event.NameBad:
 		b = append(b, `\(bad address `...)
 	case event.NameHandle:

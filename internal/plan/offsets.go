@@ -49,6 +49,7 @@ var allDescribed = []described{
 		member("FS_SEQ", "fs_struct", "seq"),
 		member("FS_ROOT", "fs_struct", "root"),
 		member("FS_PWD", "fs_struct", "pwd"),
+		member("FILES_COUNT", "files_struct", "count"),
 		member("FILES_FDT", "files_struct", "fdt"),
 		member("FDT_MAX", "fdtable", "max_fds"),
 		member("FDT_FD", "fdtable", "fd"),
@@ -141,6 +142,13 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	}
 	if len(p.Filter.EUIDs) > 0 {
 		facts = append(facts, membersOf(event.EUID)...)
+	}
+	if p.Fields.Has(event.Path) {
+		// How often a file is held is another member since 6.13.
+		for _, count := range []kernel.Fact{member("FILE_COUNT", "file", "f_count"), member("FILE_REF", "file", "f_ref")} {
+			count.Optional = true
+			facts = append(facts, count)
+		}
 	}
 	if len(p.Filter.Roots) > 0 {
 		facts = append(facts, membersOfFollowing...)

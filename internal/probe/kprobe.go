@@ -20,7 +20,7 @@ var kprobe = Probe{
 	Forks: &probedForks,
 	Execs: execs,
 	Hooks: func(f *kernel.Facts, results bool) []Hook {
-		named := Hook{Program: openNamed, Kind: Kprobe, At: named, Optional: true}
+		named := Hook{Program: openNamed, Kind: Kprobe, At: named, Optional: true, SetsFlag: CopiedNames}
 		hooks := []Hook{
 			{Program: handleProgram(f.Version), Kind: Kprobe, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
@@ -29,7 +29,8 @@ var kprobe = Probe{
 		if results {
 			return append([]Hook{{Program: "syscall_exit", Kind: RawTracepoint, At: []string{"sys_exit"}}, named}, hooks...)
 		}
-		// A return probe would cost every open a third of what tracing does.
+		// A return probe would cost every open a third of what tracing does. With absolute paths one
+		// is attached once a call waits for it, of threads that share what its name is relative to.
 		end := Hook{Program: "open_return", Kind: Kretprobe, At: []string{OpenSymbol(f.Version)}, Hidden: true, FallbackFor: openNamed}
 		return append([]Hook{named, end}, hooks...)
 	},

@@ -128,8 +128,8 @@ type Hook struct {
 	Optional bool
 	Hidden   bool
 
-	// FallbackFor is the program of a hook before it: this one attaches only if that could not.
-	// "" is for one that attaches anyway.
+	// FallbackFor is the program of a hook before it: this one attaches only if that could not, or
+	// later, once a call waits for it. "" is for one that attaches anyway.
 	FallbackFor string
 
 	// Number is that of the type of At's only function, of a hook by a trampoline. User space
@@ -137,7 +137,7 @@ type Hook struct {
 	Number uint32
 
 	// SetsFlag is what the program has to be told once the hook is attached: a sum of
-	// NativeOpenat2 and CompatOpenat2.
+	// NativeOpenat2 and its like.
 	SetsFlag uint64
 
 	// Opens is whether each run of the program is an open, and Calls whether it may be
@@ -149,11 +149,12 @@ type Hook struct {
 // Trampoline reports whether it attaches by one, which takes a program of its own.
 func (h *Hook) Trampoline() bool { return h.Kind == Fentry || h.Kind == Fexit }
 
-// The system calls openat2 that a hook sees: HOOKED_OPENAT2 and HOOKED_COMPAT_OPENAT2 in
+// What hooks see: the system calls openat2, and the kernel's copies of names. HOOKED_… in
 // <opensnoop/slots.h>.
 const (
 	NativeOpenat2 = 1
 	CompatOpenat2 = 2
+	CopiedNames   = 4
 )
 
 // Describe says what the hook is, attached to at.

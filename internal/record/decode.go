@@ -186,6 +186,11 @@ func (r *row) fileMember(name []byte) (err error) {
 		return r.keep(&e.Name)
 	case "file_base64":
 		return r.base64(&e.Name)
+	case "file_known":
+		e.NameKind = event.NameUnsure
+		return r.keep(&e.Name)
+	case "file_known_base64":
+		return r.base64(&e.Name)
 	case "exec":
 		e.Exec, err = r.boolean()
 		return err

@@ -102,6 +102,8 @@ func (t *entry) number() uint32 { return binary.BigEndian.Uint32([]byte(t.key)) 
 // kind.
 func fileKey(b []byte, e *event.Event) []byte {
 	switch {
+	case e.NameKind == event.NameUnsure:
+		return append(b, byte(event.PathShared), byte(e.NameKind))
 	case e.NameKind != event.NameRead:
 		return append(b, byte(event.PathNoName), byte(e.NameKind))
 	case e.Fields.Has(event.Path):
@@ -139,7 +141,7 @@ func fileText(b []byte, t *entry) []byte {
 	}
 	if problem != event.PathExact {
 		b = fmt.Appendf(b, `\(%v)`, problem)
-		if len(known) > 0 && !problem.Absolute() {
+		if len(known) > 0 && known[0] != '/' {
 			b = append(b, '/')
 		}
 	}
@@ -153,6 +155,8 @@ func fileObject(t *entry, shared rowJSON) any {
 	problem, kind := event.PathProblem(t.key[0]), event.NameKind(t.key[1])
 	file := fileJSON{Bad: kind == event.NameBad, Unread: kind == event.NameUnseen, Handle: kind == event.NameHandle, rowJSON: shared}
 	switch known := []byte(t.key[2:]); {
+	case kind == event.NameUnsure:
+		file.Problem = problem.String()
 	case kind != event.NameRead:
 	case problem == event.PathExact:
 		file.File, file.Base64 = textJSON(known)

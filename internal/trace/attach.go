@@ -15,6 +15,7 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 	for i := range hooks {
 		h := &hooks[i]
 		if s.attached(h.FallbackFor) {
+			s.later = h
 			continue
 		}
 		at, err := s.attach(h)
@@ -33,6 +34,18 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 		}
 	}
 	return nil
+}
+
+// attachLater attaches what was not needed at the start, once a call waits for it. Where that fails,
+// the call shows as what is known of it.
+func (s *Session) attachLater() {
+	if s.later == nil {
+		return
+	}
+	if wanted, err := s.slots.get(slotReturnWanted); err == nil && wanted != 0 {
+		s.attach(s.later)
+		s.later = nil
+	}
 }
 
 // attached reports whether a hook of this program is attached.

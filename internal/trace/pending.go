@@ -39,9 +39,13 @@ func interrupted(id uint64) bool { return id&requestBit == 0 && id&interruptedBi
 // <opensnoop/call.h>.
 type pendingCall []byte
 
-const (
-	recordAt = 32 // the record; the rest is its strings'
-)
+// recordAt is where the record is in it.
+func recordAt(fields event.Fields) int {
+	if fields.Has(event.Path) {
+		return 64
+	}
+	return 32
+}
 
 // shortName is how many bytes of strings are in it; longer ones are elsewhere.
 func shortName(fields event.Fields) int {
@@ -52,7 +56,7 @@ func shortName(fields event.Fields) int {
 }
 
 // record is the call's record, less long strings.
-func (p pendingCall) record() []byte { return p[recordAt:] }
+func (p pendingCall) record(fields event.Fields) []byte { return p[recordAt(fields):] }
 
 // reclaim takes the calls whose end will not be seen out of the kernel and gives them out
 // as far as they are known.
@@ -94,7 +98,7 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 	taken := make(map[uint64]pendingCall)
 	for calls := s.pending.Iterate(); calls.Next(&id, &call); {
 		p := pendingCall(call)
-		if take(time.Duration(s.clock.now()-event.Time(p.record())), id) {
+		if take(time.Duration(s.clock.now()-event.Time(p.record(s.plan.Fields))), id) {
 			taken[id] = slices.Clone(p)
 		}
 	}
@@ -112,7 +116,7 @@ func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
 
 // give takes a pending call out of the map and puts it into the queue.
 func (s *Session) give(id uint64, p pendingCall) error {
-	record := p.record()
+	record := p.record(s.plan.Fields)
 	short, size := shortName(s.plan.Fields), event.StringsSize(record)
 	fixed := len(record) - short
 	if size > short {

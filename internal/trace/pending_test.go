@@ -42,18 +42,17 @@ func TestPendingCallsAreThoseOfC(t *testing.T) {
 		}
 	}
 	for condition, want := range map[string]uint64{
-		"offsetof(struct pending_call, record)": recordAt,
-		"REQUEST_ID(1ULL << 62 | 5)":            requestBit | 5,
-		"INTERRUPTED_ID(5)":                     interruptedBit | 5,
-		"EXEC_ID(5)":                            execBit | 5,
-		"UNREAD_TIME":                           uint64(unreadTime),
+		"REQUEST_ID(1ULL << 62 | 5)": requestBit | 5,
+		"INTERRUPTED_ID(5)":          interruptedBit | 5,
+		"EXEC_ID(5)":                 execBit | 5,
+		"UNREAD_TIME":                uint64(unreadTime),
 	} {
-		condition = strings.ReplaceAll(condition, "recordAt", fmt.Sprint(recordAt))
 		source += fmt.Sprintf("_Static_assert(%s == %dULL, \"%s\");\n", condition, want, condition)
 	}
 	for _, fields := range []event.Fields{0, event.Flags, event.Result, event.Path, event.AllFields} {
 		short := fmt.Sprintf("_Static_assert(SHORT_NAME == %d, \"SHORT_NAME\");\n"+
-			"_Static_assert(sizeof(struct pending_call) == %d + FIXED_SIZE + SHORT_NAME, \"record\");\n", shortName(fields), recordAt)
+			"_Static_assert(offsetof(struct pending_call, record) == %d, \"recordAt\");\n"+
+			"_Static_assert(sizeof(struct pending_call) == %d + FIXED_SIZE + SHORT_NAME, \"record\");\n", shortName(fields), recordAt(fields), recordAt(fields))
 		compile(t, source+short, fmt.Sprintf("-DFIELDS=%d", fields))
 	}
 }

@@ -68,6 +68,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 	checkLoss, checkPending := time.Now().Add(lossTime), time.Now().Add(pendingTime)
 	round := firstRoundTime
 	for rounds := 1; err == nil && ctx.Err() == nil; rounds++ {
+		s.attachLater()
 		horizon := s.clock.now()
 		err = s.collect(round)
 		if err != nil {

@@ -83,6 +83,7 @@ type Session struct {
 	missed   int           // how many of our opens the program has missed, one after the other
 	hooks    []*probe.Hook // that are attached
 	hooked   uint64        // what slotHooked has
+	later    *probe.Hook   // that is not attached yet; nil is none
 	hook     string        // the one that sees opens, as users know it
 	also     []string      // the others
 	rejected []string      // probes that could not be had

@@ -23,6 +23,7 @@ const (
 	slotPendingReclaimed
 	slotUnfollowed
 	slotDeadCPUs
+	slotReturnWanted
 	slotSelfSeen
 	slotSelfTime
 	slotTopMount

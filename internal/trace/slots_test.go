@@ -51,7 +51,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
 	}
 	for name, want := range map[string]uint64{
-		"HOOKED_OPENAT2": probe.NativeOpenat2, "HOOKED_COMPAT_OPENAT2": probe.CompatOpenat2,
+		"HOOKED_OPENAT2": probe.NativeOpenat2, "HOOKED_COMPAT_OPENAT2": probe.CompatOpenat2, "HOOKED_NAMED": probe.CopiedNames,
 	} {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)
 	}

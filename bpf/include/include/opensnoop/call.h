@@ -37,6 +37,15 @@ struct mounted {
 	u64 root;       // the folder that is mounted
 };
 
+// Where a call's name begins that other threads share, as it was at the entry.
+struct shared {
+	u64 fs_seq;     // the address of the working folder's sequence count; 0 if nobody shares it
+	u64 descriptor; // that of the descriptor's place; 0 likewise, or if it has none
+	u64 dentry;     // the folder of that
+	u32 fs_value;   // what was there
+	u32 file;       // half of the pointer
+};
+
 // What a walk has seen, and must see again at its end.
 struct seen {
 	u64 at;
@@ -45,6 +54,16 @@ struct seen {
 };
 
 #define SEEN_MAX 512
+
+// How long a name may be, with its NUL, that is compared with that of the file it opened.
+#define PROVEN_NAME 256
+
+// Whether roots are looked at again that other threads share: only where the call is pending anyway.
+#if FIELDS & FIELD_RESULT
+#define SHARED_ROOTS true
+#else
+#define SHARED_ROOTS false
+#endif
 
 // Where a walk is. It stands in memory that the verifier does not follow: every step is
 // verified once, whatever the one before it came to.
@@ -59,6 +78,7 @@ struct walk {
 	u32 end;           // where the next goes
 	u32 last;          // where the last one is
 	u32 base_last;     // of the walk from the base
+	u64 slot;          // where the descriptor stands that was looked up last
 	u16 state;         // enum walk_state
 	u8 from;           // enum origin
 	u8 next;           // a sum of 1 << enum origin: from where to walk then
@@ -69,6 +89,7 @@ struct walk {
 	bool ended;        // the walk, but not yet what has to be seen again
 	bool changed;
 	u8 tries;
+	struct shared shared;
 	u32 first; // of what was seen, that is of the first folder
 	u32 seen_count;
 	u32 seen_again;
@@ -76,13 +97,21 @@ struct walk {
 };
 #endif
 
+// Set in the number of a call whose name has been compared with the kernel's copy, which is what it
+// opens first: to execute a program, others follow.
+#define NR_COMPARED (1ULL << 32)
+
 // A call while it is being recorded.
 struct call {
 	u64 id;      // by which it is pending
 	u64 address; // of the name in the process
 	u64 sp;      // the process's stack pointer, of an interrupted call
-	u64 nr;      // the system call, or NR_ANY
+	u64 nr;      // the system call, or NR_ANY; and NR_COMPARED
+#if FIELDS & FIELD_PATH
+	struct shared shared;
+#endif
 	struct record record;
+	bool dropped; // at its entry, for its name
 #if FIELDS & FIELD_PATH
 	struct walk walk;
 #endif

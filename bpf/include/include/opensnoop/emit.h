@@ -108,6 +108,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	set_flags(r, args);
 }
 
+#define EBADF 9
 #define EFAULT 14
 #define ENOSPC 28
 

@@ -63,6 +63,7 @@ static __always_inline int on_exec_open(struct pt_regs *ctx, u64 name)
 		add(LOST_PENDING, 1);
 		return 0;
 	}
+	keep_shared(c);
 	entered(ctx, c);
 	return 0;
 }

@@ -23,6 +23,11 @@
 #define COMMS_SIZE TASK_COMM_LEN
 #endif
 
+// Whether opens are chosen by their names.
+#if defined(NAMES) || defined(NAMES_EXCLUDED) || defined(PATHS) || defined(PATHS_EXCLUDED)
+#define BY_NAME
+#endif
+
 static __always_inline bool starts(const char *text, const char *prefix, int size)
 {
 #pragma unroll

@@ -36,7 +36,7 @@ static __always_inline enum ending ending_of(struct call *c, struct pt_regs *reg
 {
 	if (!regs)
 		return ITS_END;
-	if (c->nr != NR_ANY && c->nr != (u32)syscall_nr(regs))
+	if ((u32)c->nr != NR_ANY && (u32)c->nr != (u32)syscall_nr(regs))
 		return LATER;
 #if FIELDS & FIELD_RESULT
 	if (is_interruption(result))

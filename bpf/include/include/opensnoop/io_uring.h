@@ -87,7 +87,12 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 	walk_on(ctx, c, SCRATCH_SUBMIT);
 	if (!folder_wanted(c))
 		return 0;
+#if FIELDS & FIELD_RESULT
+	keep_shared(c);
 	entered(ctx, c);
+#else
+	submit(ctx, &c->record); // its end will not be seen
+#endif
 	return 0;
 }
 #endif

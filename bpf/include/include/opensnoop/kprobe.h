@@ -162,7 +162,7 @@ static __always_inline int on_open_return(struct pt_regs *ctx)
 }
 #endif
 
-// is_name_of reports whether the kernel's copy of a name is of this pending call.
+// is_name_of reports whether the kernel's copy of a name is of this call.
 static __always_inline bool is_name_of(struct call *call, struct filename *filename)
 {
 #ifdef TASK_REGS
@@ -181,6 +181,90 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 #endif
 }
 
+// compare_name compares the name of a pending call, as it was at the entry, with the kernel's copy.
+static __always_inline void compare_name(struct call *kept, u64 id, const char *copy)
+{
+#if FIELDS & FIELD_RESULT
+	struct call *c = scratch_call(SCRATCH_NAMED);
+	struct record *r = &kept->record;
+	bool same;
+	char *name;
+	long n;
+
+	kept->nr |= NR_COMPARED;
+	if (!c)
+		return;
+	n = bpf_probe_read_kernel_str(c->record.name, PATH_MAX, copy);
+	if (strings_size(r) <= SHORT_NAME) {
+		same = is_same(r->name, r->name_len, SHORT_NAME, c->record.name, n);
+	} else {
+		name = find_long_name(&id);
+		same = name && is_same(name, r->name_len, PATH_MAX, c->record.name, n);
+	}
+	if (!same)
+		r->name_kind = NAME_UNSURE;
+#endif
+}
+
+// take_name takes the kernel's copy of the name of a pending call that has none yet.
+static __always_inline void take_name(void *ctx, struct call *kept, u64 id, const char *copy)
+{
+	struct call *c = scratch_call(SCRATCH_NAMED);
+	long n;
+
+	if (names_later()) {
+		n = bpf_probe_read_kernel_str(kept->record.name, SHORT_NAME, copy);
+		if (n >= 0 && n < SHORT_NAME) {
+			set_name(&kept->record, n);
+			return;
+		}
+	}
+	if (!c || !take_pending(c, id))
+		return;
+	n = bpf_probe_read_kernel_str(late_name(&c->record), PATH_MAX, copy);
+	set_late_name(&c->record, n, NAME_UNSEEN, c->address);
+	if (!record_wanted(&c->record))
+		return;
+#if FIELDS & FIELD_RESULT
+	if (!make_pending(c, id))
+		add(LOST_PENDING, 1);
+#else
+	entered(ctx, c);
+#endif
+}
+
+// show_renamed shows a call that was dropped at its entry for its name, if the kernel's copy is
+// another one that is wanted. Nothing has been walked for that.
+static __always_inline void show_renamed(void *ctx, struct filename *filename)
+{
+#if defined(BY_NAME) && defined(PROBE_KPROBE)
+	struct call *c = scratch_call(SCRATCH_ENTER), *copied = scratch_call(SCRATCH_NAMED);
+	const char *copy = NULL;
+	struct record *r;
+	long n;
+
+	if (!c || !copied || !c->dropped || c->id != bpf_get_current_pid_tgid() || !is_name_of(c, filename))
+		return;
+	c->dropped = false;
+	r = &c->record;
+	if (bpf_probe_read_kernel(&copy, sizeof(copy), &filename->name))
+		return;
+	n = bpf_probe_read_kernel_str(copied->record.name, PATH_MAX, copy);
+	if (n < 0 || is_same(r->name, r->name_len, PATH_MAX, copied->record.name, n))
+		return;
+	forget_walks(r);
+#if FIELDS & FIELD_EXE
+	r->exe_state = WALK_CHANGED;
+#endif
+	read_kernel_name(r, copy);
+	if (!record_wanted(r))
+		return;
+	needs_walk(c);
+	keep_shared(c);
+	entered(ctx, c);
+#endif
+}
+
 // do_filp_open(int dfd, struct filename *pathname, const struct open_flags *op),
 // do_file_open since Linux 7.0, follows once the kernel has its own copy of the name: what
 // it opens, whatever happens to the program's. A call that then blocks still shows at once,
@@ -189,32 +273,28 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 static __always_inline int on_open_named(FUNCTION *ctx)
 {
 	struct filename *filename = (void *)PARM2(ctx);
-	const char *name = NULL;
-	struct call *c, *kept;
+	const char *copy = NULL;
+	struct call *kept = NULL;
 	u64 id;
-	long n;
 
-	if (none_pending())
+	if (!none_pending()) {
+		id = bpf_get_current_pid_tgid();
+		kept = (struct call *)find_pending(&id);
+	}
+	if (!kept) {
+		show_renamed(ctx, filename);
 		return 0;
-	id = bpf_get_current_pid_tgid();
-	kept = (struct call *)find_pending(&id);
-	c = scratch_call(SCRATCH_NAMED);
-	if (!kept || !c)
+	}
+	if (kept->record.name_kind != NAME_UNSEEN &&
+	    (kept->record.name_kind != NAME_READ || names_later() || kept->nr & NR_COMPARED))
 		return 0;
 	// It may be no name but an error, which the function then returns.
-	if (kept->record.name_kind != NAME_UNSEEN || !is_name_of(kept, filename) ||
-	    bpf_probe_read_kernel(&name, sizeof(name), &filename->name) || !take_pending(c, id))
+	if (!is_name_of(kept, filename) || bpf_probe_read_kernel(&copy, sizeof(copy), &filename->name))
 		return 0;
-	n = bpf_probe_read_kernel_str(late_name(&c->record), PATH_MAX, name);
-	set_late_name(&c->record, n, NAME_UNSEEN, c->address);
-	if (!record_wanted(&c->record))
-		return 0;
-#if FIELDS & FIELD_RESULT
-	if (!make_pending(c, id))
-		add(LOST_PENDING, 1);
-#else
-	submit(ctx, &c->record);
-#endif
+	if (kept->record.name_kind == NAME_UNSEEN)
+		take_name(ctx, kept, id, copy);
+	else
+		compare_name(kept, id, copy);
 	return 0;
 }
 

@@ -85,8 +85,28 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 		return 0;
 	fds = member(fdt, FDT_FD);
 	file = member(fds, fd * 8);
-	see(w, fds + fd * 8, file, 1);
+	w->slot = fds + fd * 8;
+	see(w, w->slot, file, 1);
 	return file;
+}
+
+// shares_files reports whether other threads have the current one's descriptors.
+static __always_inline bool shares_files(void)
+{
+	return (u32)member(task_member(TASK_FILES), FILES_COUNT) > 1;
+}
+
+// is_fresh reports whether a file has just been opened: nothing but its descriptor has it. One that
+// another thread has put in the place of its descriptor mostly has another, too.
+static __always_inline bool is_fresh(u64 file)
+{
+#ifdef FILE_REF
+	return member(file, FILE_REF) == 0; // counts from 0
+#elif defined(FILE_COUNT)
+	return member(file, FILE_COUNT) == 1;
+#else
+	return true;
+#endif
 }
 
 // append puts the name of a folder behind the components, which stands at `name`. A short one is
@@ -172,15 +192,26 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 	u64 file = 0;
 
 	if (w->from == FROM_ROOT) {
+		if (SHARED_ROOTS && w->shared.fs_seq)
+			w->state |= WALK_SHARED;
 		*from = w->root;
 		return true;
 	}
 	if (w->from == FROM_BASE) {
 		if (r->dfd == AT_FDCWD) {
+			if (w->shared.fs_seq)
+				w->state |= WALK_SHARED;
 			*from = w->pwd;
 			return true;
 		}
+		w->slot = 0;
 		file = descriptor(w, r->dfd);
+		if (shares_files()) {
+			w->state |= WALK_SHARED;
+			w->shared.descriptor = w->slot;
+			w->shared.file = file;
+			w->shared.dentry = member(file, FILE_PATH + 8);
+		}
 	}
 #if FIELDS & FIELD_EXE
 	if (w->from == FROM_EXE) {
@@ -192,6 +223,8 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 #if FIELDS & FIELD_FILE
 	if (w->from == FROM_FILE) {
 		file = descriptor(w, r->result);
+		if (file && shares_files() && !is_fresh(file))
+			w->state |= WALK_SHARED;
 		if (file)
 			read_file(r, w, file);
 	}
@@ -211,8 +244,12 @@ static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
 	w->pwd.mnt = places[2];
 	w->pwd.dentry = places[3];
 	w->seen_count = w->seen_again = 0;
-	if (*(u32 *)(fs + FS_USERS) > 1)
+	w->shared.fs_seq = 0;
+	if (*(u32 *)(fs + FS_USERS) > 1) {
 		see(w, at + FS_SEQ, seq & ~1, 1);
+		w->shared.fs_seq = at + FS_SEQ;
+		w->shared.fs_value = seq & ~1;
+	}
 }
 
 // read_folders is the same where that has to be read first.

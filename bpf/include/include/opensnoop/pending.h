@@ -7,6 +7,7 @@
 #include <opensnoop/call.h>
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
+#include <opensnoop/shared.h>
 
 // count_pending counts what is rare among the calls of the map, so that nobody has to look
 // for it who knows that there is none: any call, or with results an interrupted one.
@@ -95,13 +96,23 @@ static __always_inline bool make_pending(struct call *c, u64 id)
 	return true;
 }
 
+// is_shared reports whether other threads may have changed what a name is relative to.
+static __always_inline bool is_shared(struct record *r)
+{
+#if FIELDS & FIELD_PATH
+	return r->base_state & WALK_SHARED;
+#else
+	return false;
+#endif
+}
+
 // complete reports whether nothing is left to wait for of a record.
 static __always_inline bool complete(struct record *r)
 {
 #if FIELDS & FIELD_RESULT
 	return false;
 #else
-	return r->name_kind != NAME_UNSEEN && !(r->fields & UNREAD(FIELD_FLAGS));
+	return r->name_kind != NAME_UNSEEN && !(r->fields & UNREAD(FIELD_FLAGS)) && !is_shared(r);
 #endif
 }
 
@@ -111,8 +122,13 @@ static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-	if (!complete(r) && make_pending(c, c->id))
+	if (!complete(r) && make_pending(c, c->id)) {
+#if defined(PROBE_KPROBE) && FIELDS & FIELD_PATH && !(FIELDS & FIELD_RESULT)
+		if (is_shared(r))
+			note(RETURN_WANTED, 1);
+#endif
 		return;
+	}
 	// No room for one more: without what is missing rather than not at all.
 	if (complete(r) || (result_wanted(RESULT_UNKNOWN) && r->name_kind != NAME_UNSEEN))
 		submit(ctx, r);
@@ -125,6 +141,7 @@ static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 {
 	struct record *r = &c->record;
 
+	check_shared(c, result);
 	if (!set_result(r, result) || (r->name_kind != NAME_READ && !record_wanted(r)))
 		return;
 	submit(ctx, r);

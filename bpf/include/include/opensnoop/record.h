@@ -13,6 +13,7 @@ enum name_kind {
 	NAME_BAD = 1,    // the address was bad at return too; `name` holds it
 	NAME_UNSEEN = 2, // unreadable at entry, return not seen; `name` holds it
 	NAME_HANDLE = 3, // none: opened by a file handle, whose address `name` holds
+	NAME_UNSURE = 4, // `name` holds what was read at entry; the kernel may have read another
 };
 
 // What a record is of; event.Event in Go.
@@ -72,6 +73,9 @@ enum walk_state {
 	WALK_NAME_LAST = 256,
 
 	WALK_SPECIAL = 512, // of no folder, but of a kind of file system, whose name is last
+
+	// Other threads may have changed where it begins before the kernel began there.
+	WALK_SHARED = 1024,
 };
 
 // The components of a walk, the last first, each with its NUL, are of at most so many bytes,

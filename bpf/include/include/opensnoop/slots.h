@@ -21,6 +21,9 @@ enum slot {
 
 	DEAD_CPUS, // of which CPUs these are: bit n for each CPU n modulo 64
 
+	// Not 0 once a call waits for the return of the kernel's open function, which is hooked then.
+	RETURN_WANTED,
+
 	SELF_SEEN, // opens of the tracer itself: they prove that the program runs
 	SELF_TIME, // when the last of them was, in ns of CLOCK_MONOTONIC
 
@@ -48,5 +51,6 @@ enum slot {
 // What is attached beside the kernel's own open function.
 #define HOOKED_OPENAT2 1        // the system call openat2
 #define HOOKED_COMPAT_OPENAT2 2 // that of 32-bit programs
+#define HOOKED_NAMED 4          // what gets the kernel's copy of a name
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <opensnoop/emit.h>
 #include <opensnoop/interrupted.h>
+#include <opensnoop/names.h>
 #include <opensnoop/pending.h>
 #include <opensnoop/walk.h>
 
@@ -28,17 +29,22 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	restart(c, id, args);
 	r = &c->record;
 	fill(r, id, args);
-	read_name(r, args);
-	if (r->name_kind != NAME_UNSEEN && !record_wanted(r))
-		return;
+	if (names_later() && !args->by_handle)
+		set_address(r, NAME_UNSEEN, args->name);
+	else
+		read_name(r, args);
 	c->address = args->name;
 	c->nr = args->nr;
 	c->id = id;
+	c->dropped = r->name_kind != NAME_UNSEEN && !record_wanted(r);
+	if (c->dropped)
+		return;
 	if (needs_walk(c)) {
 		walk(ctx, c, SCRATCH_ENTER);
 		add(LOST_PENDING, 1);
 		return;
 	}
+	keep_shared(c);
 	entered(ctx, c);
 }
 
@@ -61,8 +67,10 @@ static __always_inline int on_walk_enter(void *ctx)
 	if (!c)
 		return 0;
 	walk_on(ctx, c, SCRATCH_ENTER);
-	if (!folder_wanted(c))
+	c->dropped = !folder_wanted(c);
+	if (c->dropped)
 		return 0;
+	keep_shared(c);
 	entered(ctx, c);
 	return 0;
 }
@@ -124,10 +132,14 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 			return;
 		}
 #endif
-		if (ending == LATER)
+		if (ending == LATER) {
 			result = RESULT_UNKNOWN;
-		else if (!read_missing(c, regs, result))
-			return;
+		} else {
+			check_name(c);
+			if (!read_missing(c, regs, result))
+				return;
+			prove_descriptor(c, result);
+		}
 #if FIELDS & FIELD_FILE
 		if (!set_result(&c->record, result))
 			return;

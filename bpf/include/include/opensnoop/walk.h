@@ -238,6 +238,12 @@ static __always_inline void read_top(struct walk *w)
 	w->top_on.root = told(TOP_ROOT);
 }
 
+// root_state is that of a walk from the process's root, where it is the tracer's.
+static __always_inline u16 root_state(struct walk *w)
+{
+	return SHARED_ROOTS && w->shared.fs_seq ? WALK_SHARED : 0;
+}
+
 // choose finds out from where to walk at the entry of a call; false if the name says it all.
 static __always_inline bool choose(struct record *r, struct walk *w)
 {
@@ -251,7 +257,7 @@ static __always_inline bool choose(struct record *r, struct walk *w)
 	if (named && !from_root)
 		w->next |= 1 << FROM_BASE;
 	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry)
-		r->root_state = 0;
+		r->root_state = root_state(w);
 	else if (named && (from_root || !known))
 		w->next |= 1 << FROM_ROOT;
 #if FIELDS & FIELD_EXE
@@ -339,6 +345,10 @@ static __always_inline bool needs_walk(struct call *c)
 
 	if (r->name_kind == NAME_READ && r->name[0] == '/' && !name_in_root(r) && !in_chroot(fs)) {
 		r->root_state = 0;
+#if FIELDS & FIELD_RESULT
+		read_folders(&c->walk);
+		r->root_state = root_state(&c->walk);
+#endif
 		return false;
 	}
 #ifdef TASK_REGS

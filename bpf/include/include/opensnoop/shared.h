@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_SHARED_H
+#define _OPENSNOOP_SHARED_H
+
+// What other threads may change of a call between its entry, where it is walked, and the kernel's
+// own look-up: the working folder and the root, where they share these, and the descriptor that a
+// name is relative to. At the end of the call that is looked at again. Of folders a sequence count
+// tells. Of a descriptor nothing does that was replaced and put back meanwhile: there the file that
+// was opened proves by its parent what the folder was.
+
+#include <opensnoop/origin.h>
+
+#if FIELDS & FIELD_PATH
+// checked returns the state of a walk whose begin has been looked at again.
+static __always_inline u16 checked(u16 state, bool changed)
+{
+	return (state & ~WALK_SHARED) | (changed ? WALK_CHANGED : 0);
+}
+
+// has_changed reports whether at an address there is another value than at the entry.
+static __always_inline bool has_changed(u64 at, u32 value)
+{
+	u32 now = ~value;
+
+	bpf_probe_read_kernel(&now, sizeof(now), (void *)at);
+	return now != value;
+}
+#endif
+
+// check_shared looks again at what other threads share of where a call's name begins.
+static __always_inline void check_shared(struct call *c, s64 result)
+{
+#if FIELDS & FIELD_PATH
+	struct record *r = &c->record;
+	struct shared *s = &c->shared;
+	bool by_descriptor = r->dfd != AT_FDCWD, changed;
+
+	if (r->root_state & WALK_SHARED)
+		r->root_state = checked(r->root_state, has_changed(s->fs_seq, s->fs_value));
+	if (!(r->base_state & WALK_SHARED))
+		return;
+	if (!by_descriptor)
+		r->base_state = checked(r->base_state, has_changed(s->fs_seq, s->fs_value));
+	else if (result == -EBADF || r->base_state & WALK_BAD) {
+		// What the kernel says is so.
+		changed = result != -EBADF || !(r->base_state & WALK_BAD);
+		r->base_state = checked(r->base_state & ~(changed ? WALK_BAD : 0), changed);
+	} else if (has_changed(s->descriptor, s->file))
+		r->base_state = checked(r->base_state, true);
+#endif
+}
+
+#if FIELDS & FIELD_PATH
+// folder_of_opened returns the folder of the file that a call of the current thread opened by a name
+// without a slash, if it has that name there; 0 if not, as by a link.
+static __always_inline u64 folder_of_opened(struct call *c, s64 result)
+{
+	u64 file, dentry, len = c->record.name_len;
+	char *name = name_of(&c->record), *found = (char *)c->walk.seen;
+
+	c->walk.seen_count = 0;
+	file = descriptor(&c->walk, result);
+	if (!file || !is_fresh(file) || len >= PROVEN_NAME)
+		return 0;
+	dentry = member(file, FILE_PATH + 8);
+	if (bpf_probe_read_kernel_str(found, PROVEN_NAME, (void *)member(dentry, DENTRY_NAME)) != (long)len + 1)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < PROVEN_NAME; i++) {
+		if (i >= len)
+			return member(dentry, DENTRY_PARENT);
+		if (found[i] != name[i])
+			break;
+	}
+	return 0;
+}
+#endif
+
+// prove_descriptor looks whether a call of the current thread opened a file in the folder of the
+// descriptor that it passed, as that was at the entry.
+static __always_inline void prove_descriptor(struct call *c, s64 result)
+{
+#if FIELDS & FIELD_PATH
+	struct record *r = &c->record;
+
+	if (r->base_state & WALK_SHARED && r->dfd != AT_FDCWD && r->name_kind == NAME_READ &&
+	    r->how == OPENED && result >= 0 && !(r->base_state & WALK_BAD) &&
+	    folder_of_opened(c, result) == c->shared.dentry)
+		r->base_state &= ~WALK_SHARED;
+#endif
+}
+
+// keep_shared keeps with a call what its walks have found to be shared.
+static __always_inline void keep_shared(struct call *c)
+{
+#if FIELDS & FIELD_PATH
+	c->shared = c->walk.shared;
+#endif
+}
+
+#endif
