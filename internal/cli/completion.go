@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,50 +11,50 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/proc"
 	"opensnoop/internal/summary"
 )
 
-// completions are what may stand behind a flag, each with a description behind a tab.
+// completions are what may stand behind a flag, by the type of its values, each with a description
+// behind a tab.
 var completions = map[string]func() []string{
-	"pid":          processes,
-	"tid":          processes,
-	"exclude-pid":  processes,
-	"uid":          userNames,
-	"euid":         userNames,
-	"exclude-uid":  userNames,
-	"name":         runningNames,
-	"exclude-name": runningNames,
-	"columns":      columnNames,
-	"errno":        errnoTexts,
-	"flag-filter":  func() []string { return slices.Sorted(maps.Keys(flagFilters())) },
-	"summary":      summaryWords,
-	"probe":        probe.Names,
-	"layout":       func() []string { return layouts },
-	"output":       func() []string { return formats },
-	"color":        func() []string { return colors },
-	"duration":     nothing,
-	"count":        nothing,
-	"buffer-pages": nothing,
+	"PID":     processes,
+	"USER":    userNames,
+	"COMM":    runningNames,
+	"LIST":    columnNames,
+	"ERROR":   errnoTexts,
+	"O_X":     filter.FlagNames,
+	"BY,TIME": summaryWords,
+	"PROBE":   probe.Names,
+	"TIME":    nothing,
+	"ROWS":    nothing,
+	"PAGES":   nothing,
 }
 
-// lists are the flags that take several words by commas.
-var lists = []string{"pid", "tid", "exclude-pid", "uid", "euid", "exclude-uid", "name", "exclude-name", "columns", "errno", "flag-filter", "summary"}
+// lists are the types of which several words are taken, by commas.
+var lists = []string{"PID", "USER", "COMM", "LIST", "ERROR", "O_X", "BY,TIME"}
 
 // addCompletions tells the shell what may stand behind the flags that a command has.
 func addCompletions(cmd *cobra.Command) {
-	for flag, words := range completions {
-		if cmd.Flags().Lookup(flag) == nil {
-			continue
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		kind := flag.Value.Type()
+		words := completions[kind]
+		if choices := strings.Split(kind, "|"); len(choices) > 1 {
+			words = func() []string { return choices }
 		}
-		err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if words == nil {
+			return
+		}
+		err := cmd.RegisterFlagCompletionFunc(flag.Name, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			directive, before := cobra.ShellCompDirectiveNoFileComp, ""
-			if slices.Contains(lists, flag) {
+			if slices.Contains(lists, kind) {
 				before = typed[:strings.LastIndexByte(typed, ',')+1]
-				if flag != "summary" { // --summary=a: fish's script takes that for a flag of its own then
+				if flag.Name != "summary" { // --summary=a: fish's script takes that for a flag of its own then
 					directive |= cobra.ShellCompDirectiveNoSpace
 				}
 			}
@@ -64,7 +63,7 @@ func addCompletions(cmd *cobra.Command) {
 		if err != nil {
 			panic(err) // only for one that is there already
 		}
-	}
+	})
 }
 
 // fixBash has the completion of bash written without the backslash that printf %q of newer
@@ -150,7 +149,7 @@ func columnNames() []string {
 
 func errnoTexts() []string {
 	var texts []string
-	for n, name := range errnoNames() {
+	for n, name := range filter.ErrnoNames() {
 		if name != "" {
 			texts = append(texts, name+"\t"+syscall.Errno(n).Error())
 		}

@@ -33,7 +33,7 @@ The exit status is 0 if they are the same, 1 if they differ, and 2 for trouble.`
 			return nil
 		},
 	}
-	cmd.Flags().Var((*globs)(&o.Ignore), "ignore", "no paths like this; may be repeated")
+	cmd.Flags().Var(&o.Ignore, "ignore", "no paths like this; may be repeated")
 	cmd.Flags().Var((*mappings)(&o.Map), "map", "a folder of the first recording that is elsewhere in the second, as /home/a=/home/b; may be repeated")
 	addBool(cmd.Flags(), &o.NoMask, "no-mask", "", "compare numbers of processes and temporary names, too")
 	addBool(cmd.Flags(), &o.All, "all", "", "a line for each file, where many of a folder differ alike")

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
 	"opensnoop/internal/probe"
 	"opensnoop/internal/trace"
@@ -74,31 +75,16 @@ func (f *flags) add(cmd *cobra.Command) []Group {
 }
 
 func (f *flags) defineFilters(fs *pflag.FlagSet) {
-	t := &f.trace.Filter
-	fs.VarP((*pids)(&t.PIDs), "pid", "p", "opens of these processes")
+	for _, e := range filter.Table {
+		if e.Bool != nil {
+			addBool(fs, e.Bool(&f.trace.Filter), e.Flag, e.Short, e.Help)
+		} else {
+			fs.VarP(e.Value(&f.trace.Filter), e.Flag, e.Short, e.Help)
+		}
+	}
 	addBool(fs, &f.follow, "follow", "", "with -p, opens of all processes too that they have started, and will start")
-	fs.VarP((*pids)(&t.TIDs), "tid", "t", "opens of these threads; adds TID")
-	fs.VarP((*users)(&t.UIDs), "uid", "u", "opens of these users, by name or number; adds UID")
-	fs.Var((*users)(&t.EUIDs), "euid", "opens of these effective users, which programs with the setuid bit have; adds EUID")
-	fs.VarP((*comms)(&t.Comms), "name", "n", "opens of threads and processes whose name (comm) contains this")
-	addBool(fs, &t.Failed, "failed", "x", "opens that fail; adds ERR")
-	addBool(fs, &t.Success, "success", "", "opens that succeed; adds FD")
-	fs.Var((*errnos)(&t.Errnos), "errno", "opens that fail with this error, such as ENOENT or 2; adds ERR")
-	fs.VarP((*openFlags)(&t.Flags), "flag-filter", "f", "opens with this flag of open(2), such as O_WRONLY; adds FLAGS")
 	addBool(fs, &f.trace.Execs, "execs", "", "also files that the kernel opens to execute programs, with interpreters and loaders; adds FLAGS, which is exec for them")
-	fs.Var((*globs)(&t.Paths), "path", "opens of files like this: * is anything without a slash, ** anything, dir/** is dir and all below. A pattern that begins with a slash is compared with the absolute path, any other with the name as it was passed")
-	fs.Var((*globs)(&t.ExcludedPaths), "exclude-path", "no opens of files like this, compared as with --path")
 	addBool(fs, &f.noSystem, "no-system", "", "no opens of what the loader, the locale and the C library open in every program, nor by a container's runtime")
-	fs.Var((*globs)(&t.RealPaths), "realpath", "opens of files like this, compared once links are followed; adds REALPATH")
-	fs.Var((*globs)(&t.Exes), "exe", "opens by programs whose absolute path is like this; adds EXE")
-	fs.Var((*pids)(&t.ExcludedPIDs), "exclude-pid", "no opens of these processes")
-	fs.Var((*users)(&t.ExcludedUIDs), "exclude-uid", "no opens of these users")
-	fs.Var((*comms)(&t.ExcludedComms), "exclude-name", "no opens of threads and processes whose name (comm) contains this")
-	fs.Var((*containerNames)(&t.Containers), "container", "opens of the container of this name, or whose id begins so, also if it starts later; adds CONTAINER")
-	fs.Var((*unitNames)(&t.Units), "unit", "opens of this systemd unit, such as nginx.service, a user's too, or of all in a slice, also if it starts later; adds UNIT")
-	addBool(fs, &t.InContainer, "containers", "", "opens of any container; adds CONTAINER")
-	fs.Var((*pinned)(&t.Cgroups), "cgroupmap", "opens of the cgroups whose ids are keys of the BPF map that is pinned here")
-	fs.Var((*pinned)(&t.MountNamespaces), "mntnsmap", "opens of the mount namespaces whose ids are keys of the BPF map that is pinned here")
 }
 
 func (f *flags) defineOutput(fs *pflag.FlagSet) {

@@ -158,24 +158,12 @@ func (o *outputOptions) canTell(fields event.Fields, opts *trace.Options) bool {
 
 // added are the columns that flags add to the usual ones.
 func (o *outputOptions) added(opts *trace.Options) []string {
-	f := &opts.Filter
-	var added []string
+	added := opts.Filter.Columns()
 	for _, column := range []struct {
 		name  string
 		added bool
 	}{
-		{"uid", o.printUID || len(f.UIDs) > 0},
-		{"euid", len(f.EUIDs) > 0},
-		{"tid", len(f.TIDs) > 0},
-		{"fd", f.Success},
-		{"err", f.Failed || len(f.Errnos) > 0},
-		{"flags", o.extended || len(f.Flags) > 0 || opts.Execs},
-		{"mode", o.extended},
-		{"exe", len(f.Exes) > 0},
-		{"path", o.fullPath},
-		{"realpath", len(f.RealPaths) > 0},
-		{"container", f.ByContainer()},
-		{"unit", len(f.Units) > 0},
+		{"uid", o.printUID}, {"flags", o.extended || opts.Execs}, {"mode", o.extended}, {"path", o.fullPath},
 	} {
 		if column.added {
 			added = append(added, column.name)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/proc"
 )
 
@@ -32,7 +33,7 @@ func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
 		}
 	}
 	if len(missing) > 0 && len(missing) == len(wanted) {
-		return nil, fmt.Errorf("there is no process %s", (*pids)(&missing))
+		return nil, fmt.Errorf("there is no process %s", (*filter.PIDs)(&missing))
 	}
 	var gone []uint32
 	for _, tid := range threads {
@@ -43,7 +44,7 @@ func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
 		}
 	}
 	if len(gone) > 0 && len(gone) == len(threads) {
-		return nil, fmt.Errorf("there is no thread %s", (*pids)(&gone))
+		return nil, fmt.Errorf("there is no thread %s", (*filter.PIDs)(&gone))
 	}
 	return append(missing, gone...), nil
 }

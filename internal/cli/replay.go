@@ -59,7 +59,13 @@ that is shown.`,
 			}
 		})
 	}
-	add(f.defineFilters, "follow", "cgroupmap", "mntnsmap")
+	without := []string{"follow"}
+	for _, e := range filter.Table {
+		if !e.Recorded() {
+			without = append(without, e.Flag)
+		}
+	}
+	add(f.defineFilters, without...)
 	add(f.defineOutput, "stream")
 	cmd.Flags().VarP(&f.duration, "duration", "d", "end after this much of the recorded time: seconds, or like 1m30s")
 	cmd.Flags().VarP(&f.count, "count", "c", "end after this many rows")
@@ -127,7 +133,7 @@ func (f *replayFlags) run(i *invocation, path string) (err error) {
 		return err
 	}
 	defer out.Close()
-	p := &player{invocation: i, flags: f, in: in}
+	p := &player{invocation: i, flags: f, in: in, filter: f.trace.Filter.All()}
 	err = p.play(out, file)
 	if errors.Is(err, stream.ErrReaderLeft) || errors.Is(err, context.Canceled) {
 		return nil
@@ -161,8 +167,9 @@ func (f *replayFlags) use(names []string) error {
 // player shows a recording.
 type player struct {
 	*invocation
-	flags *replayFlags
-	in    *recording
+	filter filter.Matcher
+	flags  *replayFlags
+	in     *recording
 
 	rows       format.Writer
 	began      time.Time // by our clock
@@ -246,7 +253,7 @@ func (p *player) rowsOf() error {
 
 // wants reports whether a row is to be shown, and counts those on which the filters cannot decide.
 func (p *player) wants(e *event.Event) bool {
-	switch p.flags.trace.Filter.OfAll(e) {
+	switch p.filter.Of(e) {
 	case filter.Drop:
 		return false
 	case filter.NoPath:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,50 +13,6 @@ import (
 )
 
 // The values of flags, as pflag.Value. Each Set's error says what was expected.
-
-// maxPID is the largest number of a process: PID_MAX_LIMIT of
-// include/linux/threads.h, on 64-bit machines, is one more.
-const maxPID = 1<<22 - 1
-
-// pids are process ids, in several flags or one with commas.
-type pids []uint32
-
-func (p *pids) Set(text string) error {
-	for part := range strings.SplitSeq(text, ",") {
-		pid, err := strconv.ParseUint(part, 10, 32)
-		if err != nil || pid == 0 || pid > maxPID {
-			return pidError(text, part)
-		}
-		*p = append(*p, uint32(pid))
-	}
-	return nil
-}
-
-// pidError says what is wrong with part of a list of process ids, and what to do.
-func pidError(text, part string) error {
-	switch numbers := strings.Fields(text); {
-	case text == "":
-		return errors.New("no process id: if pgrep was to name it, it found none")
-	case len(numbers) > 1:
-		return fmt.Errorf("several process ids go by commas: %s (pgrep -d,)", strings.Join(numbers, ","))
-	case word.MatchString(part):
-		return fmt.Errorf("no process id: use -n %[1]s, or -p $(pgrep -d, %[1]s)", part)
-	}
-	return fmt.Errorf("no process id: expected a number from 1 to %d, or several by commas", maxPID)
-}
-
-// word is what may be the name of a program.
-var word = regexp.MustCompile(`^[A-Za-z][\w.:-]*$`)
-
-func (p *pids) String() string {
-	parts := make([]string, len(*p))
-	for i, pid := range *p {
-		parts[i] = strconv.FormatUint(uint64(pid), 10)
-	}
-	return strings.Join(parts, ",")
-}
-
-func (*pids) Type() string { return "PID" }
 
 // seconds is a time: a number of seconds, or a duration as Go writes it.
 type seconds time.Duration

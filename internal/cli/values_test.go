@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/probe"
 )
 
 // values make the value of each flag that is in values.go.
 var values = map[string]func() pflag.Value{
-	"pids":      func() pflag.Value { return new(pids) },
+	"pids":      func() pflag.Value { return new(filter.PIDs) },
 	"seconds":   func() pflag.Value { return new(seconds) },
 	"count":     func() pflag.Value { return new(count) },
 	"pages":     func() pflag.Value { return new(pages) },
@@ -150,7 +151,7 @@ func FuzzValues(f *testing.F) {
 			}
 			ok := false
 			switch v := v.(type) {
-			case *pids:
+			case *filter.PIDs:
 				ok = len(*v) > 0 && slices.Min(*v) >= 1 && slices.Max(*v) < 1<<22
 			case *seconds:
 				ok = *v > 0
@@ -191,7 +192,7 @@ func TestThreadGroup(t *testing.T) {
 	if tgid, err := threadGroup(pid); err != nil || tgid != pid {
 		t.Errorf("our own process is %d, error %v", tgid, err)
 	}
-	if _, err := threadGroup(maxPID); !os.IsNotExist(err) {
+	if _, err := threadGroup(1<<22 - 1); !os.IsNotExist(err) {
 		t.Errorf("a process that is not there: %v", err)
 	}
 }

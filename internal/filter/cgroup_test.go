@@ -41,7 +41,8 @@ func TestWantsContainerAndUnit(t *testing.T) {
 		{Filter{Units: []string{"app@1.service"}, Containers: []string{"node"}}, event.Host, app, false},
 	} {
 		got := test.filter.WantsContainer(test.container) && test.filter.WantsUnit(test.unit)
-		if e := (event.Event{Container: test.container, Unit: test.unit}); got != test.want || (test.filter.Of(&e) == Show) != test.want {
+		late := test.filter.Late()
+		if e := (event.Event{Container: test.container, Unit: test.unit}); got != test.want || (late.Of(&e) == Show) != test.want {
 			t.Errorf("%+v of %+v in %+v: %v, want %v", test.filter, test.container, test.unit, got, test.want)
 		}
 	}

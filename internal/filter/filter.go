@@ -72,45 +72,38 @@ type Filter struct {
 // Flag matches opens whose flags have the value in the bits of the mask.
 type Flag struct{ Mask, Value uint64 }
 
+// used are the filters that are.
+func (f *Filter) used() []*Entry {
+	return slices.DeleteFunc(slices.Clone(Table), func(e *Entry) bool { return !e.used(f) })
+}
+
 // Fields are those that a record needs for the filter.
-func (f *Filter) Fields() event.Fields {
-	var fields event.Fields
-	if f.Failed || f.Success || len(f.Errnos) > 0 {
-		fields |= event.Result
-	}
-	if len(f.Exes) > 0 {
-		fields |= event.Exe
-	}
-	if len(f.Flags) > 0 {
-		fields |= event.Flags
-	}
-	if f.byPath() {
-		fields |= event.Path
-	}
-	if len(f.RealPaths) > 0 {
-		fields |= event.File
-	}
-	if f.ByCgroup() {
-		fields |= event.Cgroup
-	}
-	if !kernelHas(f.Comms) || !kernelHas(f.ExcludedComms) {
-		fields |= event.Process
+func (f *Filter) Fields() (fields event.Fields) {
+	for _, e := range f.used() {
+		if e.needs != nil {
+			fields |= e.needs(f)
+		}
 	}
 	return fields
 }
 
-// Narrows reports whether it does not take all opens.
-func (f *Filter) Narrows() bool {
-	return f.NarrowsLate() || f.Failed || f.Success || f.Cgroups != "" || f.MountNamespaces != "" ||
-		len(f.Flags)+len(f.PIDs)+len(f.Roots)+len(f.TIDs)+len(f.UIDs)+len(f.EUIDs)+len(f.Comms)+
-			len(f.Errnos)+len(f.ExcludedPIDs)+len(f.ExcludedUIDs)+len(f.ExcludedComms) > 0
+// Columns are those that show what the filter chooses by.
+func (f *Filter) Columns() (names []string) {
+	for _, e := range f.used() {
+		if e.Column != "" {
+			names = append(names, e.Column)
+		}
+	}
+	return names
 }
+
+// Narrows reports whether it does not take all opens.
+func (f *Filter) Narrows() bool { return len(f.used()) > 0 }
 
 // NarrowsLate reports whether it chooses opens by what the kernel does not look at where it
 // only counts them.
 func (f *Filter) NarrowsLate() bool {
-	return len(f.Paths)+len(f.ExcludedPaths)+len(f.RealPaths)+len(f.Exes) > 0 || f.ByCgroup() ||
-		!kernelHas(f.Comms) || !kernelHas(f.ExcludedComms)
+	return slices.ContainsFunc(f.used(), func(e *Entry) bool { return e.exact != nil && !e.exact(f) })
 }
 
 // Verdict is what a filter says of an open. Of several filters the least counts.
@@ -134,23 +127,50 @@ func (v Verdict) not() Verdict {
 	return Show
 }
 
-// Of says whether an event of those that the BPF program lets through is to be shown. Nobody is
-// to hide what is opened by keeping its name or its path from being known.
-func (f *Filter) Of(e *event.Event) Verdict {
-	if !f.wantsResult(e) || !f.wantsComm(e) || !f.WantsContainer(e.Container) || !f.WantsUnit(e.Unit) {
-		return Drop
+// Matcher applies a filter to events. Nobody is to hide what is opened by keeping its name or its path
+// from being known.
+type Matcher struct {
+	filter  *Filter
+	entries []*Entry
+}
+
+// Late is for events that the BPF program let through.
+func (f *Filter) Late() Matcher {
+	return f.matcher(func(e *Entry) bool { return e.late || e.exact != nil && !e.exact(f) })
+}
+
+// All is without the kernel's help, as for a recording. It does not look at what events do not tell of:
+// Roots, Cgroups and MountNamespaces. Events must have the fields of [Filter.AllFields].
+func (f *Filter) All() Matcher { return f.matcher(func(*Entry) bool { return true }) }
+
+func (f *Filter) matcher(takes func(*Entry) bool) Matcher {
+	m := Matcher{filter: f}
+	for _, e := range f.used() {
+		if e.match != nil && takes(e) {
+			m.entries = append(m.entries, e)
+		}
 	}
+	return m
+}
+
+// AllFields are those that events must have for [Filter.All].
+func (f *Filter) AllFields() event.Fields {
+	fields := f.Fields()
+	for _, e := range f.used() {
+		fields |= e.reads
+	}
+	return fields
+}
+
+// Of says whether an event is to be shown.
+func (m *Matcher) Of(e *event.Event) Verdict {
 	v := Show
-	if len(f.Exes) > 0 {
-		v = f.Exes.ofPlace(&e.Exe)
+	for _, entry := range m.entries {
+		if v = min(v, entry.match(m.filter, e)); v == Drop {
+			break
+		}
 	}
-	if len(f.Paths) > 0 {
-		v = min(v, f.Paths.of(e))
-	}
-	if len(f.RealPaths) > 0 {
-		v = min(v, f.RealPaths.ofReal(e))
-	}
-	return min(v, f.ExcludedPaths.of(e).not())
+	return v
 }
 
 // ByContainer reports whether it chooses by containers.
@@ -188,25 +208,6 @@ func (f *Filter) WantsContainer(c *event.Container) bool {
 
 // byPath reports whether absolute paths are compared.
 func (f *Filter) byPath() bool { return f.Paths.byPath() || f.ExcludedPaths.byPath() }
-
-// wantsResult reports whether opens are wanted that end as an event's. One of which that is
-// not known has neither failed nor succeeded. The kernel does the same, but for calls that
-// are taken from it before they end.
-func (f *Filter) wantsResult(e *event.Event) bool {
-	switch {
-	case !f.Failed && !f.Success && len(f.Errnos) == 0:
-		return true
-	case e.Result == event.ResultUnknown, f.Failed && e.Result >= 0, f.Success && e.Result < 0:
-		return false
-	}
-	return len(f.Errnos) == 0 || slices.Contains(f.Errnos, syscall.Errno(-e.Result))
-}
-
-// wantsComm reports whether the names of an event's task are wanted, as far as the kernel has not
-// looked.
-func (f *Filter) wantsComm(e *event.Event) bool {
-	return (kernelHas(f.Comms) || hasComm(f.Comms, e)) && (kernelHas(f.ExcludedComms) || !hasComm(f.ExcludedComms, e))
-}
 
 // hasComm reports whether one of the parts is in the comm of an event's thread, or of its
 // process.

@@ -127,7 +127,8 @@ func TestOf(t *testing.T) {
 		{"succeeded", Filter{Failed: true}, named("/x", 0), Drop},
 		{"unknown", Filter{Failed: true}, named("/x", event.ResultUnknown), Drop},
 	} {
-		if got := test.filter.Of(test.event); got != test.want {
+		late := test.filter.Late()
+		if got := late.Of(test.event); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}

@@ -14,51 +14,57 @@ import (
 // stand in for paths.
 func (f *Filter) Macros(fields event.Fields) []string {
 	var macros []string
-	add := func(name, value string) {
-		if value != "" {
-			macros = append(macros, name+"="+value)
+	for _, e := range f.used() {
+		if e.program == nil {
+			continue
+		}
+		for _, m := range e.program(f, fields) {
+			text := m.name
+			if m.value != defined {
+				text += "=" + m.value
+			}
+			if m.value != "" && !slices.Contains(macros, text) { // several filters may have one
+				macros = append(macros, text)
+			}
 		}
 	}
+	return macros
+}
+
+func processMacros(f *Filter, _ event.Fields) []macro {
+	var macros []macro
 	if len(f.Roots) > 0 {
-		macros = append(macros, "FOLLOW")
+		macros = append(macros, macro{"FOLLOW", defined})
 	}
 	if _, ok := f.OnePID(); ok {
-		macros = append(macros, "PID_SLOT")
-	} else {
-		add("PIDS", cases(f.PIDs))
+		return append(macros, macro{"PID_SLOT", defined})
 	}
-	add("TIDS", cases(f.TIDs))
-	add("UIDS", cases(f.UIDs))
-	add("EUIDS", cases(f.EUIDs))
-	add("PIDS_EXCLUDED", cases(f.ExcludedPIDs))
-	add("UIDS_EXCLUDED", cases(f.ExcludedUIDs))
-	add("COMMS", hasComms(f.Comms))
-	add("COMMS_EXCLUDED", hasComms(f.ExcludedComms))
-	if f.Cgroups != "" {
-		macros = append(macros, "CGROUPS")
-	}
-	if f.MountNamespaces != "" {
-		macros = append(macros, "MNTNSES")
-	}
-	if f.ByCgroup() {
-		macros = append(macros, "CGROUPS_EXCLUDED")
-	}
+	return append(macros, macro{"PIDS", cases(f.PIDs)})
+}
+
+func flagMacros(f *Filter, _ event.Fields) []macro {
 	var wanted []string
 	for _, flag := range f.Flags {
 		wanted = append(wanted, fmt.Sprintf("(flags & %#x) == %#x", flag.Mask, flag.Value))
 	}
-	add("FLAGS_WANTED", strings.Join(wanted, " || "))
+	return []macro{{"FLAGS_WANTED", strings.Join(wanted, " || ")}}
+}
+
+func pathMacros(f *Filter, fields event.Fields) []macro {
 	if f.byPath() && fields.Has(event.Path) {
-		add("PATHS", f.Paths.kernelAllows(mayStart))
-		add("TOPS", f.Paths.kernelTops())
-		add("PATHS_EXCLUDED", f.ExcludedPaths.having(true).kernelExcludes())
-		add("NAMES_EXCLUDED", f.ExcludedPaths.having(false).kernelExcludes())
-	} else {
-		add("NAMES", f.Paths.kernelAllows(startsWith))
-		add("NAMES_EXCLUDED", f.ExcludedPaths.kernelExcludes())
+		return []macro{{"PATHS", f.Paths.kernelAllows(mayStart)}, {"TOPS", f.Paths.kernelTops()}}
 	}
-	add("RESULT_WANTED", f.resultWanted())
-	return macros
+	return []macro{{"NAMES", f.Paths.kernelAllows(startsWith)}}
+}
+
+func excludedPathMacros(f *Filter, fields event.Fields) []macro {
+	if f.byPath() && fields.Has(event.Path) {
+		return []macro{
+			{"PATHS_EXCLUDED", f.ExcludedPaths.having(true).kernelExcludes()},
+			{"NAMES_EXCLUDED", f.ExcludedPaths.having(false).kernelExcludes()},
+		}
+	}
+	return []macro{{"NAMES_EXCLUDED", f.ExcludedPaths.kernelExcludes()}}
 }
 
 // resultWanted is an expression of C that holds for the results that are wanted; "" if that
@@ -84,13 +90,10 @@ func (f *Filter) resultWanted() string {
 // takes time to compile and to verify, for every place where it may begin.
 const commsMax = 1
 
-// kernelHas reports whether the kernel looks for these parts of comms.
-func kernelHas(comms []string) bool { return len(comms) <= commsMax }
-
 // hasComms is an expression of C that holds for comms with one of the parts; "" if the kernel
 // does not look for them.
 func hasComms(parts []string) string {
-	if !kernelHas(parts) {
+	if len(parts) > commsMax {
 		return ""
 	}
 	var terms []string

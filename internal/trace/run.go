@@ -132,7 +132,7 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		if s.containers != nil && !s.nameContainer(e, horizon == math.MaxUint64) {
 			return order.Later
 		}
-		switch s.plan.Filter.Of(e) {
+		switch s.filter.Of(e) {
 		case filter.Drop:
 			return nil
 		case filter.NoPath:

@@ -18,6 +18,7 @@ import (
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
 	"opensnoop/internal/event"
+	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/limit"
 	"opensnoop/internal/object"
@@ -66,6 +67,7 @@ func (o *Options) reached(step Step) {
 // Session is a running trace. It is not safe for concurrent use.
 type Session struct {
 	plan     *plan.Plan
+	filter   filter.Matcher // what the BPF program leaves to do
 	compiler *bcc.Compiler
 	compiled *bcc.Result
 	module   *object.Module
@@ -206,7 +208,7 @@ func (s *Session) Buffers() (pages, bytes int) {
 
 // open opens a session by a plan.
 func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Options) (_ *Session, err error) {
-	s := &Session{plan: p, compiler: compiler, unseen: p.Unseen, noIOUring: p.NoIOUring}
+	s := &Session{plan: p, filter: p.Filter.Late(), compiler: compiler, unseen: p.Unseen, noIOUring: p.NoIOUring}
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -1,10 +1,11 @@
-package cli
+package filter
 
 import (
 	"errors"
 	"fmt"
 	"maps"
 	"os/user"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,11 +14,60 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/filter"
 	"opensnoop/internal/spell"
 )
 
-// The values of flags that filter, as pflag.Value. Each may be given several times.
+// Value is how the values of a filter come in; pflag.Value is the same. Set may be called several
+// times.
+type Value interface {
+	Set(text string) error
+	String() string
+	Type() string
+}
+
+// maxPID is the largest number of a process: PID_MAX_LIMIT of
+// include/linux/threads.h, on 64-bit machines, is one more.
+const maxPID = 1<<22 - 1
+
+// PIDs are process ids, in several flags or one with commas.
+type PIDs []uint32
+
+func (p *PIDs) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		pid, err := strconv.ParseUint(part, 10, 32)
+		if err != nil || pid == 0 || pid > maxPID {
+			return pidError(text, part)
+		}
+		*p = append(*p, uint32(pid))
+	}
+	return nil
+}
+
+// pidError says what is wrong with part of a list of process ids, and what to do.
+func pidError(text, part string) error {
+	switch numbers := strings.Fields(text); {
+	case text == "":
+		return errors.New("no process id: if pgrep was to name it, it found none")
+	case len(numbers) > 1:
+		return fmt.Errorf("several process ids go by commas: %s (pgrep -d,)", strings.Join(numbers, ","))
+	case word.MatchString(part):
+		return fmt.Errorf("no process id: use -n %[1]s, or -p $(pgrep -d, %[1]s)", part)
+	}
+	return fmt.Errorf("no process id: expected a number from 1 to %d, or several by commas", maxPID)
+}
+
+// word is what may be the name of a program.
+var word = regexp.MustCompile(`^[A-Za-z][\w.:-]*$`)
+
+func (p *PIDs) String() string {
+	parts := make([]string, len(*p))
+	for i, pid := range *p {
+		parts[i] = strconv.FormatUint(uint64(pid), 10)
+	}
+	return strings.Join(parts, ",")
+}
+
+func (*PIDs) Type() string { return "PID" }
 
 // users are user ids, given by number or by name.
 type users []uint32
@@ -41,7 +91,7 @@ func (u *users) Set(text string) error {
 	return nil
 }
 
-func (u *users) String() string { return (*pids)(u).String() }
+func (u *users) String() string { return (*PIDs)(u).String() }
 func (*users) Type() string     { return "USER" }
 
 // comms are parts of comms.
@@ -69,9 +119,9 @@ func (e *errnos) Set(text string) error {
 			*e = append(*e, syscall.Errno(n))
 			continue
 		}
-		n := slices.IndexFunc(errnoNames(), func(name string) bool { return name != "" && strings.EqualFold(name, part) })
+		n := slices.IndexFunc(ErrnoNames(), func(name string) bool { return name != "" && strings.EqualFold(name, part) })
 		if n < 0 {
-			if near := spell.Nearest(strings.ToUpper(part), slices.DeleteFunc(errnoNames(), func(name string) bool { return name == "" })); near != "" {
+			if near := spell.Nearest(strings.ToUpper(part), slices.DeleteFunc(ErrnoNames(), func(name string) bool { return name == "" })); near != "" {
 				return fmt.Errorf("%q is no error: did you mean %s?", part, near)
 			}
 			return fmt.Errorf("%q is no error: expected one such as ENOENT, or its number", part)
@@ -81,8 +131,8 @@ func (e *errnos) Set(text string) error {
 	return nil
 }
 
-// errnoNames are the symbols of errors, by their numbers.
-func errnoNames() []string {
+// ErrnoNames are the symbols of errors, by their numbers.
+func ErrnoNames() []string {
 	names := make([]string, 256)
 	for n := range names {
 		names[n] = unix.ErrnoName(syscall.Errno(n))
@@ -101,31 +151,34 @@ func (e *errnos) String() string {
 func (*errnos) Type() string { return "ERROR" }
 
 // openFlags are flags of open(2), any of which an open must have.
-type openFlags []filter.Flag
+type openFlags []Flag
 
 func (f *openFlags) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
-		filter, known := flagFilters()[part]
+		flag, known := flagFilters()[part]
 		if !known {
-			if near := spell.Nearest(part, slices.Sorted(maps.Keys(flagFilters()))); near != "" {
+			if near := spell.Nearest(part, FlagNames()); near != "" {
 				return fmt.Errorf("%q is no flag of open(2): did you mean %s?", part, near)
 			}
 			return fmt.Errorf("%q is no flag of open(2): expected one such as O_WRONLY or O_CREAT", part)
 		}
-		*f = append(*f, filter)
+		*f = append(*f, flag)
 	}
 	return nil
 }
 
+// FlagNames are the values of a filter by flags.
+func FlagNames() []string { return slices.Sorted(maps.Keys(flagFilters())) }
+
 // flagFilters are the filters for each flag of open(2). An access mode is a value
 // of two bits, and not a bit: O_RDONLY is 0.
-func flagFilters() map[string]filter.Flag {
-	filters := make(map[string]filter.Flag)
+func flagFilters() map[string]Flag {
+	filters := make(map[string]Flag)
 	for _, mode := range event.AccessModes {
-		filters[mode.Name] = filter.Flag{Mask: unix.O_ACCMODE, Value: mode.Bits}
+		filters[mode.Name] = Flag{Mask: unix.O_ACCMODE, Value: mode.Bits}
 	}
 	for _, flag := range event.OpenFlags {
-		filters[flag.Name] = filter.Flag{Mask: flag.Bits, Value: flag.Bits}
+		filters[flag.Name] = Flag{Mask: flag.Bits, Value: flag.Bits}
 	}
 	return filters
 }
@@ -140,14 +193,12 @@ func (f *openFlags) String() string {
 
 func (*openFlags) Type() string { return "O_X" }
 
-// globs are patterns of names. They may hold commas.
-type globs filter.Globs
-
-func (g *globs) Set(text string) error {
+// Set adds a pattern, which may hold commas.
+func (g *Globs) Set(text string) error {
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		return errors.New("only the shell knows what ~ is: leave it out of the quotes, or use $HOME")
 	}
-	glob, err := filter.ParseGlob(text)
+	glob, err := ParseGlob(text)
 	if err != nil {
 		return err
 	}
@@ -155,7 +206,7 @@ func (g *globs) Set(text string) error {
 	return nil
 }
 
-func (g *globs) String() string {
+func (g *Globs) String() string {
 	parts := make([]string, len(*g))
 	for i, glob := range *g {
 		parts[i] = glob.String()
@@ -163,7 +214,8 @@ func (g *globs) String() string {
 	return strings.Join(parts, " ")
 }
 
-func (*globs) Type() string { return "GLOB" }
+// Type is what the flags of patterns take.
+func (*Globs) Type() string { return "GLOB" }
 
 // containerNames are names or ids of containers.
 type containerNames []string
@@ -213,21 +265,3 @@ func (p *pinned) Set(text string) error {
 
 func (p *pinned) String() string { return string(*p) }
 func (*pinned) Type() string     { return "PATH" }
-
-// leaveOutSystem adds what --no-system leaves out to the filter. A container's runtime is not shown as
-// the container either, unless its name is asked for.
-func (f *flags) leaveOutSystem() error {
-	t := &f.trace.Filter
-	if f.noSystem {
-		globs, err := filter.SystemGlobs()
-		if err != nil {
-			return err
-		}
-		t.ExcludedPaths = append(t.ExcludedPaths, globs...)
-	}
-	asked := slices.ContainsFunc(t.Comms, func(part string) bool { return strings.Contains(part, "runc") })
-	if (f.noSystem || t.ByContainer()) && !asked {
-		t.ExcludedComms = append(t.ExcludedComms, filter.SystemComms...)
-	}
-	return nil
-}
