@@ -36,7 +36,7 @@ $(BIN)/include:
 	@mkdir -p $@
 	@ln -sfn /usr/include/bcc $@/bcc
 
-PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container procps jq zsh fish bash-completion chromium
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make strace runc podman systemd-container procps jq zsh fish bash-completion lintian chromium
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 
@@ -45,15 +45,19 @@ KERNEL_BENCH := 6.12
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: all help build share run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-lint deps-bench clean
 
-build: $(BIN)/opensnoop ## build bin/opensnoop (the default)
+all: build share ## build all that install puts in place (the default)
 
+build: $(BIN)/opensnoop ## build bin/opensnoop
+
+# Numbers and names in the texts are those of this file.
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile | \
+		sed $(foreach name,KERNEL KERNELS KERNELS_CORE DISTROS SOAKTIME FUZZTIME,-e 's|$$($(name))|$($(name))|g')
 
 # Its stdout is the rows' alone.
-run: ## install what is missing, build, and start opensnoop $(ARGS) as root
+run: ## install what is missing, build, and start opensnoop as root; ARGS="-d 5" are its flags
 	@$(MAKE) --no-print-directory deps build >&2
 	@$(SUDO) bin/opensnoop $(ARGS)
 
@@ -236,18 +240,24 @@ docs: build ## make the samples of output in README and docs anew
 
 # What install puts in place below PREFIX. The completions and the manual are made
 # by the program's own command tree.
-INSTALLED := sbin/opensnoop share/man/man8/opensnoop.8 \
+INSTALLED := bin/opensnoop share/man/man8/opensnoop.8 \
 	share/bash-completion/completions/opensnoop \
 	share/zsh/site-functions/_opensnoop \
 	share/fish/vendor_completions.d/opensnoop.fish
 
-install: build ## put opensnoop, its manual and completions below $(DESTDIR)$(PREFIX)
+share: build
 	@mkdir -p bin/share
-	bin/opensnoop completion bash >bin/share/opensnoop
-	bin/opensnoop completion zsh >bin/share/_opensnoop
-	bin/opensnoop completion fish >bin/share/opensnoop.fish
-	$(GO) run ./tools/manual $(VERSION) >bin/share/opensnoop.8
-	install -D -m 755 bin/opensnoop "$(DESTDIR)$(PREFIX)/sbin/opensnoop"
+	@bin/opensnoop completion bash >bin/share/opensnoop
+	@bin/opensnoop completion zsh >bin/share/_opensnoop
+	@bin/opensnoop completion fish >bin/share/opensnoop.fish
+	@$(GO) run ./tools/manual $(VERSION) >bin/share/opensnoop.8
+
+# It downloads nothing and builds nothing, as it is run as root.
+install: ## put what make has built below PREFIX (/usr/local), or DESTDIR and that
+	@for file in bin/opensnoop $(patsubst %,bin/share/%,$(notdir $(filter share/%,$(INSTALLED)))); do \
+		[ -e "$$file" ] || { echo "*** $$file is not there: type make first, without sudo" >&2; exit 1; }; \
+	done
+	install -D -m 755 bin/opensnoop "$(DESTDIR)$(PREFIX)/bin/opensnoop"
 	set -e; for file in $(filter share/%,$(INSTALLED)); do \
 		install -D -m 644 "bin/share/$${file##*/}" "$(DESTDIR)$(PREFIX)/$$file"; \
 	done
@@ -270,7 +280,8 @@ uninstall: ## take all that away again, and what root's opensnoop compiled
 # and libbcc, which it loads when it compiles.
 deb: deps ## make a Debian package in bin
 	@packaging/deps.sh dpkg-dev
-	VERSION=$(VERSION) packaging/deb.sh bin
+	@$(MAKE) --no-print-directory all
+	@VERSION=$(VERSION) packaging/deb.sh bin
 
 deps: ## install what building needs, or say what that is
 	@packaging/deps.sh $(PACKAGES)

@@ -4,7 +4,8 @@
 #
 #	VERSION=v1.2-3-gabc deb.sh FOLDER      FOLDER/opensnoop_1.2+3+gabc_amd64.deb
 #
-# It needs dpkg-deb and dpkg-shlibdeps, and no root.
+# Without a tag the version is by date: 0~git20261130.142233.abcdef0. It needs dpkg-deb and
+# dpkg-shlibdeps, and no root. DEBFULLNAME and DEBEMAIL say who makes it.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: deb.sh FOLDER" >&2; exit 2; }
@@ -16,8 +17,11 @@ cd "$(dirname "$0")/.."
 version=$(echo "${VERSION:-unknown}" | sed 's/^v//; s/-/+/g')
 case $version in
 [0-9].* | [0-9][0-9].*) ;;
-*) version=0~git$version ;; # a commit's hash
+*) version=0~git$(TZ=UTC git log -1 --date=format-local:%Y%m%d.%H%M%S --format=%cd 2>/dev/null || echo 0).$version ;; # a commit's hash
 esac
+maintainer="${DEBFULLNAME-} <${DEBEMAIL-}>"
+[ -n "${DEBFULLNAME-}" ] && [ -n "${DEBEMAIL-}" ] || maintainer=$(git log -1 --format='%an <%ae>' 2>/dev/null) ||
+	maintainer="the opensnoop authors <opensnoop@packages.example>"
 arch=$(dpkg --print-architecture)
 
 scratch=$(mktemp -d)
@@ -26,16 +30,25 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 tree=$scratch/tree
 make --no-print-directory install DESTDIR="$tree" PREFIX=/usr >&2
-strip --strip-unneeded "$tree/usr/sbin/opensnoop"
+strip --strip-unneeded "$tree/usr/bin/opensnoop"
 gzip -9n "$tree/usr/share/man/man8/opensnoop.8"
 # zsh of Debian looks for those of packages elsewhere.
 mv "$tree/usr/share/zsh/site-functions" "$tree/usr/share/zsh/vendor-completions"
-install -D -m 644 packaging/copyright "$tree/usr/share/doc/opensnoop/copyright"
+doc=$tree/usr/share/doc/opensnoop
+install -D -m 644 packaging/copyright "$doc/copyright"
+cp -r README.md CHANGELOG.md docs "$doc"
+gzip -9n >"$doc/changelog.gz" <<END
+opensnoop ($version) unstable; urgency=medium
+
+  * CHANGELOG.md says what has changed.
+
+ -- $maintainer  $(date -R)
+END
 
 # dpkg-shlibdeps wants a source package around it.
 mkdir -p "$scratch/debian" "$tree/DEBIAN"
 printf 'Source: opensnoop\n\nPackage: opensnoop\nArchitecture: any\n' >"$scratch/debian/control"
-depends=$(cd "$scratch" && dpkg-shlibdeps -O tree/usr/sbin/opensnoop | sed -n 's/^shlibs:Depends=//p')
+depends=$(cd "$scratch" && dpkg-shlibdeps -O tree/usr/bin/opensnoop | sed -n 's/^shlibs:Depends=//p')
 [ -n "$depends" ] || { echo "deb.sh: dpkg-shlibdeps names no dependencies" >&2; exit 1; }
 # Loaded while the program runs, which dpkg-shlibdeps does not see.
 depends="$depends, libbpfcc (>= 0.18)"
@@ -43,7 +56,7 @@ cat >"$tree/DEBIAN/control" <<END
 Package: opensnoop
 Version: $version
 Architecture: $arch
-Maintainer: the opensnoop authors <opensnoop@localhost>
+Maintainer: $maintainer
 Section: utils
 Priority: optional
 Installed-Size: $(du -sk --exclude=DEBIAN "$tree" | cut -f1)
@@ -53,28 +66,34 @@ Description: show every file that any process opens
  program that is compiled on the machine that it traces. No kernel headers are
  needed.
 END
-# libbpf-tools has a program of that name. Both can be installed: this one steps in
-# front, and the other has its name back when this one is removed.
-cat >"$tree/DEBIAN/preinst" <<'END'
+# libbpf-tools has /usr/sbin/opensnoop, which root's PATH has first. It stays what it is: the
+# user is told. Older packages of ours put it aside.
+cat >"$tree/DEBIAN/postinst" <<'END'
 #!/bin/sh
 set -e
-[ "$1" = abort-upgrade ] ||
-	dpkg-divert --quiet --package opensnoop --add --rename --divert /usr/sbin/opensnoop.libbpf-tools /usr/sbin/opensnoop
+other=/usr/sbin/opensnoop
+if [ "$1" = configure ]; then
+	if [ "$(dpkg-divert --listpackage $other)" = opensnoop ]; then
+		dpkg-divert --quiet --package opensnoop --remove --rename --divert $other.libbpf-tools $other
+	fi
+	if [ -e $other ]; then
+		echo "opensnoop: sudo finds $other of libbpf-tools first:" >&2
+		echo "  /usr/share/doc/opensnoop/docs/troubleshooting.md says what to do" >&2
+	fi
+fi
 END
 cat >"$tree/DEBIAN/postrm" <<'END'
 #!/bin/sh
 set -e
-case $1 in
-remove | abort-install | disappear)
-	dpkg-divert --quiet --package opensnoop --remove --rename --divert /usr/sbin/opensnoop.libbpf-tools /usr/sbin/opensnoop
-	;;
-purge)
+if [ "$1" = purge ]; then
 	rm -rf /var/cache/opensnoop # what it compiled
-	;;
-esac
+fi
 END
-chmod +x "$tree/DEBIAN/preinst" "$tree/DEBIAN/postrm"
+chmod +x "$tree/DEBIAN/postinst" "$tree/DEBIAN/postrm"
 chmod -R u=rwX,go=rX "$tree"
 
 rm -f "$folder"/opensnoop_*.deb
-dpkg-deb --root-owner-group --build "$tree" "$folder/opensnoop_${version}_$arch.deb"
+package=opensnoop_${version}_$arch.deb
+dpkg-deb --root-owner-group --build "$tree" "$folder/$package" >/dev/null
+echo "$folder/$package" is there. To install it, or to upgrade:
+echo "  sudo apt install ./$(basename "$folder")/$package"

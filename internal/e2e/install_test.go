@@ -3,6 +3,7 @@ package e2e
 import (
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,14 +45,17 @@ exec chroot "$dir/root" sh -eu -c "$3"
 const insideScript = `
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 rm -f /var/lib/man-db/auto-update # else all manuals are indexed again, which takes minutes
-program=/usr/sbin/opensnoop
+program=/usr/bin/opensnoop
+other=/usr/sbin/opensnoop
 files="/usr/share/man/man8/opensnoop.8.gz /usr/share/bash-completion/completions/opensnoop
 	/usr/share/zsh/vendor-completions/_opensnoop /usr/share/fish/vendor_completions.d/opensnoop.fish"
 for file in $files; do [ ! -e $file ] || { echo "there before: $file"; exit 1; }; done
-# Another package's program of that name is there again at the end.
-before=$(sha256sum $program 2>&1 || true)
+# Another package's program of that name stays what it is.
+[ -e $other ] || echo another >$other
+before=$(sha256sum $other)
 apt-get install -qq -o APT::Sandbox::User=root /tmp/opensnoop.deb >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 for file in $program $files; do [ -s $file ] || { echo "not installed: $file"; exit 1; }; done
+grep -q "sudo finds $other of libbpf-tools first" /tmp/log || { cat /tmp/log; exit 1; }
 dpkg-query -W -f '${Depends}\n' opensnoop
 cd /
 $program --version
@@ -62,13 +66,36 @@ compiled=/var/cache/opensnoop
 mkdir -p $compiled && : >$compiled/object
 apt-get remove -qq opensnoop >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 for file in $files; do [ ! -e $file ] || { echo "left behind: $file"; exit 1; }; done
-after=$(sha256sum $program 2>&1 || true)
-[ "$before" = "$after" ] || { echo "$program was $before, is $after"; exit 1; }
+[ ! -e $program ] || { echo "left behind: $program"; exit 1; }
+after=$(sha256sum $other)
+[ "$before" = "$after" ] || { echo "$other was $before, is $after"; exit 1; }
 [ -e $compiled/object ] || { echo "removed, not purged, and $compiled is gone"; exit 1; }
 apt-get purge -qq opensnoop >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
 [ ! -e $compiled ] || { echo "purged, and $compiled is there"; exit 1; }
 echo all gone
 `
+
+// Versions sort by date: an upgrade is one, whatever the commits' hashes are.
+func TestPackageVersion(t *testing.T) {
+	notInGuests(t)
+	out, err := exec.Command("dpkg-deb", "-f", packed(t), "Version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := strings.TrimSpace(string(out))
+	if strings.HasPrefix(version, "0~git") && !regexp.MustCompile(`^0~git20\d{6}\.\d{6}\.[0-9a-f]{7,}(\+dirty)?$`).MatchString(version) {
+		t.Errorf("the version %q has no date", version)
+	}
+}
+
+// lintian finds no errors.
+func TestPackageIsClean(t *testing.T) {
+	notInGuests(t)
+	r := runToEnd(t, exec.Command("lintian", "--fail-on", "error", packed(t)))
+	if r.status != 0 {
+		t.Errorf("status %d: %s%s", r.status, r.stdout, r.stderr)
+	}
+}
 
 func TestPackage(t *testing.T) {
 	notInGuests(t)

@@ -10,8 +10,24 @@ import (
 	"testing"
 )
 
-// The program is the one in bin, which make test builds before.
+// The texts of make help have no variables in them, and stand in a column.
+func TestMakeHelp(t *testing.T) {
+	out, err := exec.Command("make", "--no-print-directory", "-C", "../..", "help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if len(line) < 25 || line[:5] != "make " || line[23] != ' ' || line[24] == ' ' || strings.Contains(line, "$") {
+			t.Errorf("odd: %q", line)
+		}
+	}
+}
+
+// The program is the one in bin, which make test builds before. Nothing is built.
 func TestMakeInstall(t *testing.T) {
+	if out, err := exec.Command("make", "-C", "../..", "-o", "build", "share").CombinedOutput(); err != nil {
+		t.Fatalf("make share: %v, %s", err, out)
+	}
 	for _, prefix := range []string{"/usr/local", "/opt/open snoop"} {
 		dest := filepath.Join(t.TempDir(), "a folder")
 		if err := os.Mkdir(dest, 0o755); err != nil {
@@ -19,15 +35,14 @@ func TestMakeInstall(t *testing.T) {
 		}
 		run := func(goal string) {
 			t.Helper()
-			// The program is the one under test: it is not built again.
-			cmd := exec.Command("make", "-C", "../..", "-o", "build", goal, "DESTDIR="+dest, "PREFIX="+prefix)
+			cmd := exec.Command("make", "-C", "../..", goal, "DESTDIR="+dest, "PREFIX="+prefix, "GO=false")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("make %s: %v, %s", goal, err, out)
 			}
 		}
 		run("install")
 		want := []string{
-			prefix + "/sbin/opensnoop",
+			prefix + "/bin/opensnoop",
 			prefix + "/share/bash-completion/completions/opensnoop",
 			prefix + "/share/fish/vendor_completions.d/opensnoop.fish",
 			prefix + "/share/man/man8/opensnoop.8",
