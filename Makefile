@@ -43,6 +43,7 @@ PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 # The guest of the benchmark.
 KERNEL_BENCH := 6.12
 
+FREEZE      := github.com/charmbracelet/freeze@v0.2.2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: all help build share run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-lint deps-bench clean
@@ -234,9 +235,10 @@ lint: deps-lint build ## the static checks of Go, shell, C and the pages
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Werror internal/*/*.c
 
 # What the pages show was written by the program itself.
-docs: build ## make the samples of output in README and docs anew
+docs: build ## make the samples of output and the pictures of README and docs anew
 	@$(GO) build -o bin/docs ./tools/docs
 	@$(SUDO) bin/docs samples
+	@$(SUDO) tools/docs/pictures.sh $(GO) run $(FREEZE)
 
 # What install puts in place below PREFIX. The completions and the manual are made
 # by the program's own command tree.
