@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -62,6 +63,8 @@ type Info struct {
 	container atomic.Pointer[event.Container]
 	settled   atomic.Bool
 	unit      *event.Unit
+	since     time.Time // that it is looked up
+	asked     bool      // the kernel has been asked for its path
 
 	path  string // of the container's own cgroup
 	outer *Info  // of the container around it; nil if there is none
@@ -104,6 +107,9 @@ func (c *Info) Container() *event.Container { return c.container.Load() }
 // Unit returns which unit it is of: [event.NoUnit] for none, nil if that is not known.
 func (c *Info) Unit() *event.Unit { return c.unit }
 
+// Since is when it began to be looked up.
+func (c *Info) Since() time.Time { return c.since }
+
 // Settled reports whether nothing is being looked up that could tell more.
 func (c *Info) Settled() bool { return c.settled.Load() }
 
@@ -117,7 +123,6 @@ func settled(is *event.Container, unit *event.Unit) *Info {
 var (
 	host    = settled(event.Host, event.NoUnit)
 	unknown = settled(nil, nil)
-	pending = &Info{} // asked for
 )
 
 // New returns an empty registry. Close ends it.
@@ -181,8 +186,9 @@ func (r *Registry) Of(id uint64) *Info {
 	}
 	select {
 	case r.asked <- id:
-		r.keep(id, pending)
-		return pending
+		c := &Info{since: time.Now(), asked: true}
+		r.keep(id, c)
+		return c
 	default:
 		return unknown // there are too many: perhaps next time
 	}
@@ -213,7 +219,7 @@ func (r *Registry) place(id uint64, path string, maker int64) {
 		maker = r.hierarchy.maker(own)
 	}
 	r.mu.Lock()
-	if c := r.cgroup(id); c != nil && c != pending {
+	if c := r.cgroup(id); c != nil && !c.asked {
 		r.mu.Unlock()
 		return
 	}
@@ -287,7 +293,7 @@ func (r *Registry) container(outer *Info, m match, maker int64, isNew bool) *Inf
 	if o != (owner{}) && r.now.sizes[o] >= ownerMax {
 		return unknown
 	}
-	c = &Info{path: strings.Clone(m.own), outer: outer, owner: o, plain: m.container.ID == "", named: m.container.Name != ""}
+	c = &Info{since: time.Now(), path: strings.Clone(m.own), outer: outer, owner: o, plain: m.container.ID == "", named: m.container.Name != ""}
 	unit := unitOf(m.own)
 	c.unit = &unit
 	is := m.container

@@ -22,9 +22,11 @@ const (
 	// cgroupRound is how long a wait for one lasts at most: so long it may take to end.
 	cgroupRound = 100 * time.Millisecond
 
-	// holdTime is how old an event gets at most while its container's name is looked up, and
-	// holdMax how many bytes of records may wait behind it.
+	// holdTime is how long an event waits at most while its container is looked up, which mostly
+	// begins when the event is read. However late that is, it does not wait when it is older than
+	// holdAge, nor when more than holdMax bytes of records are behind it.
 	holdTime = 300 * time.Millisecond
+	holdAge  = time.Second
 	holdMax  = 16 << 20
 )
 
@@ -117,8 +119,10 @@ func (s *Session) nameContainer(e *event.Event, last bool) bool {
 	if c.Settled() {
 		return true
 	}
-	waited := time.Duration(s.clock.now() - e.Time)
-	return waited > holdTime || !last && s.queue.Size() > holdMax
+	if !s.containers.filter.WantsContainer(e.Container) {
+		e.Container = nil // by its name it may be wanted
+	}
+	return time.Since(c.Since()) > holdTime || time.Duration(s.clock.now()-e.Time) > holdAge || !last && s.queue.Size() > holdMax
 }
 
 // watch learns of cgroups as they are made.
