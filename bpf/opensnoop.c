@@ -22,7 +22,8 @@
 //	FOLLOW            the processes in the map `followed`, and what they start; with one of
 //	                  the next two, those too
 //	PID_SLOT          the process whose tgid is in the slot PID
-//	PIDS, TIDS, UIDS, EUIDS
+//	PIDS              the processes whose tgids are in the map `pids`
+//	TIDS, UIDS, EUIDS
 //	                  "case 1: case 2:", so that many cost a binary search
 //	COMMS             "HAS(comm, 0x61, 0, 1) || …", for the thread's or the process's
 //	PIDS_EXCLUDED, UIDS_EXCLUDED, COMMS_EXCLUDED
@@ -55,6 +56,7 @@
 
 #include <opensnoop/cgroup.h>
 #include <opensnoop/exec.h>
+#include <opensnoop/exit.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/tracepoint.h>
 #ifndef PROBE_TRACEPOINT
@@ -102,6 +104,9 @@ BPF_ARRAY(followed_there, u64, ALIKE);
 #endif
 #if FIELDS & FIELD_ARGS
 BPF_TABLE("lru_hash", u32, struct args, program_args, 16384); // by tgid
+#endif
+#ifdef PIDS
+BPF_F_TABLE("hash", u32, u8, pids, 8192, BPF_F_NO_PREALLOC);
 #endif
 #ifdef CGROUPS
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
@@ -278,6 +283,18 @@ static __always_inline void delete_args(u32 *tgid)
 }
 #endif
 
+#ifdef PIDS
+static __always_inline bool in_pids(u32 tgid)
+{
+	return pids.lookup(&tgid);
+}
+
+static __always_inline void delete_pid(u32 tgid)
+{
+	pids.delete(&tgid);
+}
+#endif
+
 #ifdef CGROUPS
 static __always_inline bool cgroup_listed(u64 *id)
 {
@@ -372,7 +389,7 @@ int exec_loader(struct pt_regs *ctx) { return on_exec_open(ctx, PT_REGS_PARM2(ct
 int walk_exec(struct bpf_raw_tracepoint_args *ctx) { return on_walk_exec(ctx); }
 #endif
 #endif
-#ifdef FOLLOW
+#ifdef SIGNAL_LIVE
 int task_exit(struct bpf_raw_tracepoint_args *ctx) { return on_task_exit(ctx); }
 #endif
 #ifdef CGROUP_KN

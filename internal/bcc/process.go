@@ -167,7 +167,7 @@ func died(err error, messages string) error {
 	}
 	status, _ := exit.Sys().(syscall.WaitStatus)
 	if said, ok := strings.CutPrefix(messages, early); ok && !status.Signaled() {
-		e.Err, e.Messages = errors.New(said), ""
+		e.Err, e.Messages = limit.Error(said), ""
 		return e
 	}
 	if !status.Signaled() {

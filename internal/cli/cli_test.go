@@ -181,12 +181,12 @@ func TestHelp(t *testing.T) {
 
 // The source is printed with what its options make of it, without any privilege.
 func TestSource(t *testing.T) {
-	status, stdout, stderr := runMain(t, "--ebpf", "--probe", "tracepoint", "-p", "17,4")
+	status, stdout, stderr := runMain(t, "--ebpf", "--probe", "tracepoint", "-p", "17,4", "-t", "17,4")
 	if status != 0 || stderr != "" {
 		t.Errorf("status %d, stderr %q", status, stderr)
 	}
 	first, source, _ := strings.Cut(stdout, "\n")
-	for _, want := range []string{"// Compiled with: ", " -DPROBE_TRACEPOINT", " '-DPIDS=case 4: case 17:'"} {
+	for _, want := range []string{"// Compiled with: ", " -DPROBE_TRACEPOINT", " -DPIDS", " '-DTIDS=case 4: case 17:'"} {
 		if !strings.Contains(first+"\n", want) {
 			t.Errorf("no %q in the first line: %s", want, first)
 		}

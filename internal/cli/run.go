@@ -44,7 +44,7 @@ type run struct {
 // the reader of stdout has left; none of these is an error. It returns the exit
 // status: the command's, if there is one.
 func (r *run) run(argv []string) (status int, err error) {
-	if err := limit.CheckFiles(kernel.PossibleCPUs()); err != nil {
+	if err := limit.CheckFiles(kernel.PossibleCPUs() + len(r.flags.trace.Filter.PIDs) + len(r.flags.trace.Filter.Roots)); err != nil {
 		return exitFailure, err
 	}
 	if r.missing, err = checkProcesses(slices.Concat(r.flags.trace.Filter.PIDs, r.flags.trace.Filter.Roots), r.flags.trace.Filter.TIDs); err != nil {
@@ -277,6 +277,16 @@ func (r *run) hand(session *trace.Session, sink *sink) (written count, lost trac
 			sink.lostSoFar(lost)
 			for _, cause := range lost.Causes() {
 				r.messages.printf("%v", cause)
+			}
+		},
+		Ended: func(pid uint32) {
+			if r.command == nil || pid != uint32(r.command.PID()) {
+				r.messages.printf("process %d has ended", pid)
+			}
+		},
+		NoneLeft: func() {
+			if r.command == nil {
+				r.end()
 			}
 		},
 		Silent: func(why error) {

@@ -16,7 +16,7 @@ func TestMacros(t *testing.T) {
 	}{
 		{"none", Filter{}, nil},
 		{"one process", Filter{PIDs: []uint32{7, 7}}, []string{"PID_SLOT"}},
-		{"processes", Filter{PIDs: []uint32{9, 7, 9}}, []string{"PIDS=case 7: case 9:"}},
+		{"processes", Filter{PIDs: []uint32{9, 7, 9}}, []string{"PIDS"}},
 		{"threads and users", Filter{TIDs: []uint32{1}, UIDs: []uint32{0}}, []string{"TIDS=case 1:", "UIDS=case 0:"}},
 		{"a comm that is none", Filter{Comms: []string{"123456789abcdefg"}}, []string{"COMMS=false"}},
 		{"a long comm", Filter{Comms: []string{"123456789abcdef"}}, []string{"COMMS=HAS(comm, 0x3837363534333231, 0x66656463626139, 15)"}},

@@ -9,8 +9,8 @@ import (
 )
 
 // Macros are those of the BPF program that make it apply the filter, as far as the kernel
-// can, each as -D takes it. The pinned maps and the number of a single process are not
-// in them: it is the same program for all. fields are what records have: without event.Path, names
+// can, each as -D takes it. The pinned maps and the numbers of processes are not in
+// them: it is the same program for all. fields are what records have: without event.Path, names
 // stand in for paths.
 func (f *Filter) Macros(fields event.Fields) []string {
 	var macros []string
@@ -39,7 +39,10 @@ func processMacros(f *Filter, _ event.Fields) []macro {
 	if _, ok := f.OnePID(); ok {
 		return append(macros, macro{"PID_SLOT", defined})
 	}
-	return append(macros, macro{"PIDS", cases(f.PIDs)})
+	if len(f.PIDs) > 0 {
+		macros = append(macros, macro{"PIDS", defined})
+	}
+	return macros
 }
 
 func flagMacros(f *Filter, _ event.Fields) []macro {

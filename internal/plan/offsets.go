@@ -116,12 +116,14 @@ var membersOfExecs = []kernel.Fact{
 	member("BPRM_INTERP", "linux_binprm", "interp"),
 }
 
-// membersOfFollowing are those that following processes needs.
-var membersOfFollowing = []kernel.Fact{
-	member("TASK_TGID", "task_struct", "tgid"),
+// membersOfEnds are those that seeing processes end needs.
+var membersOfEnds = []kernel.Fact{
 	member("TASK_SIGNAL", "task_struct", "signal"),
 	member("SIGNAL_LIVE", "signal_struct", "live"),
 }
+
+// membersOfFollowing are those that following processes needs.
+var membersOfFollowing = append([]kernel.Fact{member("TASK_TGID", "task_struct", "tgid")}, membersOfEnds...)
 
 // typesFor are what the kernel's types are to tell for a plan.
 func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
@@ -152,6 +154,9 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	}
 	if len(p.Filter.Roots) > 0 {
 		facts = append(facts, membersOfFollowing...)
+	}
+	if p.Ends != nil {
+		facts = append(facts, membersOfEnds...)
 	}
 	if len(p.Filter.Comms)+len(p.Filter.ExcludedComms) > 0 && f.Types == nil {
 		facts = append(facts, membersOf(event.Process)...)

@@ -48,6 +48,7 @@ type Plan struct {
 	// The hooks, in the order of attaching. Those of Opens are the probe's own.
 	Cgroups   []probe.Hook // see cgroups made
 	Followed  []probe.Hook // see processes begin and end, to follow them
+	Ends      []probe.Hook // see those end that are traced by their numbers
 	Arguments []probe.Hook // see programs executed
 	Opens     []probe.Hook
 	IOUring   []probe.Hook // see opens through io_uring; without them a session can be
@@ -134,6 +135,9 @@ func (p *Plan) addHooks(f *kernel.Facts) {
 	p.IOUring, p.NoIOUring = probe.IOUring(f.Version, p.Results())
 	if len(p.Filter.Roots) > 0 {
 		p.Followed = []probe.Hook{probe.Exits, *p.Probe.Forks}
+	}
+	if len(p.Filter.PIDs) > 0 && p.Followed == nil && f.Types == nil {
+		p.Ends = []probe.Hook{probe.Exits}
 	}
 	if p.Execs || p.Fields.Has(event.Args) {
 		p.Arguments = append(p.Arguments, probe.Exec)

@@ -166,6 +166,8 @@ func TestGolden(t *testing.T) {
 		"execs-tracepoint":    {Options{Execs: true, Fields: event.Path}, linux(7, 0, noKprobes)},
 		"execs-arm64":         {Options{Execs: true}, linux(6, 12, func(f *kernel.Facts) { f.Arch = "arm64" })},
 		"following":           {Options{Filter: filter.Filter{Roots: []uint32{7}, Running: true}}, linux(6, 12)},
+		"process":             {Options{Filter: filter.Filter{PIDs: []uint32{7}}}, linux(6, 12)},
+		"processes":           {Options{Filter: filter.Filter{PIDs: []uint32{7, 9}}}, linux(5, 4, noTypes)},
 		"arguments":           {Options{Fields: event.Args}, linux(6, 12)},
 		"arguments-following": {Options{Fields: event.Args, Filter: filter.Filter{Roots: []uint32{7}}}, linux(6, 12)},
 		"containers":          {Options{Filter: filter.Filter{InContainer: true}}, linux(6, 12, inContainer)},

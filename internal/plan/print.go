@@ -18,7 +18,7 @@ func (p *Plan) String() string {
 		name  string
 		hooks []probe.Hook
 	}{
-		{"cgroups", p.Cgroups}, {"followed", p.Followed}, {"arguments", p.Arguments}, {"opens", p.Opens}, {"io_uring", p.IOUring},
+		{"cgroups", p.Cgroups}, {"followed", p.Followed}, {"ends", p.Ends}, {"arguments", p.Arguments}, {"opens", p.Opens}, {"io_uring", p.IOUring},
 	} {
 		for i := range group.hooks {
 			line(group.name, "%s", describe(&group.hooks[i]))

@@ -25,7 +25,7 @@ func (s *Session) load() ([]probe.Hook, error) {
 			needed = append(needed, tailLoading(t))
 		}
 	}
-	needed = append(needed, programs(slices.Concat(hooks, p.Followed, p.Cgroups, p.Arguments))...)
+	needed = append(needed, programs(slices.Concat(hooks, p.Followed, p.Ends, p.Cgroups, p.Arguments))...)
 	errs := s.module.LoadAll(slices.Concat(needed, programs(p.IOUring)))
 	for i, err := range errs {
 		switch {

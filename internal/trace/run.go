@@ -53,6 +53,11 @@ type Handler struct {
 	// since the session began.
 	Lost func(Losses)
 
+	// Ended is called once for each process that was to be traced by its number, or followed,
+	// and has ended, and NoneLeft if nothing is left to trace then.
+	Ended    func(pid uint32)
+	NoneLeft func()
+
 	// Silent is called when the program no longer runs, as when kprobes are switched
 	// off, with the reason, and with nil when it does so again. Opens between do not show,
 	// and are not counted.
@@ -81,7 +86,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 		}
 		if t := time.Now(); t.After(checkPending) {
 			checkPending = t.Add(pendingTime)
-			err = s.reclaim()
+			err = errors.Join(s.reclaim(), s.tellEnds(h))
 			s.followCPUs()
 			if t.After(checkLoss) {
 				checkLoss = t.Add(lossTime)

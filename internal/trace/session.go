@@ -106,6 +106,8 @@ type Session struct {
 	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
 	orphans  int
 
+	ends ends
+
 	noIOUring error // why opens through io_uring are not seen
 }
 
@@ -239,7 +241,13 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	if err := s.startContainers(); err != nil {
 		return nil, err
 	}
+	if err := s.watchEnds(); err != nil {
+		return nil, err
+	}
 	if err := s.startFollowing(); err != nil {
+		return nil, err
+	}
+	if err := s.forgetRoots(); err != nil {
 		return nil, err
 	}
 	if err := s.startArguments(); err != nil {
@@ -263,13 +271,7 @@ func NewCompiler(f *kernel.Facts, folder *cache.Folder) *bcc.Compiler {
 
 // configure writes into the slots what the program has to know of this run.
 func (s *Session) configure() error {
-	if err := s.slots.set(slotSelf, uint64(os.Getpid())); err != nil {
-		return err
-	}
-	if pid, ok := s.plan.Filter.OnePID(); ok {
-		return s.slots.set(slotPID, uint64(pid))
-	}
-	return nil
+	return errors.Join(s.slots.set(slotSelf, uint64(os.Getpid())), s.slots.set(slotPID, noPID))
 }
 
 // detach takes all probes away; what they recorded can still be read.
@@ -286,6 +288,7 @@ func (s *Session) detach() error {
 // Close detaches the probes and frees all that the session holds.
 func (s *Session) Close() error {
 	err := s.detach()
+	s.ends.close()
 	if s.containers != nil {
 		s.containers.close()
 		s.containers = nil

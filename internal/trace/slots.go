@@ -39,6 +39,9 @@ const (
 	slotCount
 )
 
+// noPID is what slotPID has when the process has ended.
+const noPID = ^uint64(0)
+
 // slots is that map: what the program counts and what it is told. Since Linux 5.5 it is memory
 // that the two share.
 type slots struct {

@@ -4,9 +4,10 @@
 
 // Opens files in odd ways, for the end-to-end tests:
 //
-//	opener [-wait] HOW [ARGUMENT…]
+//	opener [-pid N] [-wait] HOW [ARGUMENT…]
 //
-// With -wait it first reads a byte of stdin. Its last open is always END, so that
+// With -pid it does so in a child with that number, which nobody has. With -wait it first reads a
+// byte of stdin. Its last open is always END, so that
 // who watches it knows when all has been seen. It exits with 1 where the machine
 // did not let it do what was asked; that an open fails is no failure.
 
@@ -529,11 +530,34 @@ static void exec_unfaulted(const char *program)
 	fail(program);
 }
 
+// as_pid goes on in a child with that number, which is free, and ends as that does.
+static void as_pid(pid_t pid)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+			set_tid_size;
+	} args = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1 };
+	pid_t child = syscall(SYS_clone3, &args, sizeof(args));
+	int status;
+
+	if (child < 0)
+		fail("clone3");
+	if (!child)
+		return;
+	if (waitpid(child, &status, 0) != child)
+		fail("waitpid");
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 int main(int argc, char **argv)
 {
 	char c;
 
 	page = sysconf(_SC_PAGESIZE);
+	if (argc > 2 && !strcmp(argv[1], "-pid")) {
+		as_pid(atoi(argv[2]));
+		argv += 2, argc -= 2;
+	}
 	if (argc > 1 && !strcmp(argv[1], "-wait")) {
 		if (read(0, &c, 1) != 1)
 			return 1;

@@ -83,11 +83,7 @@ static __always_inline bool pid_listed(u64 local)
 
 	return !NO_SLOT(pid) && local >> 32 == *pid;
 #elif defined(PIDS)
-	switch (local >> 32) {
-	PIDS
-		return true;
-	}
-	return false;
+	return in_pids(local >> 32);
 #elif defined(FOLLOW)
 	return false;
 #else

@@ -68,22 +68,22 @@ static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 	follow(child, depth ? *depth + 1 : 0);
 }
 
-// sched_process_exit(struct task_struct *task), which comes for each thread
-static __always_inline int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
+// unfollow_ended follows the current process no more if this is its last thread.
+static __always_inline void unfollow_ended(u32 tgid)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-
 	u64 *here = alike_here(tgid & (ALIKE - 1));
 
-	if (!may_be_followed(tgid) || !find_followed(&tgid) ||
-	    (u32)member(task_member(TASK_SIGNAL), SIGNAL_LIVE))
-		return 0;
+	if (!may_be_followed(tgid) || !find_followed(&tgid) || !is_last_thread())
+		return;
 	if (!delete_followed(&tgid) && here)
 		__sync_fetch_and_add(here, -1);
-	return 0;
 }
 #else
 static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
+{
+}
+
+static __always_inline void unfollow_ended(u32 tgid)
 {
 }
 #endif

@@ -82,6 +82,10 @@ static __always_inline struct args *find_args(u32 *tgid);
 static __always_inline void put_args(u32 *tgid, struct args *args);
 static __always_inline void delete_args(u32 *tgid);
 
+// The processes to trace, by their tgids in the tracer's pid namespace.
+static __always_inline bool in_pids(u32 tgid);
+static __always_inline void delete_pid(u32 tgid);
+
 // Whether an id is among those to trace.
 static __always_inline bool cgroup_listed(u64 *id);
 static __always_inline bool mount_ns_listed(u64 *inum);

@@ -38,7 +38,7 @@ enum slot {
 	// User space writes these once, before it attaches the programs.
 	SELF,   // the tracer's own tgid, whose opens make no records
 	HOOKED, // a sum of HOOKED_…
-	PID,    // with PID_SLOT, the tgid of the one process to trace
+	PID,    // with PID_SLOT, the tgid of the one process to trace, or NO_PID once it has ended
 	ROOT,   // the tgid of the process to follow, until it is among them; 0 for none
 
 	// While user space looks for processes to follow, it wants to know of those that are
@@ -47,6 +47,8 @@ enum slot {
 
 	SLOTS,
 };
+
+#define NO_PID (~0ULL) // 0 is what processes of other pid namespaces have
 
 // What is attached beside the kernel's own open function.
 #define HOOKED_OPENAT2 1        // the system call openat2

@@ -52,6 +52,14 @@ static __always_inline bool in_cgroup_namespace(void)
 }
 #endif
 
+#ifdef SIGNAL_LIVE
+// is_last_thread reports, of a thread that ends, whether all others of its process have.
+static __always_inline bool is_last_thread(void)
+{
+	return !(u32)member(task_member(TASK_SIGNAL), SIGNAL_LIVE);
+}
+#endif
+
 // local_id is the current thread's pid_tgid in the tracer's pid namespace; 0 for
 // a process of another one, which has no number there.
 static __always_inline u64 local_id(u64 id)
