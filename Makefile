@@ -7,11 +7,13 @@ GO      ?= $(or $(shell packaging/go.sh find),go)
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-# The kernels whose kprobes the end-to-end suite proves, and where they are put.
+# The kernels whose kprobes the end-to-end suite proves, and where they are put. The core of it
+# runs on KERNEL in make test; make test-all does the rest.
+KERNEL  := 6.12
 KERNELS := 6.1 6.12
 # Those on which the core of it runs; 7 is the newest 7.x that there is.
 KERNELS_CORE := 5.10 6.18 7
-CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHas|Paths$$|FollowsAll|FloodIsCounted|FloodsThatPreempt|BlockedCalls$$|SignalsEndIt|Doctor$$|Live$$|TestExecs$$|sByCgroup|PrivateCgroup|InTheKernel
+CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHas|Paths$$|FollowsAll|FloodIsCounted|FloodsThatPreempt|BlockedCalls$$|SignalsEndIt|Doctor$$|TestLive$$|TestExecs$$|sByCgroup|PrivateCgroup|InTheKernel
 CACHE   := $(CURDIR)/.cache/kernels
 # Their headers, for bcc's own opensnoop: ours needs none.
 HEADERS := $(CURDIR)/.cache/headers
@@ -46,7 +48,7 @@ KERNEL_BENCH := 6.12
 FREEZE      := github.com/charmbracelet/freeze@v0.2.2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all help build share run check callers test test-unit test-host test-guests test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-lint deps-bench clean
+.PHONY: all help build share run check callers test test-unit test-host test-all test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-test-all deps-lint deps-bench clean
 
 all: build share ## build all that install puts in place (the default)
 
@@ -62,12 +64,15 @@ run: ## install what is missing, build, and start opensnoop as root; ARGS="-d 5"
 	@$(MAKE) --no-print-directory deps build >&2
 	@$(SUDO) bin/opensnoop $(ARGS)
 
-.PHONY: $(BIN)/opensnoop bin/guestrun bin/bench
+.PHONY: $(BIN)/opensnoop bin/guestrun bin/testrun bin/bench
 $(BIN)/opensnoop:
 	@$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/opensnoop
 
 bin/guestrun:
 	@$(GO) build -o $@ ./tools/guest/guestrun
+
+bin/testrun:
+	@$(GO) build -o $@ ./tools/testrun
 
 bin/bench:
 	@$(GO) build -o $@ ./tools/bench
@@ -110,57 +115,70 @@ check: build ## vet, and the unit tests that need no root
 	$(GO) vet ./...
 	$(GO) test $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
-# One goal after the other, also with make -j: they share the machine, and the
-# suite watches all of it. One that fails does not keep the others from running.
-test: deps-test ## every test, here and in guests; some 40 minutes
-	@rm -rf bin/tests
-	@status=0; \
-	for goal in test-unit test-host test-guests; do \
-		$(MAKE) --no-print-directory $$goal || status=1; \
-	done; \
-	internal/e2e/record.sh summary; exit $$status
+# What the end-to-end suite runs.
+E2E := bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree
 
-RECORD := internal/e2e/record.sh run
+# What tests print is kept in $(LOGS), and testrun shows how far they are.
+LOGS    := bin/tests
+TESTRUN := bin/testrun -folder $(LOGS)
 
-test-unit: build ## the unit tests, as root
-	$(GO) vet ./...
-	@$(RECORD) unit $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
-		$(GO) test -v $$($(GO) list ./... | grep -v '/internal/e2e$$')
+# The guest needs one of two CPUs. One that fails does not keep the others from running.
+test: deps-test $(E2E) bin/guestrun bin/testrun deb ## what must pass, here and in a guest: some 8 minutes on two CPUs
+	@echo "=== make test: the unit tests and the end-to-end suite on this machine;"
+	@echo "=== beside them the core of the suite in a guest with Linux $(KERNEL). Some 8 minutes on two CPUs."
+	@rm -rf $(LOGS)
+	@status=0; $(MAKE) --no-print-directory -j2 -k test-here test-core-$(KERNEL) || status=1; \
+	$(TESTRUN) summary; exit $$status
 
-test-host: bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree deb ## the end-to-end suite on this machine
-	@$(RECORD) host $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
+.PHONY: test-here
+test-here:
+	@status=0; for goal in test-unit test-host; do $(MAKE) --no-print-directory $$goal || status=1; done; exit $$status
+
+test-unit: build bin/testrun ## the unit tests, as root
+	@packages=$$($(GO) list ./... | grep -v '/internal/e2e$$'); \
+	$(TESTRUN) -name unit -packages -of $$(echo $$packages | wc -w) $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
+		$(GO) test -v $$packages
+
+test-host: $(E2E) bin/testrun deb ## the end-to-end suite on this machine
+	@$(TESTRUN) -name host $(SUDO) env "PATH=$$PATH" "OPENSNOOP_E2E=$$OPENSNOOP_E2E" \
 		$(GO) test -count=1 -v -timeout 30m ./internal/e2e
 
-# As many guests at a time as there are CPUs: each takes one. What one prints comes in one
-# piece.
-test-guests: bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/guestrun deb ## the same in guests with $(KERNELS), its core with $(KERNELS_CORE), and test-modes
-	@$(MAKE) --no-print-directory -j$$(nproc) -Otarget -k $(addprefix test-guest-,$(KERNELS)) guest-modes $(addprefix test-core-,$(KERNELS_CORE))
+# As many guests at a time as there are CPUs: each takes one.
+test-all: LOGS := bin/tests-all
+test-all: deps-test-all $(E2E) bin/guestrun bin/testrun ## what make test leaves out: some 45 minutes on two CPUs
+	@echo "=== make test-all, after make test: the end-to-end suite in guests with Linux $(KERNELS), its core"
+	@echo "=== with $(KERNELS_CORE), and some of it in guests of other modes and sizes. Some 45 minutes on two CPUs."
+	@rm -rf $(LOGS)
+	@status=0; $(MAKE) --no-print-directory LOGS=$(LOGS) -j$$(nproc) -k $(addprefix test-guest-,$(KERNELS)) $(addprefix test-core-,$(KERNELS_CORE)) $(MODES) || status=1; \
+	$(TESTRUN) summary; exit $$status
 
 # Where the kernel is not preempted, fentry is the choice; here it is kprobes.
 BOOT_6.12 := -boot preempt=full
 
+GUEST = -exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 55m $(BOOT_$*)" ./internal/e2e
+
+# make test has run the core in one of them.
 test-guest-%:
-	@echo "end-to-end suite in a guest with Linux $*:"
-	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 60m \
-		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 55m $(BOOT_$*)" ./internal/e2e
+	@OPENSNOOP_E2E=require $(TESTRUN) -name guest-$* $(GO) test -count=1 -v -timeout 60m \
+		$(if $(filter $(KERNEL),$*),-skip '$(CORE)') $(GUEST)
 
 test-core-%:
-	@echo "the core of the end-to-end suite in a guest with Linux $*:"
-	@OPENSNOOP_E2E=require $(RECORD) guest-$* $(GO) test -count=1 -v -timeout 30m -run '$(CORE)' \
-		-exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 25m" ./internal/e2e
+	@OPENSNOOP_E2E=require $(TESTRUN) -name core-$* $(GO) test -count=1 -v -timeout 60m -run '$(CORE)' $(GUEST)
 
 # Other modes of some kernels than their own, and machines of other sizes.
-test-modes: bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/guestrun ## some of the suite in guests of other modes and sizes
-	@CORE='$(CORE)' $(RECORD) modes internal/e2e/modes.sh $(CACHE)
+MODES = $(addprefix test-mode-,$(shell internal/e2e/modes.sh list))
 
-guest-modes:
-	@MODES_AT_ONCE=1 CORE='$(CORE)' $(RECORD) modes internal/e2e/modes.sh $(CACHE)
+test-mode-%:
+	@CORE='$(CORE)' TESTRUN='$(TESTRUN)' internal/e2e/modes.sh $(CACHE) $*
+
+test-modes: deps-test-all $(E2E) bin/guestrun bin/testrun ## some of the suite in guests of other modes and sizes
+	@$(MAKE) --no-print-directory -j$$(nproc) -k $(MODES)
 
 # Machines that take their time under emulation, and kernels for other uses.
 KERNELS_WIDE := 6.12-cloud 6.12-rt
-test-wide: deps-test bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/guestrun ## the same with 64 CPUs, and with the cloud and rt kernels
+test-wide: deps-test $(E2E) bin/guestrun bin/testrun ## the same with 64 CPUs, and with the cloud and rt kernels
 	@set -e; for kernel in $(KERNELS_WIDE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
-	@internal/e2e/modes.sh $(CACHE) wide
+	@$(MAKE) --no-print-directory -j$$(nproc) -k $(addprefix test-mode-,$(shell internal/e2e/modes.sh list-wide))
 
 # What the callers of the tests are built from.
 callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/racer $(BIN)/tree
@@ -221,6 +239,7 @@ bench-kprobe: ## count the instructions that tracing costs through kprobes, and 
 # What of that tells whether an open has become dearer.
 KERNELS_GUARD := 6.1 6.12
 test-instructions: deps-test bin/opensnoop bin/load bin/bench ## count opensnoop's own instructions, which must not be 3 % above those recorded
+	@set -e; for kernel in $(KERNELS_GUARD); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
 	@echo "=== instructions with Linux $(KERNELS_GUARD)"
 	@bin/bench -instructions -ours -kernel $(subst $(empty) $(empty),$(comma),$(addprefix $(CACHE)/,$(KERNELS_GUARD))) -record testdata/instructions.json
 
@@ -289,8 +308,11 @@ deps: ## install what building needs, or say what that is
 	@packaging/deps.sh $(PACKAGES)
 	@packaging/go.sh install
 
-deps-test: deps ## the same for the tests, with the guests' kernels
+deps-test: deps ## the same for make test, with the guest's kernel
 	@packaging/deps.sh $(PACKAGES_TEST)
+	@set -e; for kernel in $(KERNEL); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+
+deps-test-all: deps-test ## the same for make test-all, with all kernels
 	@set -e; for kernel in $(KERNELS) $(KERNELS_CORE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
 
 deps-lint: deps ## the same for lint

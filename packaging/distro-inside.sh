@@ -35,7 +35,7 @@ did "package" sh -c 'apt-get install -y -qq ./bin/opensnoop_*.deb &&
 	opensnoop --version && opensnoop -c 1 && opensnoop doctor --live &&
 	apt-get remove -y -qq opensnoop'
 kill "$opens"
-did "make deps-test" make deps-test KERNELS= KERNELS_CORE=
+did "make deps-test" make deps-test KERNEL=
 did "unit tests" make test-unit
 did "end-to-end suite" make test-host
 

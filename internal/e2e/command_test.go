@@ -20,7 +20,7 @@ func TestCommandsStatus(t *testing.T) {
 		{[]string{"--exec", "sh", "-c", "exit 7"}, 7},
 		{[]string{"-x", "--", "true"}, 0},
 		{[]string{"--", "sh", "-c", "kill -TERM $$"}, 128 + 15},
-		{[]string{"-c", "1", "--", "sh", "-c", "cat /etc/hostname >&2; exit 3"}, 3},
+		{[]string{"-c", "1", "--", "sh", "-c", "exec sleep 300"}, 128 + 15},
 		{[]string{"-d", "0.1", "--", "sh", "-c", "read x; exit 4"}, 4}, // no stdin
 	} {
 		r := runToEnd(t, exec.Command(opensnoop, test.args...))
@@ -107,7 +107,7 @@ func TestCommandsUser(t *testing.T) {
 		{nil, "65534 65534 65534 /nonexistent nobody none\n"},
 		{[]string{"--as-root"}, "0 0 "},
 	} {
-		cmd := exec.Command(opensnoop, append(append([]string{"-c", "1"}, test.args...), "--", "sh", "-c", script)...)
+		cmd := exec.Command(opensnoop, append(append([]string{"-x"}, test.args...), "--", "sh", "-c", script)...)
 		cmd.Dir = "/"
 		cmd.Env = environment
 		r := runToEnd(t, cmd)

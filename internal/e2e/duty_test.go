@@ -209,7 +209,7 @@ func TestTimeNamespace(t *testing.T) {
 		t.Skip("NOT TESTED: before Linux 6.3 a program that unshare -T runs can start no threads")
 	}
 	for _, offset := range []string{"-1", "-200", "100000"} {
-		tr := startCommand(t, exec.Command("unshare", "-T", "--monotonic", offset, "--boottime", offset, opensnoop, "--columns", "time,comm,pid,file"))
+		tr := startCommand(t, exec.Command("unshare", "-T", "--monotonic", offset, "--boottime", offset, opensnoop))
 		tr.rowsOf(open(t, "names", "/in-a-time-namespace"))
 		tr.stop(interrupt)
 		w := prepare(t, "names", "/in-a-time-namespace")

@@ -137,7 +137,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	cmd := exec.Command(opensnoop, "-d", "1")
+	cmd := exec.Command(opensnoop, "--probe", "tracepoint", "-d", "1")
 	cmd.Stdout = full
 	wantError(t, runToEnd(t, cmd), 1, "no space left")
 }

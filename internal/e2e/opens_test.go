@@ -162,7 +162,7 @@ func TestOddNames(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	tr := start(t)
 	tests := []struct{ name, want string }{
-		{"", ""},
+		{"", `""`},
 		{"a\nb", `a\nb`},
 		{"\x1b[2J\x1b]0;owned\a", `\x1b[2J\x1b]0;owned\x07`},
 		{"tab\there", `tab\there`},

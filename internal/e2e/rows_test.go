@@ -150,16 +150,3 @@ func files(rows []row) []string {
 	}
 	return names
 }
-
-// withoutLoss returns the rows of a tracer that has ended, which run starts and has something to
-// trace. Where opens were lost nothing is to be learnt from them, and it runs again.
-func withoutLoss(t *testing.T, run func() *tracer) []string {
-	t.Helper()
-	for attempts := 10; ; attempts-- {
-		tr := run()
-		lines := tr.rest()
-		if lost := lostAtMost(t, tr.stderr.String()); lost == 0 || attempts == 1 {
-			return lines
-		}
-	}
-}
