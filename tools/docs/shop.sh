@@ -17,7 +17,7 @@ export HOME=/home/ada
 case "$*" in
 *" record "*) ;;
 *.osn*)
-	for run in make.osn yesterday.osn today.osn; do
+	for run in $(echo "$*" | grep -o "[a-z0-9-]*\.osn" | sort -u); do
 		"$DOCS_ROOT/bin/opensnoop" record "$run" -- cat shop.toml missing.toml >/dev/null 2>&1 || [ -s "$run" ]
 	done
 	;;
