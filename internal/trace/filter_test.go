@@ -139,6 +139,7 @@ func watch(t *testing.T, s *Session, take func(event.Event)) (stop func() Losses
 				return nil
 			},
 			Flush: func() error { return nil }, Lost: func(Losses) {}, Silent: func(error) {},
+			Ended: func(uint32) {}, NoneLeft: func() {},
 		})
 		if err != nil {
 			t.Error(err)
@@ -202,7 +203,7 @@ func TestFiltersAgree(t *testing.T) {
 		}
 		t.Skipf("*** DID NOT RUN: BPF is not permitted here: %v", err)
 	}
-	rounds := 5
+	rounds := 12
 	if n, err := strconv.Atoi(os.Getenv("OPENSNOOP_FILTERS")); err == nil {
 		rounds = n
 	}
