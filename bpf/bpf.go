@@ -42,17 +42,21 @@ func Headers() fs.FS {
 // stand in for the kernel's.
 var included = regexp.MustCompile(`(?m)^#include <((?:opensnoop/|asm/open\.h)[^>]*)>`)
 
-// Listing returns [Source] with the program's own headers behind it, each under a
-// line with its name, for an architecture by libbcc's name, such as "x86". It is to
-// be read: the headers go into files of these names to compile it.
-func Listing(arch string) (string, error) {
+// Text returns [Source] with the program's own headers where it includes them, and these macros, as NAME
+// or NAME=value, before all: one text, which libbcc compiles by itself. It is for an architecture by
+// libbcc's name, such as "x86".
+func Text(arch string, macros []string) (string, error) {
 	var text strings.Builder
-	text.WriteString(Source)
-	headers := Headers()
+	text.WriteString(Define(macros))
 	seen := make(map[string]bool)
 	var add func(code string) error
 	add = func(code string) error {
-		for _, match := range included.FindAllStringSubmatch(code, -1) {
+		for line := range strings.Lines(code) {
+			match := included.FindStringSubmatch(line)
+			if match == nil {
+				text.WriteString(line)
+				continue
+			}
 			name := match[1]
 			if seen[name] {
 				continue
@@ -62,19 +66,29 @@ func Listing(arch string) (string, error) {
 			if strings.HasPrefix(name, "asm/") {
 				path = "arch/" + arch + "/include/" + name
 			}
-			header, err := fs.ReadFile(headers, path)
+			header, err := fs.ReadFile(Headers(), path)
 			if err != nil {
 				return fmt.Errorf("finding a header of the BPF program: %w", err)
 			}
-			fmt.Fprintf(&text, "\n// ---- The header <%s>:\n\n%s", name, header)
 			if err := add(string(header)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := add(Source); err != nil {
-		return "", err
+	err := add(Source)
+	return text.String(), err
+}
+
+// Define defines macros, as NAME or NAME=value.
+func Define(macros []string) string {
+	var text strings.Builder
+	for _, macro := range macros {
+		name, value, given := strings.Cut(macro, "=")
+		if !given {
+			value = "1"
+		}
+		fmt.Fprintf(&text, "#define %s %s\n", name, value)
 	}
-	return text.String(), nil
+	return text.String()
 }

@@ -13,7 +13,6 @@ package bcc
 import (
 	"fmt"
 	"io/fs"
-	"os"
 
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
@@ -40,15 +39,6 @@ func Defines(macros []string) []string {
 		flags = append(flags, "-D"+macro)
 	}
 	return flags
-}
-
-// DefineTypes are those of what the running kernel's types tell, as a compiler finds them on its
-// own.
-func DefineTypes(facts []kernel.Fact) ([]string, error) {
-	file, _ := os.Open(kernel.TypesFile) // without one, no fact is there
-	defer file.Close()
-	macros, _, err := kernel.AskTypes(file, facts, nil)
-	return Defines(macros), err
 }
 
 // Compiler compiles. The zero value has no cache.

@@ -124,7 +124,7 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 
 func (f *flags) defineItself(fs *pflag.FlagSet) {
 	f.defineVerbose(fs)
-	addBool(fs, &f.source, "ebpf", "", "print the BPF program in C with the flags to compile it, and end")
+	addBool(fs, &f.source, "ebpf", "", "print the BPF program in C, as it is compiled, and end")
 	addBool(fs, new(bool), "help", "h", "show this help, and end")
 	addBool(fs, new(bool), "version", "", "show the version, and end")
 }

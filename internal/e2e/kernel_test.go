@@ -83,7 +83,7 @@ func TestMembersInTheKernel(t *testing.T) {
 		t.Fatalf("status %d, stderr %q", r.status, r.stderr)
 	}
 	for _, macro := range []string{"TASK_TGID", "DENTRY_SEQ", "MM_ARG_START", "BPRM_INTERP", "CGROUP_KN", "SIGNAL_LIVE", "CRED_EUID"} {
-		if !regexp.MustCompile(`-D` + macro + `=\d`).MatchString(r.stdout) {
+		if !regexp.MustCompile(`#define ` + macro + ` \d`).MatchString(r.stdout) {
 			t.Errorf("the program has no %s", macro)
 		}
 	}

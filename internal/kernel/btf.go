@@ -65,6 +65,14 @@ func mapTypes(file *os.File) (data []byte, release func(), err error) {
 	return data, func() {}, nil
 }
 
+// TypeMacros returns the macros of what the running kernel's types tell, as NAME=value.
+func TypeMacros(facts []Fact) ([]string, error) {
+	file, _ := os.Open(TypesFile) // without one, no fact is there
+	defer file.Close()
+	macros, _, err := AskTypes(file, facts, nil)
+	return macros, err
+}
+
 // AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
 // those of the functions that they have, from an open [TypesFile]. It takes 4 ms. Where that is of
 // no use, what is optional is left out.

@@ -41,6 +41,7 @@ type Plan struct {
 	Fields event.Fields // that records have
 	Execs  bool         // files that are opened to execute programs are shown
 
+	Arch      string        // of the machine, by Go's name
 	Macros    []string      // of the BPF program, as NAME or NAME=value
 	Types     []kernel.Fact // more of them, which the kernel's types tell
 	Functions []string      // whose types' numbers the hooks need
@@ -113,7 +114,7 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 // planFor returns the plan for a probe that can serve the options.
 func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *Plan {
 	plan := &Plan{
-		Probe: p, Filter: o.Filter, Fields: fields, Execs: o.Execs,
+		Probe: p, Filter: o.Filter, Fields: fields, Execs: o.Execs, Arch: f.Arch,
 		ForeignIDs: f.Namespace != kernel.PIDNamespace{},
 	}
 	plan.addHooks(f)

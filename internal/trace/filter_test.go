@@ -299,7 +299,7 @@ func filtersAgree(t *testing.T, name, dir string, rounds int) {
 	if lost := stop(); lost.Total() > 0 {
 		t.Errorf("the recording has lost %d opens", lost.Total())
 	}
-	if chosen == 0 {
+	if chosen == 0 && tried > 20 {
 		t.Error("no filters have chosen anything")
 	}
 	t.Logf("%d sets of filters have chosen %d opens", tried, chosen)

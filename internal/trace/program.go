@@ -2,7 +2,6 @@ package trace
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/cilium/ebpf"
 
@@ -29,31 +28,27 @@ func Program(opts plan.Options, f *kernel.Facts) (bcc.Source, error) {
 	case len(plans) == 0:
 		return bcc.Source{}, errNoProbe(rejected)
 	}
-	return sourceOf(plans[0]), nil
+	return sourceOf(plans[0])
 }
 
-// Source returns the C source that a session of these options compiles, with its
-// headers behind it (see [bpf.Listing]), and the flags it is compiled with. It needs no
-// privilege.
-func Source(opts plan.Options, f *kernel.Facts) (code string, flags []string, err error) {
+// Source returns the C text that a session of these options compiles, which libbcc compiles by itself.
+// It needs no privilege.
+func Source(opts plan.Options, f *kernel.Facts) (string, error) {
 	program, err := Program(opts, f)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	arch := map[string]string{"amd64": "x86", "arm64": "arm64"}[f.Arch]
-	code, err = bpf.Listing(arch)
+	types, err := kernel.TypeMacros(program.Types)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	more, err := bcc.DefineTypes(program.Types)
-	return code, slices.Concat(program.Flags, more), err
+	return bpf.Define(types) + program.Code, nil
 }
 
 // sourceOf is what a plan compiles.
-func sourceOf(p *plan.Plan) bcc.Source {
-	return bcc.Source{
-		Code: bpf.Source, Headers: bpf.Headers(), Flags: bcc.Defines(p.Macros), Types: p.Types, Functions: p.Functions,
-	}
+func sourceOf(p *plan.Plan) (bcc.Source, error) {
+	code, err := bpf.Text(map[string]string{"amd64": "x86", "arm64": "arm64"}[p.Arch], p.Macros)
+	return bcc.Source{Code: code, Headers: bpf.Headers(), Types: p.Types, Functions: p.Functions}, err
 }
 
 // checkPinned returns an error if a pinned map is not what the BPF program would use it

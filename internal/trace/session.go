@@ -216,7 +216,11 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 			s.Close()
 		}
 	}()
-	if s.compiled, err = compiler.Compile(ctx, sourceOf(p)); err != nil {
+	source, err := sourceOf(p)
+	if err != nil {
+		return nil, err
+	}
+	if s.compiled, err = compiler.Compile(ctx, source); err != nil {
 		return nil, err
 	}
 	opts.reached(Compiled)

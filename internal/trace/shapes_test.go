@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"strconv"
 	"syscall"
 	"testing"
 
+	"opensnoop/internal/bcc"
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
@@ -160,7 +162,11 @@ func loadShape(t *testing.T, opts plan.Options, facts kernel.Facts) error {
 	}
 	s := &Session{plan: plans[0], noIOUring: plans[0].NoIOUring, compiler: NewCompiler(&facts, nil)}
 	defer s.Close()
-	if s.compiled, err = s.compiler.Compile(t.Context(), sourceOf(s.plan)); err != nil {
+	source, err := sourceOf(s.plan)
+	if err != nil {
+		return err
+	}
+	if s.compiled, err = s.compiler.Compile(t.Context(), source); err != nil {
 		return whole(err)
 	}
 	if s.module, err = s.compiled.Object.Create(object.Options{Version: facts.Version}); err != nil {
@@ -189,4 +195,32 @@ func whole(err error) error {
 		return fmt.Errorf("%w:\n%s", err, failed.Messages[max(0, len(failed.Messages)-1500):])
 	}
 	return err
+}
+
+// What --ebpf prints is all that is compiled: it makes the same programs without a macro beside it.
+func TestSourceCompilesByItself(t *testing.T) {
+	facts, err := kernel.CurrentFacts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := plan.Options{Filter: filter.Filter{Failed: true, PIDs: []uint32{1, 2}, Paths: filter.Globs{glob(t, `/etc/"x*`)}}}
+	text, err := Source(opts, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := Program(opts, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs [2][]object.Program
+	for i, src := range []bcc.Source{source, {Code: text, Headers: source.Headers}} {
+		r, err := NewCompiler(facts, nil).Compile(t.Context(), src)
+		if err != nil {
+			t.Fatal(whole(err))
+		}
+		programs[i] = r.Object.Programs
+	}
+	if !reflect.DeepEqual(programs[0], programs[1]) {
+		t.Error("the text that is printed makes other programs")
+	}
 }
