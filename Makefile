@@ -48,7 +48,7 @@ KERNEL_BENCH := 6.12
 FREEZE      := github.com/charmbracelet/freeze@v0.2.2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all help build share run check callers test test-unit test-host test-all test-modes test-wide test-arm64 test-distros test-instructions soak fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-test-all deps-lint deps-bench clean
+.PHONY: all help build share run check callers test test-unit test-host test-all test-modes test-wide test-arm64 test-distros test-instructions test-hostile fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-test-all deps-lint deps-bench clean
 
 all: build share ## build all that install puts in place (the default)
 
@@ -57,7 +57,7 @@ build: $(BIN)/opensnoop ## build bin/opensnoop
 # Numbers and names in the texts are those of this file.
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile | \
-		sed $(foreach name,KERNEL KERNELS KERNELS_CORE DISTROS SOAKTIME FUZZTIME,-e 's|$$($(name))|$($(name))|g')
+		sed $(foreach name,KERNEL KERNELS KERNELS_CORE DISTROS FUZZTIME,-e 's|$$($(name))|$($(name))|g')
 
 # Its stdout is the rows' alone.
 run: ## install what is missing, build, and start opensnoop as root; ARGS="-d 5" are its flags
@@ -204,10 +204,15 @@ test-distros: ## the README's commands, the unit tests and the suite with the li
 	done; \
 	for suite in $(DISTROS); do tail -n 1 bin/distros/$$suite.log; done; exit $$status
 
-# Everything at once for a while.
-SOAKTIME ?= 10m
-soak: bin/opensnoop bin/opener ## flood, block and fool opensnoop for $(SOAKTIME): nothing missed, nothing grows
-	$(SUDO) env "PATH=$$PATH" OPENSNOOP_SOAK=$(SOAKTIME) $(GO) test -count=1 -v -timeout 3h -run TestSoak ./internal/e2e
+# All attacks at once for a while.
+HOSTILETIME ?= 10m
+bin/hostile: testdata/callers/hostile.c
+	@mkdir -p bin
+	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
+
+test-hostile: deps $(E2E) bin/hostile ## attack opensnoop in all ways at random for a while (HOSTILETIME=10m)
+	$(SUDO) env "PATH=$$PATH" OPENSNOOP_E2E=require OPENSNOOP_HOSTILE=$(HOSTILETIME) "OPENSNOOP_SEED=$$OPENSNOOP_SEED" \
+		$(GO) test -count=1 -v -timeout 3h -run 'TestHostile$$' ./internal/e2e
 
 # Each fuzz target for a while.
 FUZZTIME ?= 30s
