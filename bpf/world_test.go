@@ -25,7 +25,6 @@ type world struct {
 	names    map[string]bool // of folders, and kinds of file systems
 	dentries []int
 	mounts   []int
-	files    []int
 	top      []uint64 // mount, folder, mountpoint and what is mounted there
 }
 

@@ -194,7 +194,7 @@ func (f *openFlags) String() string {
 func (*openFlags) Type() string { return "O_X" }
 
 // Set adds a pattern, which may hold commas.
-func (g *Globs) Set(text string) error {
+func (globs *Globs) Set(text string) error {
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		return errors.New("only the shell knows what ~ is: leave it out of the quotes, or use $HOME")
 	}
@@ -202,13 +202,13 @@ func (g *Globs) Set(text string) error {
 	if err != nil {
 		return err
 	}
-	*g = append(*g, glob)
+	*globs = append(*globs, glob)
 	return nil
 }
 
-func (g *Globs) String() string {
-	parts := make([]string, len(*g))
-	for i, glob := range *g {
+func (globs *Globs) String() string {
+	parts := make([]string, len(*globs))
+	for i, glob := range *globs {
 		parts[i] = glob.String()
 	}
 	return strings.Join(parts, " ")

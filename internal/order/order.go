@@ -55,15 +55,15 @@ func (q *Queue) Len() int { return len(q.items) }
 // Size is the number of bytes of the records held.
 func (q *Queue) Size() int { return len(q.bytes) }
 
-// Later is what a record is answered with that cannot be taken yet.
-var Later = errors.New("not yet")
+// ErrLater is what a record is answered with that cannot be taken yet.
+var ErrLater = errors.New("not yet")
 
 // Release gives out, in order of time, the records older than horizon. A record
 // is valid during the call only. Times never decrease: a record that comes too
 // late to be put in its place, because its CPU was held up between taking the
 // time and submitting it, is given out with the time of the one before it.
 //
-// An error of give ends it and is returned; the rest of the records is dropped. [Later] ends it
+// An error of give ends it and is returned; the rest of the records is dropped. [ErrLater] ends it
 // too, but is no error: that record and those behind it are given out the next time.
 func (q *Queue) Release(horizon uint64, give func(time uint64, record []byte) error) error {
 	slices.SortFunc(q.items, func(a, b item) int {
@@ -73,7 +73,7 @@ func (q *Queue) Release(horizon uint64, give func(time uint64, record []byte) er
 	for at, i := range q.items[:n] {
 		q.last = max(q.last, i.time)
 		err := give(q.last, q.bytes[i.start:i.end])
-		if err == Later {
+		if err == ErrLater {
 			n = at
 			break
 		}

@@ -35,7 +35,7 @@ func TestLater(t *testing.T) {
 	for _, from := range []uint64{3, 3, 0} {
 		err := q.Release(math.MaxUint64, func(time uint64, record []byte) error {
 			if time == from {
-				return Later
+				return ErrLater
 			}
 			got = append(got, string(record))
 			return nil

@@ -135,7 +135,7 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		}
 		e.Time = time
 		if s.containers != nil && !s.nameContainer(e, horizon == math.MaxUint64) {
-			return order.Later
+			return order.ErrLater
 		}
 		switch s.filter.Of(e) {
 		case filter.Drop:
