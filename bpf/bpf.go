@@ -6,7 +6,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strings"
 )
 
@@ -38,10 +37,6 @@ func Headers() fs.FS {
 	return sub
 }
 
-// included finds the headers that are the program's own, by their names. All others
-// stand in for the kernel's.
-var included = regexp.MustCompile(`(?m)^#include <((?:opensnoop/|asm/open\.h)[^>]*)>`)
-
 // Text returns [Source] with the program's own headers where it includes them, and these macros, as NAME
 // or NAME=value, before all: one text, which libbcc compiles by itself. It is for an architecture by
 // libbcc's name, such as "x86".
@@ -52,12 +47,11 @@ func Text(arch string, macros []string) (string, error) {
 	var add func(code string) error
 	add = func(code string) error {
 		for line := range strings.Lines(code) {
-			match := included.FindStringSubmatch(line)
-			if match == nil {
+			name, is := strings.CutPrefix(line, "#include <")
+			if name = strings.TrimSuffix(name, ">\n"); !is || name != "asm/open.h" && !strings.HasPrefix(name, "opensnoop/") {
 				text.WriteString(line)
 				continue
 			}
-			name := match[1]
 			if seen[name] {
 				continue
 			}
