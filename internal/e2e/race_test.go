@@ -181,6 +181,9 @@ func TestRenamedOpensAreNotHidden(t *testing.T) {
 	}
 	for _, flags := range [][]string{{"--columns", "pid,comm,file"}, {"--columns", "pid,comm,fd,file"}} {
 		for _, path := range []string{"b/*", "/**/b/*"} {
+			if path[0] == '/' && !strings.Contains(flags[1], "fd") {
+				continue // the row has left with the name of the entry
+			}
 			tr := startBare(t, append([]string{"--probe=kprobe", "-o", "json", "-b", "1024", "-n", "the-case", "--path", path}, flags...)...)
 			racer := runToEnd(t, exec.Command(program("racer"), t.TempDir(), strconv.Itoa(racedOpens()), "name"))
 			if racer.status != 0 {
