@@ -6,19 +6,24 @@
 
 #include <uapi/linux/ptrace.h>
 
-// LOAD reads an integer of the current task or of its registers. Where the verifier
+// LOAD reads an integer of 8 bytes of the current task or of its registers. Where the verifier
 // knows what these pointers point to, that is an instruction and no call.
 #ifdef TASK_REGS
 #define CURRENT_TASK ((void *)bpf_get_current_task_btf())
 #define LOAD(address) (*(address))
 #else
 #define CURRENT_TASK ((void *)bpf_get_current_task())
-#define LOAD(address) \
-	({ \
-		typeof(*(address)) value = 0; \
-		bpf_probe_read_kernel(&value, sizeof(value), address); \
-		value; \
-	})
+// Of 8 bytes, and by a function: libbcc rewrites a macro's own dereference of a pointer that came
+// from the program's context.
+#define LOAD(address) read_kernel(address)
+
+static __always_inline u64 read_kernel(const void *address)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), address);
+	return value;
+}
 #endif
 
 // member reads a pointer, or an integer of 8 bytes, out of a kernel structure.
