@@ -38,6 +38,8 @@ type run struct {
 	argv    []string         // the command to trace, with its arguments
 	command *command.Command // nil is none
 	over    atomic.Bool      // the time of -d is
+
+	reported trace.Losses // what was lost when it was last said
 }
 
 // run traces until a signal, the end of -d or -c or of the command argv, or until
@@ -231,6 +233,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		go r.endWithLast(session)
 	}
 	written, lost, err := r.hand(session, sink)
+	r.reportCauses(lost)
 	r.tellFollowed(session)
 	r.messages.uncompared(session.Uncompared())
 	total := lost.Total()
@@ -249,6 +252,17 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		r.messages.printf("no open matched")
 	}
 	return err
+}
+
+// reportCauses says why opens were lost, if more were since it said so.
+func (r *run) reportCauses(lost trace.Losses) {
+	if lost.Total()+lost.Doubtful == r.reported.Total()+r.reported.Doubtful {
+		return
+	}
+	r.reported = lost
+	for _, cause := range lost.Causes() {
+		r.messages.printf("%v", cause)
+	}
 }
 
 // hand writes the session's events as rows until ctx ends, and returns how many, and how
@@ -275,9 +289,7 @@ func (r *run) hand(session *trace.Session, sink *sink) (written count, lost trac
 		Flush: sink.Flush,
 		Lost: func(lost trace.Losses) {
 			sink.lostSoFar(lost)
-			for _, cause := range lost.Causes() {
-				r.messages.printf("%v", cause)
-			}
+			r.reportCauses(lost)
 		},
 		Ended: func(pid uint32) {
 			if r.command == nil || pid != uint32(r.command.PID()) {

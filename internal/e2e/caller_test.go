@@ -203,25 +203,26 @@ func TestUserDatabaseThatHangs(t *testing.T) {
 	if out, err := exec.Command("cc", "-shared", "-fPIC", "-O2", "-o", library, "../../testdata/callers/hangdb.c").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	cmd := exec.Command(opensnoop, "-v", "--columns", "user,pid,file", "--path", "/by-*")
+	name := fmt.Sprintf("/by-%d", os.Getpid()) // of no other suite
+	cmd := exec.Command(opensnoop, "-v", "--columns", "user,pid,file", "--path", name+"-*")
 	cmd.Env = append(os.Environ(), "LD_PRELOAD="+library)
 	tr := launch(t, cmd)
 	tr.ready()
 	tr.line() // the header
 	row := func() string { return strings.Join(strings.Fields(tr.line()), " ") }
 	for _, user := range []string{"12345", "12346", "12345"} {
-		other := exec.Command("setpriv", "--reuid="+user, "--clear-groups", opener, "names", "/by-nobody")
+		other := exec.Command("setpriv", "--reuid="+user, "--clear-groups", opener, "names", name+"-nobody")
 		if r := runToEnd(t, other); r.status != 0 {
 			t.Fatalf("status %d, %q", r.status, r.stderr)
 		}
-		if got, want := row(), fmt.Sprintf("%s %d /by-nobody", user, other.Process.Pid); got != want {
+		if got, want := row(), fmt.Sprintf("%s %d %s-nobody", user, other.Process.Pid, name); got != want {
 			t.Errorf("the row is %q, want %q", got, want)
 		}
 	}
 	// A name that can be had shows, on a busy machine not at once.
 	eventually(t, "root's name", func() bool {
-		pid := open(t, "names", "/by-root")
-		return row() == fmt.Sprintf("root %d /by-root", pid)
+		pid := open(t, "names", name+"-root")
+		return row() == fmt.Sprintf("root %d %s-root", pid, name)
 	})
 	tr.stop(interrupt)
 }
