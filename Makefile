@@ -145,9 +145,9 @@ test-host: $(E2E) bin/testrun deb ## the end-to-end suite on this machine
 
 # As many guests at a time as there are CPUs: each takes one.
 test-all: LOGS := bin/tests-all
-test-all: deps-test-all $(E2E) bin/guestrun bin/testrun ## what make test leaves out: some 45 minutes on two CPUs
+test-all: deps-test-all $(E2E) bin/guestrun bin/testrun ## what make test leaves out: about an hour on two CPUs
 	@echo "=== make test-all, after make test: the end-to-end suite in guests with Linux $(KERNELS), its core"
-	@echo "=== with $(KERNELS_CORE), and some of it in guests of other modes and sizes. Some 45 minutes on two CPUs."
+	@echo "=== with $(KERNELS_CORE), and some of it in guests of other modes and sizes. About an hour on two CPUs."
 	@rm -rf $(LOGS)
 	@status=0; $(MAKE) --no-print-directory LOGS=$(LOGS) -j$$(nproc) -k $(addprefix test-guest-,$(KERNELS)) $(addprefix test-core-,$(KERNELS_CORE)) $(MODES) || status=1; \
 	$(TESTRUN) summary; exit $$status
