@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,9 +80,11 @@ func (f *flags) record(i *invocation, path string, command []string) (err error)
 
 // recordStatus shows on a terminal how far a recording is, in one line.
 type recordStatus struct {
-	to    io.Writer // nil: nothing is shown
-	shown int       // characters
-	next  time.Time
+	to   io.Writer // nil: nothing is shown
+	next time.Time
+
+	mu    sync.Mutex // messages come from several goroutines
+	shown int        // characters
 }
 
 // newRecordStatus returns what shows it on stderr, if that is a terminal, and has messages clear it
@@ -97,11 +100,20 @@ func (r *run) newRecordStatus() *recordStatus {
 
 // Write writes a message.
 func (s *recordStatus) Write(p []byte) (int, error) {
-	s.clear()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
 	return s.to.Write(p)
 }
 
+// clear takes the line away.
 func (s *recordStatus) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
+}
+
+func (s *recordStatus) erase() {
 	if s.shown > 0 {
 		// No escape sequence: any terminal can do this.
 		io.WriteString(s.to, "\r"+strings.Repeat(" ", s.shown)+"\r")
@@ -116,7 +128,9 @@ func (s *recordStatus) show(rows uint64, bytes int64, lost uint64) {
 		return
 	}
 	s.next = now.Add(time.Second)
-	s.clear()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erase()
 	line := fmt.Sprintf("%d rows, %s, %d lost", rows, size(bytes), lost)
 	io.WriteString(s.to, line)
 	s.shown = len(line)
