@@ -43,8 +43,9 @@ type invocation struct {
 	ctx     context.Context // ends at the first signal, or when the run shall end
 	tracing chan struct{}   // closed once a run looks after the end of ctx
 	ending
-	out    atomic.Pointer[stream.Stream] // nil without
-	status int                           // of a run without an error
+	out      atomic.Pointer[stream.Stream] // nil without
+	giveBack atomic.Pointer[func()]        // gives the terminal back that rows are drawn on; nil without
+	status   int                           // of a run without an error
 
 	// interrupted is the status of what a signal cuts short that does not look
 	// after ctx.
@@ -96,6 +97,10 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	case s := <-status:
 		return s
 	case <-i.givenUp:
+		if giveBack := i.giveBack.Load(); giveBack != nil {
+			go (*giveBack)() // as far as the terminal takes anything
+			time.Sleep(stuckTime)
+		}
 		i.messages.printf("ended without waiting: rows that were not written are neither shown nor counted")
 		return int(i.interrupted.Load())
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"opensnoop/internal/format"
 	"opensnoop/internal/stream"
@@ -15,8 +16,9 @@ import (
 // messages writes lines for the user, each marked as opensnoop's. Names and
 // arguments in them may be anything: they come in printable characters only.
 type messages struct {
+	mu       sync.Mutex
 	w        io.Writer
-	terminal bool // w is one
+	terminal bool // stderr is one
 
 	background *stream.Background // nil without
 }
@@ -26,15 +28,31 @@ func newMessages(stderr *os.File) *messages {
 	background := stream.NewBackground(stderr, func(n int64) []byte {
 		return appendLine(nil, fmt.Sprintf("%d messages were left out, as nobody read them", n))
 	})
-	return &messages{background, terminal.Is(stderr), background}
+	return &messages{w: background, terminal: terminal.Is(stderr), background: background}
 }
 
 // flush waits a moment until all is written.
 func (m *messages) flush() { m.background.Flush() }
 
+// Write writes text as it is.
+func (m *messages) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	w := m.w
+	m.mu.Unlock()
+	return w.Write(p)
+}
+
+// redirect has messages go to w from now on, and returns where they went before.
+func (m *messages) redirect(w io.Writer) (before io.Writer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before, m.w = m.w, w
+	return before
+}
+
 // printf writes a line. A line break in it comes as \n.
 func (m *messages) printf(format string, args ...any) {
-	m.w.Write(appendLine(nil, fmt.Sprintf(format, args...)))
+	m.Write(appendLine(nil, fmt.Sprintf(format, args...)))
 }
 
 // lines writes a text of several lines.
@@ -43,7 +61,7 @@ func (m *messages) lines(text string) {
 	for line := range strings.Lines(text) {
 		b = appendLine(b, strings.TrimSuffix(line, "\n"))
 	}
-	m.w.Write(b)
+	m.Write(b)
 }
 
 // errors writes an error, those that were joined a line each.
@@ -57,8 +75,11 @@ func (m *messages) errors(err error) {
 	m.printf("%v", err)
 }
 
+// messagePrefix begins each line.
+const messagePrefix = "opensnoop: "
+
 func appendLine(b []byte, line string) []byte {
-	b = append(b, "opensnoop: "...)
+	b = append(b, messagePrefix...)
 	b = format.AppendPrintable(b, []byte(strings.TrimRight(line, " ")))
 	return append(b, '\n')
 }

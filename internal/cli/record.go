@@ -92,8 +92,7 @@ type recordStatus struct {
 func (r *run) newRecordStatus() *recordStatus {
 	s := &recordStatus{}
 	if r.messages.terminal && r.flags.output.packed {
-		s.to = r.messages.w
-		r.messages.w = s
+		s.to = r.messages.redirect(s)
 	}
 	return s
 }

@@ -65,7 +65,7 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 		return &usageError{flagError(cmd.Flags(), err)}
 	})
 	cmd.SetOut(i.stdout)
-	cmd.SetErr(i.messages.w)
+	cmd.SetErr(i.messages)
 	groups := f.add(cmd)
 	cmd.AddCommand(newRecordCommand(i), newReplayCommand(i), newDiffCommand(i), newMissingCommand(i), newNeedsCommand(i), newDoctorCommand(i))
 	// By a function, not by a template: with one, a fifth of the program would be what templates

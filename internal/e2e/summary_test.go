@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -97,49 +96,6 @@ func TestFlagsThatCannotGoTogether(t *testing.T) {
 		"-o xml", "--layout gnu", "--color sometimes", "-t x", "-d 0", "-c 0", "-b 3", "--probe uprobe", "--write=",
 	} {
 		wantError(t, runToEnd(t, exec.Command(opensnoop, strings.Fields(flags)...)), 2, "opensnoop -h")
-	}
-}
-
-// A live summary has the terminal while it runs, and gives it back with q and with Ctrl-C.
-func TestLiveSummary(t *testing.T) {
-	if kprobes() {
-		t.Skip("NOT TESTED: terminals are the same in guests, which are slow")
-	}
-	for key, how := range map[byte]string{'q': "q", 3: "Ctrl-C"} {
-		t.Run(how, func(t *testing.T) {
-			// script(1) has it run on a terminal, whose keys come from stdin.
-			cmd := exec.Command("script", "-qefc", "exec "+opensnoop+" --summary=live,0.1,file,user,program -n "+openerComm, "/dev/null")
-			cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
-			shown := &lockedBuffer{}
-			cmd.Stdout = shown
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-			eventually(t, "the first page", func() bool { return strings.Contains(shown.String(), "q: quit") })
-			open(t, "names", "/live-1", "/live-2", "/live-1")
-			eventually(t, "the opens", func() bool {
-				return strings.Contains(shown.String(), "/live-1\x1b[K") && strings.Contains(shown.String(), opener+"\x1b[")
-			})
-			if _, err := in.Write([]byte{'s', 's'}); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "the other order", func() bool { return strings.Contains(shown.String(), "sorted by name") })
-			if _, err := in.Write([]byte{key}); err != nil {
-				t.Fatal(err)
-			}
-			if status := wait(t, cmd); status != 0 {
-				t.Errorf("status %d", status)
-			}
-			_, after, left := strings.Cut(shown.String(), "\x1b[?1049l")
-			if !left || strings.Contains(after, "\x1b[?1049") || !strings.Contains(after, "/live-1\r\n") {
-				t.Errorf("at the end it showed %q", after)
-			}
-		})
 	}
 }
 

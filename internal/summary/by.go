@@ -19,6 +19,7 @@ type By struct {
 
 	plural string // in JSON
 	header string // of the table
+	path   bool   // what is shown is a path, whose end says more than its start
 
 	// key appends what events are told apart by, and note keeps in an entry what is shown
 	// beside that; nil for nothing.
@@ -35,11 +36,11 @@ type By struct {
 // Bys are all there are.
 var Bys = []*By{
 	{
-		Name: "file", Wants: event.Path, plural: "files", header: "FILE",
+		Name: "file", Wants: event.Path, plural: "files", header: "FILE", path: true,
 		key: fileKey, text: fileText, object: fileObject,
 	},
 	{
-		Name: "dir", Wants: event.Path, plural: "dirs", header: "DIR",
+		Name: "dir", Wants: event.Path, plural: "dirs", header: "DIR", path: true,
 		key: dirKey, text: fileText, object: fileObject,
 	},
 	{
@@ -56,7 +57,7 @@ var Bys = []*By{
 		},
 	},
 	{
-		Name: "program", Needs: event.Exe, plural: "programs", header: "PROGRAM",
+		Name: "program", Needs: event.Exe, plural: "programs", header: "PROGRAM", path: true,
 		key: programKey, text: programText, object: programObject,
 	},
 	{

@@ -1,51 +1,11 @@
 package summary
 
 import (
-	"bytes"
-	"fmt"
 	"time"
+	"unicode/utf8"
 
-	"opensnoop/internal/format"
 	"opensnoop/internal/terminal"
 )
-
-// Page is a page of a terminal that shows a summary.
-type Page struct {
-	Width, Height int           // in characters
-	For           time.Duration // how long it has been counted
-	Keys          bool          // there are some to press
-}
-
-// linesOfTable are those of a table beside its rows: an empty one, its header, and the others.
-const linesOfTable = 3
-
-// AppendPage appends what draws a page: as many rows of each table as there is room for. Each
-// line is cut to the width, and the last line of the terminal stays free.
-func (s *Summary) AppendPage(b []byte, p Page) []byte {
-	tables := len(s.o.By)
-	room := p.Height - 2
-	s.o.Top = max(1, room/tables-linesOfTable)
-	var text []byte
-	text = fmt.Appendf(text, "%d opens, %d failed, %v  sorted by %v", s.total.opens, s.total.failed, p.For.Truncate(time.Second), s.o.Order)
-	if p.Keys {
-		text = append(text, "   q: quit  s: sort  c: count anew"...)
-	}
-	text = append(text, '\n')
-	for i := range s.o.By {
-		text = s.appendTable(append(text, '\n'), i)
-	}
-	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-	lines = lines[:min(len(lines), max(p.Height-1, 1))]
-	b = append(b, terminal.Home...)
-	for i, line := range lines {
-		b = format.Clip(b, line, p.Width)
-		if i == len(lines)-1 {
-			b = append(b, terminal.EndPage...)
-		}
-		b = append(b, terminal.EndLine...)
-	}
-	return b
-}
 
 // A Live draws a summary on a terminal again and again, where a [format.Writer] writes rows.
 //
@@ -55,50 +15,124 @@ type Live struct {
 	o       LiveOptions
 	began   time.Time
 	entered bool
-	page    []byte
+	page    Page
+	topMost int // how far it can be scrolled
+	drawn   []byte
 }
 
 // LiveOptions say how a Live draws.
 type LiveOptions struct {
 	WriterOptions
-	Size func() (width, height int) // of the terminal
-	Keys <-chan byte                // nil for none
-	Quit func()                     // ends the run; its key was pressed
+	Size     func() (width, height int) // of the terminal
+	Keys     <-chan terminal.Key        // nil for none
+	HasKeys  bool                       // not only signals come by Keys
+	Quit     func()                     // ends the run; its key was pressed
+	Stop     func() error               // stops the process until it is continued
+	Continue func() error               // takes the terminal again
+	Message  func() string              // what is to be told now; "" is nothing
 }
 
 // NewLive returns a Live that draws on w, the terminal.
-func NewLive(w *Writer, o LiveOptions) *Live { return &Live{Writer: w, o: o} }
+func NewLive(w *Writer, o LiveOptions) *Live {
+	return &Live{Writer: w, o: o, page: Page{Keys: o.HasKeys}}
+}
 
 // Header clears the terminal.
 func (l *Live) Header() error {
 	l.began = time.Now()
+	return l.enter()
+}
+
+// enter takes the terminal.
+func (l *Live) enter() error {
 	l.entered = true
-	_, err := l.w.Write([]byte(terminal.Enter + terminal.Home + terminal.EndPage + terminal.EndLine))
-	if err != nil {
+	if _, err := l.w.Write([]byte(terminal.EnterPage + terminal.TopOfPage + terminal.ClearPage + "\n")); err != nil {
 		return err
 	}
 	return l.draw()
 }
 
-// Flush draws the page when its time has come, or a key was pressed.
+// leave gives the terminal back, as it was.
+func (l *Live) leave() error {
+	if !l.entered {
+		return nil
+	}
+	l.entered = false
+	_, err := l.w.Write([]byte(terminal.LeavePage + "\r" + terminal.ClearLine + "\n"))
+	return err
+}
+
+// Flush draws the page when its time has come, there is something to tell, or a key was pressed.
 func (l *Live) Flush() error {
-	pressed := false
-	for more := true; more; {
+	changed := l.o.Message != nil && l.o.Message() != l.page.Message
+	for {
 		select {
 		case key := <-l.o.Keys:
-			pressed = true
-			l.press(key)
+			if err := l.press(key); err != nil {
+				return err
+			}
+			changed = true
+			continue
 		default:
-			more = false
 		}
+		break
 	}
-	if !pressed && time.Now().Before(l.next) {
+	if !changed && time.Now().Before(l.next) {
 		return nil
 	}
 	return l.draw()
 }
 
-func (l *Live) press(key byte) {
+// press does what a key is for.
+func (l *Live) press(key terminal.Key) error {
+	p := &l.page
+	switch {
+	case key == terminal.Stop:
+		if err := l.leave(); err != nil {
+			return err
+		}
+		if err := l.o.Stop(); err != nil {
+			return err
+		}
+		return l.enter()
+	case key == terminal.Continued:
+		if err := l.o.Continue(); err != nil {
+			return err
+		}
+		return l.enter()
+	case p.Typing:
+		l.typed(key)
+	case p.Help:
+		p.Help = false
+	case !l.choose(key):
+		l.scroll(key)
+	}
+	return nil
+}
+
+// typed takes a key of a filter.
+func (l *Live) typed(key terminal.Key) {
+	p := &l.page
+	switch {
+	case key == terminal.Enter:
+		p.Typing = false
+	case key == terminal.Escape:
+		p.Typing, p.Filter = false, nil
+	case key == terminal.Backspace:
+		_, size := utf8.DecodeLastRune(p.Filter)
+		p.Filter = p.Filter[:len(p.Filter)-size]
+	case key >= ' ' && len(p.Filter) < filterMax:
+		p.Filter = utf8.AppendRune(p.Filter, rune(key))
+	}
+	p.Top = 0
+}
+
+// filterMax is how long a filter can get, in bytes.
+const filterMax = 256
+
+// choose does what other keys than those for scrolling are for.
+func (l *Live) choose(key terminal.Key) bool {
+	p := &l.page
 	switch key {
 	case 'q', 'Q':
 		l.o.Quit()
@@ -107,16 +141,42 @@ func (l *Live) press(key byte) {
 	case 'c', 'C':
 		l.summary.Reset()
 		l.began = time.Now()
+	case '/':
+		p.Typing = true
+	case '?':
+		p.Help = true
+	case terminal.Escape:
+		p.Filter = nil
+	case terminal.Tab:
+		p.Only = (p.Only + 1) % (len(l.summary.o.By) + 1)
+		p.Top = 0
+	default:
+		return false
 	}
+	return true
+}
+
+// scroll moves the page.
+func (l *Live) scroll(key terminal.Key) {
+	half := max(l.page.Height/2, 1)
+	by := map[terminal.Key]int{
+		terminal.Up: -1, 'k': -1, terminal.Down: 1, 'j': 1, terminal.PageUp: -half, terminal.PageDown: half, ' ': half,
+		terminal.Home: -l.page.Top, terminal.End: l.topMost,
+	}[key]
+	l.page.Top = max(min(l.page.Top+by, l.topMost), 0)
 }
 
 func (l *Live) draw() error {
 	now := time.Now()
 	l.next = now.Add(l.o.Every)
-	page := Page{For: now.Sub(l.began), Keys: l.o.Keys != nil}
-	page.Width, page.Height = l.o.Size()
-	l.page = l.summary.AppendPage(l.page[:0], page)
-	_, err := l.w.Write(l.page)
+	l.page.For = now.Sub(l.began)
+	l.page.Width, l.page.Height = l.o.Size()
+	if l.o.Message != nil {
+		l.page.Message = l.o.Message()
+	}
+	l.drawn, l.topMost = l.summary.AppendPage(l.drawn[:0], l.page)
+	l.page.Top = min(l.page.Top, l.topMost)
+	_, err := l.w.Write(l.drawn)
 	return err
 }
 
@@ -125,12 +185,8 @@ func (l *Live) Entered() bool { return l.entered }
 
 // Close gives the terminal back, and leaves the summary there as it is without a terminal.
 func (l *Live) Close() error {
-	if l.entered {
-		l.entered = false
-		if _, err := l.w.Write([]byte(terminal.Leave + "\r" + terminal.EndLine)); err != nil {
-			return err
-		}
+	if err := l.leave(); err != nil {
+		return err
 	}
-	l.summary.o.Top = usualTop
 	return l.Writer.Close()
 }

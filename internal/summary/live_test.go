@@ -2,13 +2,16 @@ package summary
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/format"
 	"opensnoop/internal/terminal"
 )
 
@@ -71,32 +74,80 @@ func TestPages(t *testing.T) {
 		o    Options
 		page Page
 	}{
-		"page":        {Options{}, Page{80, 24, 61 * time.Second, true}},
-		"page-narrow": {Options{Color: true}, Page{30, 24, time.Second, true}},
-		"page-low":    {Options{Order: ByFailed}, Page{80, 9, time.Second, false}},
-		"page-key":    {Options{Order: ByKey, By: Bys}, Page{120, 60, time.Second, true}},
-		"page-tiny":   {Options{}, Page{1, 1, 0, true}},
+		"page":         {Options{}, Page{Width: 80, Height: 24, For: 61 * time.Second, Keys: true}},
+		"page-small":   {Options{Color: true}, Page{Width: 40, Height: 15, For: time.Second, Keys: true, Message: lossMessage}},
+		"page-low":     {Options{Order: ByFailed}, Page{Width: 80, Height: 9, For: time.Second}},
+		"page-large":   {Options{Order: ByKey, By: Bys}, Page{Width: 120, Height: 60, For: time.Second, Keys: true, Message: lossMessage}},
+		"page-one":     {Options{By: Bys}, Page{Width: 60, Height: 10, Keys: true, Only: 3, Top: 2}},
+		"page-filter":  {Options{}, Page{Width: 60, Height: 12, Keys: true, Filter: []byte("S"), Typing: true}},
+		"page-nothing": {Options{}, Page{Width: 60, Height: 12, Keys: true, Filter: []byte("no such name"), Top: 7}},
+		"page-help":    {Options{}, Page{Width: 40, Height: 15, Keys: true, Help: true}},
+		"page-tiny":    {Options{}, Page{Width: 1, Height: 1, Keys: true}},
+		"page-none":    {Options{}, Page{}},
 	} {
 		test.o.Results = true
 		s := New(test.o)
 		bys(s)
-		page := s.AppendPage(nil, test.page)
+		page, _ := s.AppendPage(nil, test.page)
 		golden(t, name, page)
-		if n := bytes.Count(page, []byte("\n")); n > max(1, test.page.Height-1) {
-			t.Errorf("%s: %d lines for a terminal of %d", name, n, test.page.Height)
+		wantFits(t, name, page, test.page)
+	}
+}
+
+const lossMessage = "lost 1234 opens so far: the perf buffer was full; a larger one (-b) or a filter (-p) helps"
+
+// wantFits checks that a page is as high as the terminal, and no line wider.
+func wantFits(t *testing.T, name string, page []byte, p Page) {
+	t.Helper()
+	lines := strings.Split(string(page), "\n")
+	if len(lines) != max(p.Height, 1) {
+		t.Errorf("%s: %d lines for a terminal of %d", name, len(lines), p.Height)
+	}
+	for _, line := range lines {
+		if n := format.Width([]byte(controls.ReplaceAllString(line, ""))); n > p.Width {
+			t.Errorf("%s: a line of %d columns in %d: %q", name, n, p.Width, line)
 		}
 	}
 }
 
+var controls = regexp.MustCompile("\x1b\\[[0-9]*[HJKm]")
+
+// Pages fit whatever the terminal's size, and show nothing of a name that could garble it.
+func FuzzPage(f *testing.F) {
+	f.Add(40, 15, 0, 0, "a", false)
+	f.Add(7, 3, 2, 100, "\\x", true)
+	s := New(Options{By: Bys, Results: true, Color: true})
+	bys(s)
+	f.Fuzz(func(t *testing.T, width, height, only, top int, text string, flag bool) {
+		p := Page{
+			Width: width & 0xff, Height: height & 0x7f, Only: only & 7 % (len(Bys) + 1), Top: top & 0xffff, Filter: []byte(text),
+			Keys: true, Message: string(format.AppendPrintable(nil, []byte(text))), Typing: flag, Help: flag && top&1 == 0,
+		}
+		page, most := s.AppendPage(nil, p)
+		wantFits(t, "page", page, p)
+		if most < 0 || bytes.ContainsAny(controls.ReplaceAll(page, nil), "\x1b\r\x00") {
+			t.Errorf("%d rows above %q", most, page)
+		}
+	})
+}
+
+// live is a Live on a terminal of 60 by 12, and its keys.
+func live(t *testing.T, b *bytes.Buffer, o LiveOptions) (l *Live, keys chan terminal.Key) {
+	t.Helper()
+	keys = make(chan terminal.Key, 100)
+	o.Keys, o.HasKeys, o.Every = keys, true, time.Hour
+	o.Size = func() (int, int) { return 60, 12 }
+	return NewLive(NewWriter(b, WriterOptions{}), o), keys
+}
+
 func TestLive(t *testing.T) {
 	var b bytes.Buffer
-	keys := make(chan byte, 10)
-	quit := 0
-	l := NewLive(NewWriter(&b, WriterOptions{}), LiveOptions{
-		WriterOptions: WriterOptions{Every: time.Hour},
-		Size:          func() (int, int) { return 80, 24 },
-		Keys:          keys,
-		Quit:          func() { quit++ },
+	quit, message, calls := 0, "", ""
+	l, keys := live(t, &b, LiveOptions{
+		Quit:     func() { quit++ },
+		Message:  func() string { return message },
+		Stop:     func() error { calls += "stop "; return nil },
+		Continue: func() error { calls += "continue "; return nil },
 	})
 	step := func(what string, do func() error, want ...string) {
 		t.Helper()
@@ -106,31 +157,56 @@ func TestLive(t *testing.T) {
 		}
 		got := b.String()
 		for _, part := range want {
-			if !strings.Contains(got, part) {
-				t.Errorf("%s: %q has no %q", what, got, part)
+			if without, ok := strings.CutPrefix(part, "!"); ok == strings.Contains(got, without) {
+				t.Errorf("%s: %q, want %q", what, got, part)
 			}
 		}
 		if len(want) == 0 && got != "" {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
-	step("header", l.Header, terminal.Enter, "0 opens")
-	if err := l.Event(open(1, "cat", "/a", 3)); err != nil {
-		t.Fatal(err)
+	press := func(pressed ...terminal.Key) func() error {
+		for _, key := range pressed {
+			keys <- key
+		}
+		return l.Flush
+	}
+	step("header", l.Header, terminal.EnterPage, "0 opens")
+	for i := range 20 {
+		if err := l.Event(open(1, "cat", fmt.Sprintf("/file-%02d", i), 3)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	step("before its time", l.Flush)
-	keys <- 's'
-	step("sorting", l.Flush, "1 opens", "sorted by failed", "/a")
-	keys <- 'x'
-	keys <- 'c'
-	step("anew", l.Flush, "0 opens")
+	step("sorting", press('s'), "20 opens", "sorted by failed", "/file-00", "!/file-19")
+	step("the last rows", press(terminal.End), "/file-19", "!/file-00")
+	step("beyond them", press('j', terminal.Down, terminal.PageDown), "/file-19")
+	step("one up", press('k'), "!/file-19", "/file-18")
+	step("the first rows", press(terminal.Home, terminal.Up), "/file-00")
+	step("one table", press(terminal.Tab), "FILE", "!COMM", "/file-07")
+	step("the other", press(terminal.Tab), "!FILE", "COMM")
+	step("both", press(terminal.Tab), "FILE", "COMM")
+	step("help", press('?'), "Enter keeps it", "!/file-00")
+	step("no more help", press('x'), "/file-00")
+	step("typing", press('/', '1', '7', 'x', terminal.Backspace), "/17█", "/file-17", "!/file-16", "!q: quit")
+	step("typed", press(terminal.Enter), "only 17", "/file-17", "!/file-16", "q: quit")
+	step("all again", press(terminal.Escape), "!only", "/file-00")
+	step("typed in vain", press('/', 'q', terminal.Escape), "!only", "/file-00")
+	step("nothing new", l.Flush)
+	message = "opens were lost"
+	step("a message", l.Flush, "opens were lost")
+	step("it stays", press('s'), "sorted by name", "opens were lost")
+	step("a stop", press(terminal.Stop), terminal.LeavePage, terminal.EnterPage, "/file-00")
+	step("a stop that nobody announced", press(terminal.Continued), terminal.EnterPage, "/file-00")
+	step("another size", press(terminal.Resized), "/file-00")
+	step("anew", press('c'), "0 opens", "!/file-00")
 	if err := l.Event(open(1, "cat", "/b", 3)); err != nil {
 		t.Fatal(err)
 	}
-	keys <- 'q'
-	step("quitting", l.Flush, "1 opens")
-	if quit != 1 {
-		t.Errorf("%d times ended", quit)
+	step("quitting", press('q'), "1 opens")
+	if quit != 1 || calls != "stop continue " {
+		t.Errorf("%d times ended, called %q", quit, calls)
 	}
-	step("the end", l.Close, terminal.Leave, "1 opens", "/b")
+	step("the end", l.Close, terminal.LeavePage, "1 opens", "/b")
+	step("the end again", l.leave)
 }

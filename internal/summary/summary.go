@@ -93,17 +93,27 @@ func (s *Summary) top(i int) (shown []*entry, others counts) {
 	others = s.total
 	for _, e := range shown {
 		others = others.less(e.counts)
-		if name := s.o.By[i].name; name != nil {
-			name(s, e)
-		}
+		s.lookUp(i, e)
 	}
 	return shown, others
 }
 
-// share is how much of all opens these are, from 0 to 1.
+// lookUp looks up what an entry of what is counted i-th is called.
+func (s *Summary) lookUp(i int, e *entry) {
+	if name := s.o.By[i].name; name != nil {
+		name(s, e)
+	}
+}
+
+// share is how much of all these are, from 0 to 1: of the opens that failed, if those are what is
+// sorted by, else of the opens.
 func (s *Summary) share(c counts) float64 {
-	if s.total.opens == 0 {
+	part, all := c.opens, s.total.opens
+	if s.o.Order == ByFailed {
+		part, all = c.failed, s.total.failed
+	}
+	if all == 0 {
 		return 0
 	}
-	return float64(c.opens) / float64(s.total.opens)
+	return float64(part) / float64(all)
 }

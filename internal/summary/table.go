@@ -60,20 +60,29 @@ func (s *Summary) appendTable(b []byte, i int) []byte {
 
 // appendCounts appends what comes first in each row.
 func (s *Summary) appendCounts(b []byte, c counts, atLeast bool) []byte {
-	mark := ' '
-	if atLeast {
-		mark = '+'
-	}
-	b = fmt.Appendf(b, "%8d%c", c.opens, mark)
+	b = fmt.Appendf(b, "%8d%c", c.opens, mark(atLeast))
 	if s.o.Results {
-		failed := fmt.Sprintf("%8d", c.failed)
-		if s.o.Color && c.failed > 0 {
-			failed = format.Red + failed + format.Reset
-		}
-		b = append(b, failed...)
+		b = append(b, s.failedText(c)...)
 	}
 	share := s.share(c)
 	return fmt.Appendf(b, "  %5.1f%% %-*s ", 100*share, barWidth, bar(share))
+}
+
+// mark is what stands behind a count: whether it is the least that it can be.
+func mark(atLeast bool) rune {
+	if atLeast {
+		return '+'
+	}
+	return ' '
+}
+
+// failedText is how many opens failed.
+func (s *Summary) failedText(c counts) string {
+	failed := fmt.Sprintf("%8d", c.failed)
+	if s.o.Color && c.failed > 0 {
+		failed = format.Red + failed + format.Reset
+	}
+	return failed
 }
 
 // trimmed ends a row without blanks before its end.
