@@ -91,6 +91,36 @@ func TestLiveSummary(t *testing.T) {
 	}
 }
 
+// Who stops it has the terminal as it was, and it draws again when it goes on.
+func TestLiveSummaryIsStopped(t *testing.T) {
+	o := startOnTerminal(t, `set -m; "$0" --summary=live,0.1,file -n `+openerComm+`
+		echo STOPPED; grep State: /proc/$(jobs -p)/status; stty -a; read x; echo GOES ON; fg; stty -a; echo END`)
+	o.await("q: quit")
+	o.press("\x1a") // Ctrl-Z
+	o.await("T (stopped)", enterPage, leavePage, "STOPPED")
+	o.await(" icanon", enterPage, leavePage, "STOPPED")
+	o.await(" echo ", enterPage, leavePage, "STOPPED")
+	o.press("\n")
+	o.await("q: quit", "GOES ON", enterPage)
+	open(t, "names", "/live-1")
+	o.await("/live-1", "GOES ON")
+	o.press("q")
+	o.await(" icanon", "GOES ON", leavePage)
+	o.await("END", "GOES ON", leavePage)
+}
+
+// Where no shell could continue it, it goes on.
+func TestLiveSummaryIsNotStoppedForEver(t *testing.T) {
+	o := startOnTerminal(t, `exec "$0" --summary=live,0.1,file -n `+openerComm)
+	o.await("q: quit")
+	o.press("\x1a")
+	o.await("q: quit", enterPage, leavePage, enterPage)
+	o.press("q")
+	if status := wait(t, o.cmd); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
 // Messages have a line of the page, and are there when it is left.
 func TestLiveSummaryShowsMessages(t *testing.T) {
 	o := startOnTerminal(t, `exec "$0" --summary=live,0.1,file -b 1 -n `+openerComm)

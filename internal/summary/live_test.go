@@ -77,7 +77,7 @@ func TestPages(t *testing.T) {
 		"page":         {Options{}, Page{Width: 80, Height: 24, For: 61 * time.Second, Keys: true}},
 		"page-small":   {Options{Color: true}, Page{Width: 40, Height: 15, For: time.Second, Keys: true, Message: lossMessage}},
 		"page-low":     {Options{Order: ByFailed}, Page{Width: 80, Height: 9, For: time.Second}},
-		"page-large":   {Options{Order: ByKey, By: Bys}, Page{Width: 120, Height: 60, For: time.Second, Keys: true, Message: lossMessage}},
+		"page-large":   {Options{Order: ByKey, By: Bys}, Page{Width: 120, Height: 40, For: time.Second, Keys: true, Message: lossMessage}},
 		"page-one":     {Options{By: Bys}, Page{Width: 60, Height: 10, Keys: true, Only: 3, Top: 2}},
 		"page-filter":  {Options{}, Page{Width: 60, Height: 12, Keys: true, Filter: []byte("S"), Typing: true}},
 		"page-nothing": {Options{}, Page{Width: 60, Height: 12, Keys: true, Filter: []byte("no such name"), Top: 7}},

@@ -81,8 +81,12 @@ func (s *Summary) AppendPage(b []byte, p Page) (page []byte, topMost int) {
 
 // status is the page's first line: what there is room for.
 func (s *Summary) status(p *Page) []byte {
-	line := fmt.Appendf(nil, "%d opens, %d failed", s.total.opens, s.total.failed)
-	parts := []string{fmt.Sprintf(", %v", p.For.Truncate(time.Second)), fmt.Sprintf("  sorted by %v", s.o.Order)}
+	line := format.Cut(fmt.Appendf(nil, "%d opens", s.total.opens), p.Width)
+	parts := []string{
+		fmt.Sprintf(", %d failed", s.total.failed),
+		fmt.Sprintf(", %v", p.For.Truncate(time.Second)),
+		fmt.Sprintf("  sorted by %v", s.o.Order),
+	}
 	if len(p.Filter) > 0 {
 		parts = append(parts, "  only "+string(format.AppendEscaped(nil, p.Filter)))
 	}

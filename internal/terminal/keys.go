@@ -1,11 +1,13 @@
 package terminal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"time"
+	"runtime"
 	"unicode/utf8"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -140,29 +142,43 @@ func (i *Input) readSignals(to chan<- Key) {
 	}
 }
 
-// stopTime is how long it takes at most that a process stops which has sent itself the signal for
-// that. One whose parents do not look after it does not stop.
-const stopTime = 200 * time.Millisecond
-
-// Stop puts the terminal's settings back and stops the process, and takes the terminal again
-// when that goes on.
+// Stop puts the terminal's settings back and stops the process, as Ctrl-Z does, and takes the
+// terminal again when it goes on. A process that nobody could continue is not stopped.
 func (i *Input) Stop() error {
 	if err := i.restore(); err != nil {
 		return err
 	}
-	continued := make(chan os.Signal, 1)
-	signal.Notify(continued, unix.SIGCONT)
-	defer signal.Stop(continued)
-	signal.Reset(unix.SIGTSTP)
-	if err := unix.Kill(os.Getpid(), unix.SIGTSTP); err != nil {
+	if err := stopSelf(); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
-	select {
-	case <-continued:
-	case <-time.After(stopTime):
-	}
-	signal.Notify(i.signals, unix.SIGTSTP)
 	return i.Continue()
+}
+
+// stopSelf returns when the process was continued. signal.Reset leaves Go's handler of SIGTSTP
+// where it is, and with any handler the kernel does not stop the process. The signal is this
+// thread's own, so that the kernel acts on it before the call returns.
+func stopSelf() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var byDefault, handler sigaction
+	if err := setAction(unix.SIGTSTP, &byDefault, &handler); err != nil {
+		return err
+	}
+	err := unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
+	return errors.Join(err, setAction(unix.SIGTSTP, &handler, nil))
+}
+
+// sigaction is the kernel's on 64-bit machines: a handler, flags, a restorer, a mask. Zero is what
+// a signal does by default.
+type sigaction [4]uint64
+
+func setAction(s unix.Signal, action, before *sigaction) error {
+	const maskSize = 8
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(action)), uintptr(unsafe.Pointer(before)), maskSize, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // Continue takes the terminal again after somebody else had it. In the background it stops the
