@@ -117,10 +117,9 @@ func (e *Event) Decode(record []byte) error {
 	if len(record) < headerSize {
 		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), headerSize)
 	}
-	fields := order.Uint32(record[16:])
-	there, unread := Fields(fields), Fields(fields>>16)
+	there, unread := fieldsOf(record)
 	if there&^AllFields != 0 {
-		return fmt.Errorf("a record with unknown parts: %#x", uint16(there&^AllFields))
+		return fmt.Errorf("a record with unknown parts: %#x", uint32(there&^AllFields))
 	}
 	size := there.size()
 	if len(record) < headerSize+size+CommSize {
@@ -234,7 +233,7 @@ func CgroupOf(record []byte) uint64 {
 	if len(record) < headerSize {
 		return 0
 	}
-	there := Fields(order.Uint32(record[16:]))
+	there, _ := fieldsOf(record)
 	at := headerSize + there.offset(Cgroup)
 	if !there.Has(Cgroup) || len(record) < at+8 {
 		return 0
@@ -249,7 +248,7 @@ func StringsSize(record []byte) int {
 	if len(record) < headerSize {
 		return 0
 	}
-	there := Fields(order.Uint32(record[16:]))
+	there, _ := fieldsOf(record)
 	parts := record[headerSize:]
 	if len(parts) < there.size() {
 		return 0

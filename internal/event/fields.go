@@ -7,8 +7,8 @@ import (
 
 // Fields are what a record holds beyond what every record does: a set of bits,
 // FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
-// part of the record, and the parts are in the order of the bits.
-type Fields uint16
+// part of the record, and the parts are in the order of [parts].
+type Fields uint32
 
 const (
 	Flags   Fields = 1 << iota // Event.Flags and Event.Mode
@@ -28,6 +28,26 @@ const (
 
 // AllFields are all that there are.
 const AllFields = Depth<<1 - 1
+
+// unreadMarks are set in a record beside its fields for a part that is there and could not be read:
+// …_UNREAD in <opensnoop/record.h>.
+var unreadMarks = [...]struct {
+	mark  uint32
+	field Fields
+}{{1 << 31, Flags}, {1 << 30, Depth}}
+
+// fieldsOf returns the parts of a record of at least [headerSize] bytes, and those among them that
+// could not be read.
+func fieldsOf(record []byte) (there, unread Fields) {
+	bits := order.Uint32(record[16:])
+	for _, u := range unreadMarks {
+		if bits&u.mark != 0 {
+			bits &^= u.mark
+			unread |= u.field
+		}
+	}
+	return Fields(bits), unread
+}
 
 // fieldNames are theirs, in the order of the bits.
 var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth"}

@@ -134,7 +134,7 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
 	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT &&
 	       FIELD_DEPTH == FIELD_DEPTH_BIT, "Fields");
-_Static_assert(UNREAD(1) == 1 << 16, "UNREAD");
+_Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO && DEPTH_UNREAD == DEPTH_UNREAD_GO && !(ALL_FIELDS & (FLAGS_UNREAD | DEPTH_UNREAD)), "…_UNREAD");
 `
 
 // recordHeader is the header of the BPF program that is about records, less what it
@@ -178,6 +178,7 @@ func TestLayout(t *testing.T) {
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
 				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth,
+				"FLAGS_UNREAD_GO": unreadMarks[0].mark, "DEPTH_UNREAD_GO": unreadMarks[1].mark, "ALL_FIELDS": AllFields,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}

@@ -186,7 +186,7 @@ func (p *Plan) addMacros(f *kernel.Facts) {
 		define("PIDNS_INO", f.Namespace.Ino)
 	}
 	if p.Fields != 0 {
-		define("FIELDS", uint16(p.Fields))
+		define("FIELDS", uint32(p.Fields))
 	}
 	if f.TaskRegs {
 		p.Macros = append(p.Macros, "TASK_REGS")

@@ -17,9 +17,9 @@ static __always_inline void set_flags(struct record *r, struct open_args *args)
 	r->flags = args->flags;
 	r->mode = args->mode;
 	if (args->flags_read)
-		r->fields &= ~UNREAD(FIELD_FLAGS);
+		r->fields &= ~FLAGS_UNREAD;
 	else
-		r->fields |= UNREAD(FIELD_FLAGS);
+		r->fields |= FLAGS_UNREAD;
 #endif
 }
 
@@ -241,7 +241,7 @@ static __always_inline bool read_missing_flags(struct record *r, struct pt_regs 
 #if FIELDS & FIELD_FLAGS
 	struct open_args args = {};
 
-	if (!(r->fields & UNREAD(FIELD_FLAGS)) || !read_open_args(regs, syscall_nr(regs), &args))
+	if (!(r->fields & FLAGS_UNREAD) || !read_open_args(regs, syscall_nr(regs), &args))
 		return true;
 	if (args.flags_read && !flags_wanted(args.flags))
 		return false;

@@ -98,7 +98,7 @@ static __always_inline void fill_depth(struct record *r)
 	if (depth)
 		r->depth = *depth;
 	else
-		r->fields |= UNREAD(FIELD_DEPTH);
+		r->fields |= DEPTH_UNREAD;
 #endif
 }
 

@@ -112,7 +112,7 @@ static __always_inline bool complete(struct record *r)
 #if FIELDS & FIELD_RESULT
 	return false;
 #else
-	return r->name_kind != NAME_UNSEEN && !(r->fields & UNREAD(FIELD_FLAGS)) && !is_shared(r);
+	return r->name_kind != NAME_UNSEEN && !(r->fields & FLAGS_UNREAD) && !is_shared(r);
 #endif
 }
 

@@ -52,8 +52,10 @@ struct args {
 	char bytes[ARGS_MAX];
 };
 
-// Set in `fields` for a part that is there, but whose values could not be read.
-#define UNREAD(field) ((field) << 16)
+// Set in `fields` for a part that is there, but whose values could not be read, from the top down:
+// of the few that may be so. event.unreadMarks in Go.
+#define FLAGS_UNREAD (1U << 31)
+#define DEPTH_UNREAD (1U << 30)
 
 #define RESULT_UNKNOWN (-2147483647 - 1)
 
@@ -117,7 +119,7 @@ struct record {
 	u64 time; // ns, CLOCK_MONOTONIC, when the record was submitted
 	u32 tgid;
 	u32 tid;
-	u32 fields;   // FIELD_… of the parts that are there, UNREAD(FIELD_…)
+	u32 fields;   // FIELD_… of the parts that are there, and …_UNREAD
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
 	u8 how;       // enum how
