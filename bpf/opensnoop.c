@@ -23,7 +23,7 @@
 //	                  the next two, those too
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS              the processes whose tgids are in the map `pids`
-//	TIDS, UIDS, EUIDS
+//	TIDS, UIDS, EUIDS, GIDS, LOGINS
 //	                  "case 1: case 2:", so that many cost a binary search
 //	COMMS             "HAS(comm, 0x61, 0, 1) || …", for the thread's or the process's
 //	PIDS_EXCLUDED, UIDS_EXCLUDED, COMMS_EXCLUDED

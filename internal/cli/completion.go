@@ -24,7 +24,8 @@ import (
 // behind a tab.
 var completions = map[string]func() []string{
 	"PID":     processes,
-	"USER":    userNames,
+	"USER":    func() []string { return namesIn("/etc/passwd") },
+	"GROUP":   func() []string { return namesIn("/etc/group") },
 	"COMM":    runningNames,
 	"LIST":    columnNames,
 	"ERROR":   errnoTexts,
@@ -37,7 +38,7 @@ var completions = map[string]func() []string{
 }
 
 // lists are the types of which several words are taken, by commas.
-var lists = []string{"PID", "USER", "COMM", "LIST", "ERROR", "O_X", "BY,TIME"}
+var lists = []string{"PID", "USER", "GROUP", "COMM", "LIST", "ERROR", "O_X", "BY,TIME"}
 
 // addCompletions tells the shell what may stand behind the flags that a command has.
 func addCompletions(cmd *cobra.Command) {
@@ -197,10 +198,10 @@ func processes() []string {
 	return lines
 }
 
-// userNames are the local users. Those of a directory service are not listed: there
+// namesIn are the local users or groups of a file. Those of a directory service are not listed: there
 // can be very many.
-func userNames() []string {
-	file, err := os.Open("/etc/passwd")
+func namesIn(path string) []string {
+	file, err := os.Open(path)
 	if err != nil {
 		return nil
 	}

@@ -65,6 +65,9 @@ type Event struct {
 	UID     uint32 // real user id, in the first user namespace
 	User    []byte // the name of UID, of a recording that has it; nil to look it up
 	EUID    uint32 // effective user id, in the first user namespace
+	GID     uint32 // real group id, in the first user namespace
+	Login   uint32 // the user who logged in, as audit(8) keeps it whatever follows, or NoLogin
+	Logged  []byte // the name of Login, as User
 	PPID    uint32 // the parent's process id; 0 if it is outside our pid namespace
 	PComm   []byte // the comm of the parent's first thread, as Comm
 	Process []byte // the comm of the process's first thread, as Comm
@@ -106,6 +109,9 @@ type Event struct {
 	Created bool   // this open made it
 	Real    Place
 }
+
+// NoLogin is the Login of what nobody who has logged in runs, such as services.
+const NoLogin uint32 = math.MaxUint32
 
 // ResultUnknown is the Result of a call whose return was not seen.
 const ResultUnknown int32 = math.MinInt32

@@ -24,10 +24,12 @@ const (
 	Cgroup                     // Event.Cgroup
 	Args                       // Event.Args and Event.ArgsSize
 	Depth                      // Event.Depth
+	GID                        // Event.GID
+	Login                      // Event.Login
 )
 
 // AllFields are all that there are.
-const AllFields = Depth<<1 - 1
+const AllFields = Login<<1 - 1
 
 // unreadMarks are set in a record beside its fields for a part that is there and could not be read:
 // …_UNREAD in <opensnoop/record.h>.
@@ -50,7 +52,7 @@ func fieldsOf(record []byte) (there, unread Fields) {
 }
 
 // fieldNames are theirs, in the order of the bits.
-var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth"}
+var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth", "gid", "login"}
 
 // Names names the fields.
 func (f Fields) Names() string {
@@ -164,6 +166,16 @@ var parts = []part{
 		Depth, 4,
 		func(e *Event, b []byte) { e.Depth = order.Uint32(b) },
 		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Depth) },
+	},
+	{
+		GID, 4,
+		func(e *Event, b []byte) { e.GID = order.Uint32(b) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.GID) },
+	},
+	{
+		Login, 4,
+		func(e *Event, b []byte) { e.Login = order.Uint32(b) },
+		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Login) },
 	},
 }
 

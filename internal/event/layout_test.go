@@ -78,6 +78,12 @@ int main(void)
 #if FIELDS & FIELD_DEPTH_BIT
 	r.depth = 0xe1e2e3e4;
 #endif
+#if FIELDS & FIELD_GID_BIT
+	r.gid = 0xf1f2f3f4;
+#endif
+#if FIELDS & FIELD_LOGIN_BIT
+	r.login = 0x12233445;
+#endif
 #if FIELDS & FIELD_CGROUP_BIT
 	r.cgroup[0] = 0xc1c2c3c4;
 	r.cgroup[1] = 0xd1d2d3d4;
@@ -133,7 +139,8 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
 	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
 	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT &&
-	       FIELD_DEPTH == FIELD_DEPTH_BIT, "Fields");
+	       FIELD_DEPTH == FIELD_DEPTH_BIT && FIELD_GID == FIELD_GID_BIT &&
+	       FIELD_LOGIN == FIELD_LOGIN_BIT, "Fields");
 _Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO && DEPTH_UNREAD == DEPTH_UNREAD_GO && !(ALL_FIELDS & (FLAGS_UNREAD | DEPTH_UNREAD)), "…_UNREAD");
 `
 
@@ -177,7 +184,7 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth, "FIELD_GID_BIT": GID, "FIELD_LOGIN_BIT": Login,
 				"FLAGS_UNREAD_GO": unreadMarks[0].mark, "DEPTH_UNREAD_GO": unreadMarks[1].mark, "ALL_FIELDS": AllFields,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
@@ -256,6 +263,12 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(Depth) {
 		e.Depth = 0xe1e2e3e4
+	}
+	if fields.Has(GID) {
+		e.GID = 0xf1f2f3f4
+	}
+	if fields.Has(Login) {
+		e.Login = 0x12233445
 	}
 	if fields.Has(Cgroup) {
 		e.Cgroup, e.CgroupNS = 0x51d2d3d4c1c2c3c4, true

@@ -26,6 +26,10 @@ type Filter struct {
 	TIDs  []uint32 // threads
 	UIDs  []uint32 // users
 	EUIDs []uint32 // effective users
+	GIDs  []uint32 // groups
+
+	// Logins are users who logged in, whoever their processes run as by now.
+	Logins []uint32
 
 	// Comms are parts of comms, of 1 to 15 bytes: any of them in that of the thread, or of
 	// the process's first one.
@@ -83,6 +87,14 @@ func (f *Filter) Fields() (fields event.Fields) {
 		if e.needs != nil {
 			fields |= e.needs(f)
 		}
+	}
+	return fields
+}
+
+// Compared are those that the BPF program compares, whether records have them or not.
+func (f *Filter) Compared() (fields event.Fields) {
+	for _, e := range f.used() {
+		fields |= e.compares
 	}
 	return fields
 }

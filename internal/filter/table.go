@@ -27,6 +27,9 @@ type Entry struct {
 	// of records.
 	program func(f *Filter, fields event.Fields) []macro
 
+	// compares are what the program reads for that, of a kernel that must be able to tell it.
+	compares event.Fields
+
 	// exact is whether the program decides as match does; nil is that it does. Else match is asked
 	// again of what it lets through.
 	exact func(*Filter) bool
@@ -73,6 +76,14 @@ var Table = []*Entry{
 		Flag: "euid", Help: "opens of these effective users, which programs with the setuid bit have; adds EUID", Column: "euid",
 		Value: func(f *Filter) Value { return (*users)(&f.EUIDs) }, reads: event.EUID,
 	}, "EUIDS", func(f *Filter) []uint32 { return f.EUIDs }, func(e *event.Event) uint32 { return e.EUID }),
+	numbers(Entry{
+		Flag: "gid", Help: "opens of these groups, by name or number; adds GID", Column: "gid",
+		Value: func(f *Filter) Value { return (*groups)(&f.GIDs) }, reads: event.GID,
+	}, "GIDS", func(f *Filter) []uint32 { return f.GIDs }, func(e *event.Event) uint32 { return e.GID }),
+	numbers(Entry{
+		Flag: "login", Help: "opens of what these users run who logged in, also by su and sudo; adds LOGIN", Column: "login",
+		Value: func(f *Filter) Value { return (*users)(&f.Logins) }, reads: event.Login,
+	}, "LOGINS", func(f *Filter) []uint32 { return f.Logins }, func(e *event.Event) uint32 { return e.Login }),
 	byComm(Entry{
 		Flag: "name", Short: "n", Help: "opens of threads and processes whose name (comm) contains this",
 		Value: func(f *Filter) Value { return (*comms)(&f.Comms) },
@@ -179,6 +190,7 @@ func show(wanted bool) Verdict {
 // numbers completes a filter by a list of numbers, which a macro has.
 func numbers(e Entry, name string, list func(*Filter) []uint32, of func(*event.Event) uint32) *Entry {
 	e.used = func(f *Filter) bool { return len(list(f)) > 0 }
+	e.compares = e.reads
 	e.program = func(f *Filter, _ event.Fields) []macro { return []macro{{name, cases(list(f))}} }
 	e.match = func(f *Filter, ev *event.Event) Verdict { return show(slices.Contains(list(f), of(ev))) }
 	return &e

@@ -73,26 +73,51 @@ func (*PIDs) Type() string { return "PID" }
 type users []uint32
 
 func (u *users) Set(text string) error {
+	return addIDs((*[]uint32)(u), text, "user", func(name string) (string, error) {
+		found, err := user.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		return found.Uid, nil
+	})
+}
+
+// addIDs adds ids that are given by number or by name.
+func addIDs(ids *[]uint32, text, what string, lookUp func(name string) (id string, err error)) error {
 	for part := range strings.SplitSeq(text, ",") {
 		id := part
 		if _, err := strconv.ParseUint(part, 10, 32); err != nil {
-			found, err := user.Lookup(part)
-			if err != nil {
-				return fmt.Errorf("there is no user %q: expected a name or a number, or several by commas", part)
+			if id, err = lookUp(part); err != nil {
+				return fmt.Errorf("there is no %s %q: expected a name or a number, or several by commas", what, part)
 			}
-			id = found.Uid
 		}
 		n, err := strconv.ParseUint(id, 10, 32)
 		if err != nil {
-			return fmt.Errorf("the user %q has the odd id %q", part, id)
+			return fmt.Errorf("the %s %q has the odd id %q", what, part, id)
 		}
-		*u = append(*u, uint32(n))
+		*ids = append(*ids, uint32(n))
 	}
 	return nil
 }
 
 func (u *users) String() string { return (*PIDs)(u).String() }
 func (*users) Type() string     { return "USER" }
+
+// groups are group ids, given by number or by name.
+type groups []uint32
+
+func (g *groups) Set(text string) error {
+	return addIDs((*[]uint32)(g), text, "group", func(name string) (string, error) {
+		found, err := user.LookupGroup(name)
+		if err != nil {
+			return "", err
+		}
+		return found.Gid, nil
+	})
+}
+
+func (g *groups) String() string { return (*PIDs)(g).String() }
+func (*groups) Type() string     { return "GROUP" }
 
 // comms are parts of comms.
 type comms []string

@@ -80,6 +80,27 @@ var Columns = []*Column{
 		},
 	},
 	{
+		Name: "gid", Help: "group id", aliases: []string{"group"}, Needs: event.GID, OnDemand: true,
+		place: 46, header: "GID", width: 6,
+		text:   appendGID,
+		fields: []field{{name: "gid", kind: number, value: appendGID}},
+	},
+	{
+		Name: "login", Help: "user who logged in, whatever su and sudo made of that; - for none", aliases: []string{"loginuid", "auid"}, Needs: event.Login, OnDemand: true,
+		place: 47, header: "LOGIN", width: 8,
+		text: func(r *rows, b []byte, e *event.Event) []byte {
+			if e.Login == event.NoLogin {
+				return append(b, '-')
+			}
+			return AppendEscaped(b, appendLogin(r, r.scratch[:0], e))
+		},
+		fields: []field{
+			{name: "login", known: loggedIn, value: appendLogin},
+			// null says that there is none, and that there is no field that it is not known.
+			{name: "login_uid", kind: number, optional: true, value: appendLoginUID, object: appendLoginUIDOrNull},
+		},
+	},
+	{
 		Name: "fd", Help: "file descriptor, -1 if it failed", aliases: []string{"ret"}, Needs: event.Result, known: resultKnown,
 		place: 90, header: "FD", width: 4, right: true,
 		text: appendDescriptorText,

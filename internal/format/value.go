@@ -61,16 +61,41 @@ func appendTID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b,
 func appendPPID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.PPID) }
 func appendEUID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.EUID) }
 func appendUID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.UID) }
+func appendGID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.GID) }
 
 // appendUser appends the user's name, or the number of one without.
-func appendUser(r *rows, b []byte, e *event.Event) []byte {
-	if e.User != nil {
-		return append(b, e.User...)
+func appendUser(r *rows, b []byte, e *event.Event) []byte { return r.appendName(b, e.UID, e.User) }
+
+// appendName appends the name of a user, which is recorded if it is not nil.
+func (r *rows) appendName(b []byte, uid uint32, recorded []byte) []byte {
+	if recorded != nil {
+		return append(b, recorded...)
 	}
-	if name := r.users.Name(e.UID); name != "" {
+	if name := r.users.Name(uid); name != "" {
 		return append(b, name...)
 	}
-	return appendUint(b, e.UID)
+	return appendUint(b, uid)
+}
+
+// loggedIn reports whether it is known who logged in.
+func loggedIn(e *event.Event) bool { return e.Fields.Has(event.Login) && e.Login != event.NoLogin }
+
+func appendLogin(r *rows, b []byte, e *event.Event) []byte {
+	return r.appendName(b, e.Login, e.Logged)
+}
+
+func appendLoginUID(_ *rows, b []byte, e *event.Event) []byte {
+	if !loggedIn(e) {
+		return b
+	}
+	return appendUint(b, e.Login)
+}
+
+func appendLoginUIDOrNull(r *rows, b []byte, e *event.Event) []byte {
+	if !loggedIn(e) {
+		return append(b, "null"...)
+	}
+	return appendLoginUID(r, b, e)
 }
 
 // resultKnown reports whether the call's return was recorded.

@@ -31,6 +31,9 @@ var allDescribed = []described{
 		member("TASK_CRED", "task_struct", "cred"),
 		member("CRED_EUID", "cred", "euid"),
 	}},
+	{event.Login, "who logged in", []kernel.Fact{
+		member("TASK_LOGINUID", "task_struct", "loginuid"),
+	}},
 	{event.Process, "the process's own name", []kernel.Fact{
 		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
 		member("TASK_COMM", "task_struct", "comm"),
@@ -135,15 +138,12 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 		facts = append(facts, membersOfExecs...)
 	}
 	for _, d := range allDescribed {
-		if p.Fields.Has(d.field) {
+		if (p.Fields | p.Filter.Compared()).Has(d.field) {
 			facts = append(facts, d.members...)
 		}
 	}
 	if p.Filter.MountNamespaces != "" {
 		facts = append(facts, membersOfMountNamespaces...)
-	}
-	if len(p.Filter.EUIDs) > 0 {
-		facts = append(facts, membersOf(event.EUID)...)
 	}
 	if p.Fields.Has(event.Path) {
 		// How often a file is held is another member since 6.13.
@@ -183,10 +183,7 @@ func check(o *Options, fields event.Fields, f *kernel.Facts) error {
 			return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
 		}
 	}
-	if len(o.Filter.EUIDs) > 0 { // needs what the column does, but not in records
-		fields |= event.EUID
-	}
-	return Supports(fields, f)
+	return Supports(fields|o.Filter.Compared(), f)
 }
 
 // CanShowExecs returns nil if files that are opened to execute programs can be shown, else the

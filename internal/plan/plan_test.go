@@ -137,6 +137,7 @@ func TestRefused(t *testing.T) {
 		{Options{Fields: event.Path}, linux(5, 4, noTypes), "the absolute path cannot be told"},
 		{Options{Execs: true}, linux(5, 4, noTypes), "programs that are executed cannot be shown"},
 		{Options{Filter: filter.Filter{EUIDs: []uint32{0}}}, linux(5, 4, noTypes), "the effective user id cannot be told"},
+		{Options{Filter: filter.Filter{Logins: []uint32{0}}}, linux(5, 4, noTypes), "who logged in cannot be told"},
 		{Options{Filter: filter.Filter{InContainer: true}}, linux(5, 4, noTypes), "the container cannot be told"},
 		{Options{Filter: filter.Filter{Roots: []uint32{1}}}, linux(5, 4, noTypes), "what processes start cannot be followed"},
 		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true}}, linux(6, 12, inContainer), "in a pid namespace, as of a container, running processes cannot be followed"},

@@ -138,6 +138,12 @@ func (r *row) member(name []byte) error {
 		return r.number32(&e.EUID, event.EUID)
 	case "user":
 		return r.keep(&e.User)
+	case "gid":
+		return r.number32(&e.GID, event.GID)
+	case "login":
+		return r.keep(&e.Logged)
+	case "login_uid":
+		return r.loginUID()
 	case "depth":
 		return r.number32(&e.Depth, event.Depth)
 	case "fd", "fixed_fd":

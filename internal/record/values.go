@@ -2,6 +2,13 @@ package record
 
 import "opensnoop/internal/event"
 
+// loginUID reads who logged in; null is nobody.
+func (r *row) loginUID() error {
+	r.e.Login = event.NoLogin
+	r.e.Fields |= event.Login
+	return r.number32(&r.e.Login, event.Login)
+}
+
 // argsField reads a field of the arguments that a program was executed with.
 func (r *row) argsField(name string) (err error) {
 	r.e.Fields |= event.Args

@@ -57,6 +57,8 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.TIDs = numbers() })
 	maybe(func() { f.UIDs = numbers() })
 	maybe(func() { f.EUIDs = numbers() })
+	maybe(func() { f.GIDs = numbers() })
+	maybe(func() { f.Logins = numbers() })
 	maybe(func() { f.ExcludedPIDs = numbers() })
 	maybe(func() { f.ExcludedUIDs = numbers() })
 	maybe(func() { f.Comms = []string{"a", "fifteen bytes!!"}[:1+r.IntN(2)] })
@@ -72,7 +74,7 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.Roots = []uint32{1} })
 	maybe(func() { f.InContainer = true })
 	if facts.Types != nil { // what is refused there
-		opts.Execs, f.Roots, f.EUIDs, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, false
+		opts.Execs, f.Roots, f.EUIDs, f.Logins, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, nil, false
 		for bit := event.Fields(1); bit < event.AllFields; bit <<= 1 {
 			if plan.Supports(bit, facts) != nil || bit == event.Depth {
 				opts.Fields &^= bit

@@ -71,6 +71,12 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
 #endif
+#if FIELDS & FIELD_GID
+	r->gid = bpf_get_current_uid_gid() >> 32;
+#endif
+#if FIELDS & FIELD_LOGIN
+	r->login = task_member(TASK_LOGINUID);
+#endif
 #if FIELDS & FIELD_EUID
 	r->euid = member(task_member(TASK_CRED), CRED_EUID);
 #endif

@@ -129,6 +129,22 @@ static __always_inline bool listed(u64 local)
 		return false;
 	}
 #endif
+#ifdef GIDS
+	switch ((u32)(bpf_get_current_uid_gid() >> 32)) {
+	GIDS
+		break;
+	default:
+		return false;
+	}
+#endif
+#ifdef LOGINS
+	switch ((u32)task_member(TASK_LOGINUID)) {
+	LOGINS
+		break;
+	default:
+		return false;
+	}
+#endif
 	return true;
 }
 // clang-format on

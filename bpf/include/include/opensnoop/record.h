@@ -39,6 +39,8 @@ enum how {
 #define FIELD_CGROUP 1024 // of the hierarchy of version 2
 #define FIELD_ARGS 2048   // of the program, as it was executed
 #define FIELD_DEPTH 4096  // below the process that is followed
+#define FIELD_GID 8192
+#define FIELD_LOGIN 16384 // who logged in, for audit(8)
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -172,6 +174,12 @@ struct record {
 #endif
 #if FIELDS & FIELD_DEPTH
 	u32 depth;
+#endif
+#if FIELDS & FIELD_GID
+	u32 gid;
+#endif
+#if FIELDS & FIELD_LOGIN
+	u32 login; // ~0 for nobody
 #endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
