@@ -231,16 +231,20 @@ func TestBound(t *testing.T) {
 	giveAway(t, filepath.Join(root, "home"))
 	r := start(t, root, nil)
 	long := strings.Repeat("/"+strings.Repeat("p", 250), 3)
+	var live runtime.MemStats
 	size := grown(func() {
 		for n := range uint64(3 * cgroupsMax) {
 			r.Learn(n, fmt.Sprintf("/user%s/%d/docker-%064x.scope", long, n, n%500), me)
 			r.Learn(1<<40+n, fmt.Sprintf("/plain/%d", n), me)
 			r.Learn(1<<41+n, fmt.Sprintf("/plain/%d", n), 0)
 		}
+		runtime.GC()
+		runtime.ReadMemStats(&live)
 	})
-	t.Logf("it took %d KB", size>>10)
-	if size > memoryMax {
-		t.Errorf("it took %d MB", size>>20)
+	// On a busy machine the collector comes late: what it has not freed yet says nothing of a bound.
+	t.Logf("it took %d KB, of which %d KB are in use", size>>10, live.HeapAlloc>>10)
+	if live.HeapAlloc > memoryMax {
+		t.Errorf("%d MB are in use", live.HeapAlloc>>20)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

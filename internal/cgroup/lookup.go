@@ -22,8 +22,9 @@ const (
 	workersMax = 4
 
 	// restTimes is how often as long as it has worked a goroutine rests, whose work anybody can
-	// make more.
+	// make more. It owes up to restOwed first, so that a few containers do not wait for it.
 	restTimes = 9
+	restOwed  = time.Second / 2
 
 	// askers are how many goroutines ask the kernel for cgroups, and askersRest is how often as
 	// long they rest, when that is restMin in all: a shorter one takes as long.
@@ -43,8 +44,8 @@ type backlog struct {
 // pool is what goroutines work on, one after the other.
 type pool struct {
 	ready []*backlog
-	idle  int  // how many goroutines more there may be
-	rests bool // after each look-up, and not only after those that can wait
+	idle  []time.Time // until when each goroutine that does not run has to rest
+	rests bool        // after each look-up, and not only after those that can wait
 }
 
 // queue has a container looked up; it is false if there are too many already.
@@ -85,9 +86,10 @@ func (r *Registry) queue(c *Info, stale bool) bool {
 	}
 	b.busy = true
 	p.ready = append(p.ready, b)
-	if p.idle > 0 {
-		p.idle--
-		r.ended.Go(func() { r.work(p) })
+	if len(p.idle) > 0 {
+		rested := p.idle[0]
+		p.idle = p.idle[1:]
+		r.ended.Go(func() { r.work(p, rested) })
 	}
 	return true
 }
@@ -102,8 +104,9 @@ func (b *backlog) next() (c *Info) {
 	return c
 }
 
-// work looks up what is ready in a pool, an owner's next after that of another.
-func (r *Registry) work(p *pool) {
+// work looks up what is ready in a pool, an owner's next after that of another. It has to rest until
+// a time.
+func (r *Registry) work(p *pool, rested time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for len(p.ready) > 0 {
@@ -115,7 +118,11 @@ func (r *Registry) work(p *pool) {
 		began, rests := time.Now(), p.rests || c.Settled()
 		r.lookUp(c)
 		if rests {
-			r.rest(restTimes * time.Since(began))
+			if rested.Before(began) {
+				rested = began
+			}
+			rested = rested.Add((1 + restTimes) * time.Since(began))
+			r.rest(time.Until(rested) - restOwed)
 		}
 		r.mu.Lock()
 		if len(b.fresh)+len(b.stale) > 0 {
@@ -125,7 +132,7 @@ func (r *Registry) work(p *pool) {
 			delete(r.backlogs, c.owner)
 		}
 	}
-	p.idle++
+	p.idle = append(p.idle, rested)
 }
 
 // rest waits, but not longer than the registry is in use.
