@@ -33,7 +33,7 @@ type files struct {
 	root  int // the folder that all paths are from
 	isOwn bool
 	uid   uint32
-	home  string // of the user; "" if it is not known
+	home  func(uid uint32) string
 
 	sources []source // what was found in them
 	last    source   // the file that was opened last
@@ -48,16 +48,13 @@ type source struct {
 
 // filesOf returns those for a container; false if they cannot be had now.
 func (r *Registry) filesOf(c *Info) (*files, bool) {
-	f := &files{root: r.root, uid: c.owner.uid}
+	f := &files{root: r.root, uid: c.owner.uid, home: r.home}
 	if c.outer != nil {
 		if r.hierarchy == nil {
 			return nil, false
 		}
 		f.root, f.isOwn = r.hierarchy.rootOf(c.outer.path, c.path)
 		return f, f.isOwn
-	}
-	if f.uid != 0 {
-		f.home = r.home(f.uid)
 	}
 	return f, true
 }
@@ -68,7 +65,8 @@ func (f *files) close() {
 	}
 }
 
-// homeOf is the folder of a user; "" if it is not known.
+// homeOf is the folder of a user; "" if it is not known. Where the user is not in /etc/passwd, that
+// may take long.
 func homeOf(uid uint32) string {
 	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
 	if err != nil {
@@ -186,8 +184,9 @@ func name(text string) string {
 
 // ofHome is a folder below the user's home, as a list of none or one.
 func (f *files) ofHome(folder string) []string {
-	if !filepath.IsAbs(f.home) {
+	home := f.home(f.uid)
+	if !filepath.IsAbs(home) {
 		return nil
 	}
-	return []string{filepath.Join(f.home, folder)}
+	return []string{filepath.Join(home, folder)}
 }

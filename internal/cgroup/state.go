@@ -65,28 +65,36 @@ func (f *files) docker(c *event.Container) bool {
 
 // storage is what podman and CRI-O keep: a list of all containers, and a file of its own for
 // each of CRI-O's.
-func (f *files) storage(c *event.Container) bool {
-	folders := []string{"/var/lib/containers/storage", "/run/containers/storage"}
+func (f *files) storage(c *event.Container) (found bool) {
 	if f.uid != 0 {
-		folders = append(f.ofHome(".local/share/containers/storage"), fmt.Sprintf("/run/user/%d/containers", f.uid))
-	} else if own := f.graphRoot(); own != "" {
-		folders = append([]string{own}, folders...)
-	}
-	found := false
-	for _, folder := range folders {
-		for _, driver := range []string{"overlay", "vfs", "btrfs", "zfs"} {
-			containers := filepath.Join(folder, driver+"-containers")
-			if !f.isFolder(containers) {
-				continue
+		found = f.stored(fmt.Sprintf("/run/user/%d/containers", f.uid), c)
+		if !found || c.Name == "" {
+			for _, folder := range f.ofHome(".local/share/containers/storage") {
+				found = f.stored(folder, c) || found
 			}
-			for _, list := range []string{"containers.json", "volatile-containers.json"} {
-				found = f.listed(filepath.Join(containers, list), c) || found
-			}
-			found = f.annotated(filepath.Join(containers, c.ID, "userdata/config.json"), c) || found
+		}
+	} else {
+		for _, folder := range []string{f.graphRoot(), "/var/lib/containers/storage", "/run/containers/storage"} {
+			found = folder != "" && f.stored(folder, c) || found
 		}
 	}
 	if found && c.Runtime == "" {
 		c.Runtime = podman
+	}
+	return found
+}
+
+// stored looks for a container in a folder of theirs.
+func (f *files) stored(folder string, c *event.Container) (found bool) {
+	for _, driver := range []string{"overlay", "vfs", "btrfs", "zfs"} {
+		containers := filepath.Join(folder, driver+"-containers")
+		if !f.isFolder(containers) {
+			continue
+		}
+		for _, list := range []string{"containers.json", "volatile-containers.json"} {
+			found = f.listed(filepath.Join(containers, list), c) || found
+		}
+		found = f.annotated(filepath.Join(containers, c.ID, "userdata/config.json"), c) || found
 	}
 	return found
 }
