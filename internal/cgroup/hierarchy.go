@@ -162,9 +162,7 @@ func rootOfProcess(pid, outer, inner string) (fd int, ok bool) {
 	if fd, err = unix.Openat(folder, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return 0, false
 	}
-	text, _ := os.ReadFile("/proc/self/fd/" + strconv.Itoa(folder) + "/cgroup")
-	_, path, _ := strings.Cut("\n"+string(text), "\n0::")
-	path, _, _ = strings.Cut(path, "\n")
+	path := cgroupOf("/proc/self/fd/" + strconv.Itoa(folder))
 	if isWithin(path, outer) && !isWithin(path, inner) {
 		return fd, true
 	}

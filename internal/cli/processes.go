@@ -4,18 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/filter"
+	"opensnoop/internal/kernel"
+	"opensnoop/internal/limit"
 	"opensnoop/internal/proc"
 )
 
+// findProcesses finds the processes and threads to trace, and says which do not exist.
+func (r *run) findProcesses() error {
+	f := &r.flags.trace.Filter
+	if err := r.takeInner(); err != nil {
+		return err
+	}
+	if err := limit.CheckFiles(kernel.PossibleCPUs() + len(f.PIDs) + len(f.Roots)); err != nil {
+		return err
+	}
+	missing, err := checkProcesses(slices.Concat(f.PIDs, f.Roots), f.TIDs, r.elsewhere)
+	if err == nil && len(missing) > 0 {
+		r.messages.printf("there is no process or thread %s%s", (*filter.PIDs)(&missing), r.elsewhere(missing))
+	}
+	return err
+}
+
 // checkProcesses returns those of the processes and threads that do not exist. It
 // fails if none of either exists, or if a process is a thread: nothing would ever
-// be shown.
-func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
+// be shown. elsewhere says more of processes that do not.
+func checkProcesses(wanted, threads []uint32, elsewhere func([]uint32) string) (missing []uint32, err error) {
 	if len(wanted)+len(threads) > 0 {
 		if err := checkProc(os.Readlink); err != nil {
 			return nil, err
@@ -33,7 +52,7 @@ func checkProcesses(wanted, threads []uint32) (missing []uint32, err error) {
 		}
 	}
 	if len(missing) > 0 && len(missing) == len(wanted) {
-		return nil, fmt.Errorf("there is no process %s", (*filter.PIDs)(&missing))
+		return nil, fmt.Errorf("there is no process %s%s", (*filter.PIDs)(&missing), elsewhere(missing))
 	}
 	var gone []uint32
 	for _, tid := range threads {

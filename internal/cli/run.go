@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +15,6 @@ import (
 	"opensnoop/internal/cache"
 	"opensnoop/internal/command"
 	"opensnoop/internal/event"
-	"opensnoop/internal/kernel"
-	"opensnoop/internal/limit"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/trace"
@@ -34,7 +31,6 @@ const settleTime = time.Second
 type run struct {
 	*invocation
 	flags   *flags
-	missing []uint32         // processes and threads to trace that do not exist
 	argv    []string         // the command to trace, with its arguments
 	command *command.Command // nil is none
 	over    atomic.Bool      // the time of -d is
@@ -46,10 +42,7 @@ type run struct {
 // the reader of stdout has left; none of these is an error. It returns the exit
 // status: the command's, if there is one.
 func (r *run) run(argv []string) (status int, err error) {
-	if err := limit.CheckFiles(kernel.PossibleCPUs() + len(r.flags.trace.Filter.PIDs) + len(r.flags.trace.Filter.Roots)); err != nil {
-		return exitFailure, err
-	}
-	if r.missing, err = checkProcesses(slices.Concat(r.flags.trace.Filter.PIDs, r.flags.trace.Filter.Roots), r.flags.trace.Filter.TIDs); err != nil {
+	if err := r.findProcesses(); err != nil {
 		return exitFailure, err
 	}
 	if len(argv) > 0 {
@@ -316,9 +309,6 @@ func (r *run) hand(session *trace.Session, sink *sink) (written count, lost trac
 // or was asked for by -v.
 func (r *run) tell(session *trace.Session) {
 	m := r.messages
-	for _, pid := range r.missing {
-		m.printf("there is no process or thread %d", pid)
-	}
 	if n := session.Orphans(); n > 0 {
 		m.printf("%s not followed: of their session or group, but the parents had ended before", countProcesses(n, "is", "are"))
 	}
