@@ -7,6 +7,10 @@
 
 #include <opensnoop/record.h>
 
+// APART has what comes before decided by a jump of its own. The compiler would work out several
+// conditions first, and then join them: the verifier takes each outcome of each for another state.
+#define APART(value) asm volatile("" : "+r"(value))
+
 // Room for the strings beside a pending call. Longer ones have a map of their own.
 #if FIELDS & FIELD_PATH
 #define SHORT_NAME 256

@@ -9,24 +9,57 @@
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
 
-// is_same reports whether two names are the same: one of len bytes, of which there are room, and one
-// that was read with the result n. room is known to the compiler.
-static __always_inline bool is_same(const char *name, u32 len, u32 room, const char *other, long n)
+// How many bytes of a long name are compared without a branch between them: to the verifier, which
+// follows all that a name has room for, branches are dear.
+#define BLOCK 128
+
+static __always_inline u64 word_at(const char *at)
 {
-	const u64 *a = (const u64 *)name, *b = (const u64 *)other;
+	return *(const u64 *)at;
+}
+
+static __always_inline bool is_same_block(const char *a, const char *b)
+{
+	u64 differ = 0;
+
+#pragma unroll
+	for (u32 i = 0; i < BLOCK; i += sizeof(u64)) {
+		differ |= word_at(a + i) ^ word_at(b + i);
+		APART(differ); // or the compiler runs out of registers
+	}
+	return !differ;
+}
+
+// is_same reports whether two names are the same: one of len bytes, of which there are room, and one
+// that was read with the result n. room is known to the compiler. The last word, or block, of a name
+// is the one that ends with it. It comes first, so that the verifier looks at it once.
+static __always_inline bool is_same(const char *a, u32 len, u32 room, const char *b, long n)
+{
+	u64 last;
 
 	if (n < 0 || len != (n ? n - 1 : 0))
 		return false;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < room / sizeof(u64); i++) {
-		u64 differ = a[i] ^ b[i];
-		s32 rest = len - i * sizeof(u64);
-
-		if (rest < (s32)sizeof(u64))
-			return rest <= 0 || !(differ << (64 - 8 * rest));
-		if (differ)
+	if (len < sizeof(u64))
+		return !((word_at(a) ^ word_at(b)) << 8 << (56 - 8 * len));
+	if (len < BLOCK) {
+		last = len - sizeof(u64);
+		APART(last);
+		if (last > BLOCK - sizeof(u64) || word_at(a + last) != word_at(b + last))
 			return false;
+#pragma clang loop unroll(disable)
+		for (u64 at = 0; at < BLOCK - sizeof(u64) && at < last; at += sizeof(u64))
+			if (word_at(a + at) != word_at(b + at))
+				return false;
+		return true;
 	}
+	last = len - BLOCK;
+	APART(last);
+	if (last > room - BLOCK || !is_same_block(a + last, b + last))
+		return false;
+#pragma clang loop unroll(disable)
+	for (u64 at = 0; at < room - BLOCK && at < last; at += BLOCK)
+		if (!is_same_block(a + at, b + at))
+			return false;
 	return true;
 }
 

@@ -31,10 +31,6 @@ _Static_assert(DENTRY_SEQ < DENTRY_PPREV && DENTRY_PPREV < DENTRY_PARENT &&
 // of it in a register from step to step: the verifier then takes each step for another.
 #define FRESH(member) (*(volatile typeof(member) *)&(member))
 
-// APART has what comes before decided by a jump of its own. The compiler would work out several
-// conditions first, and then join them: the verifier takes each outcome of each for another state.
-#define APART(value) asm volatile("" : "+r"(value))
-
 // stop ends the steps of a walk, and returns false.
 static __always_inline bool stop(struct walk *w, u32 state)
 {

@@ -8,6 +8,7 @@
 // tells. Of a descriptor nothing does that was replaced and put back meanwhile: there the file that
 // was opened proves by its parent what the folder was.
 
+#include <opensnoop/names.h>
 #include <opensnoop/origin.h>
 
 #if FIELDS & FIELD_PATH
@@ -55,24 +56,19 @@ static __always_inline void check_shared(struct call *c, s64 result)
 // without a slash, if it has that name there; 0 if not, as by a link.
 static __always_inline u64 folder_of_opened(struct call *c, s64 result)
 {
-	u64 file, dentry, len = c->record.name_len;
-	char *name = name_of(&c->record), *found = (char *)c->walk.seen;
+	u64 file, dentry;
+	char *found = (char *)c->walk.seen;
+	long n;
 
 	c->walk.seen_count = 0;
 	file = descriptor(&c->walk, result);
-	if (!file || !is_fresh(file) || len >= PROVEN_NAME)
+	if (!file || !is_fresh(file))
 		return 0;
 	dentry = member(file, FILE_PATH + 8);
-	if (bpf_probe_read_kernel_str(found, PROVEN_NAME, (void *)member(dentry, DENTRY_NAME)) != (long)len + 1)
+	n = bpf_probe_read_kernel_str(found, PROVEN_NAME, (void *)member(dentry, DENTRY_NAME));
+	if (!is_same(name_of(&c->record), c->record.name_len, PROVEN_NAME, found, n))
 		return 0;
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < PROVEN_NAME; i++) {
-		if (i >= len)
-			return member(dentry, DENTRY_PARENT);
-		if (found[i] != name[i])
-			break;
-	}
-	return 0;
+	return member(dentry, DENTRY_PARENT);
 }
 #endif
 
