@@ -15,6 +15,8 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 	switch {
 	case o.file == "":
 		file = stdout
+	case o.rotate.size > 0:
+		file, err = outfile.Rotate(o.file, o.rotate.keep)
 	case o.force:
 		file, err = outfile.Over(o.file)
 	default:

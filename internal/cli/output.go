@@ -32,6 +32,7 @@ type outputOptions struct {
 	noHeader  bool
 	file      string // of -w
 	force     bool
+	rotate    rotation
 	stream    bool
 	packed    bool // the stream is compressed: a recording
 
@@ -92,6 +93,10 @@ var conflicts = []struct {
 		"--tree is for the usual table: with -o json or csv, the column depth has what it shows"},
 	{func(o *outputOptions) bool { return o.force && o.file == "" },
 		"--force is for -w"},
+	{func(o *outputOptions) bool { return o.rotate.size > 0 && o.file == "" },
+		"--rotate is for a file: add -w FILE"},
+	{func(o *outputOptions) bool { return o.rotate.size > 0 && o.force },
+		"--rotate keeps a file that exists under another name: leave out --force"},
 	{func(o *outputOptions) bool { return o.stream && o.format != formatJSON },
 		"--stream numbers JSON lines: add -o json"},
 }

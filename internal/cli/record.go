@@ -46,6 +46,7 @@ records that and all that it starts. FILE may be - for stdout.`,
 	f.defineRun(cmd.Flags())
 	f.output = recordOutput()
 	addBool(cmd.Flags(), &f.output.force, "force", "", "write over a file that exists")
+	f.output.defineRotate(cmd.Flags())
 	f.defineVerbose(cmd.Flags())
 	cmd.Flags().SortFlags = false
 	addCompletions(cmd)

@@ -179,16 +179,16 @@ func (r *run) trace() (err error) {
 	if err != nil {
 		return err
 	}
-	if file != r.stdout {
-		defer func() {
-			if closeErr := r.closeFile(file); err == nil && closeErr != nil {
-				err = fmt.Errorf("writing the file: %w", closeErr)
-			}
-		}()
-	}
 	out, err := r.newStream(file, r.flags.output.rowEnd())
 	if err != nil {
 		return err
+	}
+	if file != r.stdout {
+		defer func() {
+			if closeErr := r.closeFile(out.File()); err == nil && closeErr != nil {
+				err = fmt.Errorf("writing the file: %w", closeErr)
+			}
+		}()
 	}
 	defer out.Close()
 	return r.write(session, out, file)
@@ -210,7 +210,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	}
 	defer done()
 	r.hint(session, file)
-	if err := r.begin(session, sink); err != nil {
+	if err := sink.begin(); err != nil {
 		return err
 	}
 	r.tell(session)

@@ -19,8 +19,10 @@ type sink struct {
 	format.Writer
 	records *record.Stream // of --stream, and of a recording; nil without
 	packer  *record.Packer // of a recording; nil without
+	start   record.Start   // of records
 	status  *recordStatus  // of a recording on a terminal; nil without
 	out     *written
+	rotate  *rotating // nil without
 	rows    uint64
 	lost    uint64
 }
@@ -28,7 +30,7 @@ type sink struct {
 // newSink returns the sink that writes to file by out. done gives the terminal back.
 func (r *run) newSink(session *trace.Session, out *stream.Stream, file *os.File) (s *sink, done func(), err error) {
 	o := &r.flags.output
-	s = &sink{out: &written{out: out}}
+	s = &sink{out: &written{out: out}, rotate: r.newRotating()}
 	var w io.Writer = s.out
 	if o.packed {
 		if s.packer, err = record.NewPacker(w); err != nil {
@@ -43,6 +45,9 @@ func (r *run) newSink(session *trace.Session, out *stream.Stream, file *os.File)
 			return nil, nil, err
 		}
 		s.records = record.New(w, id)
+		if s.start, err = r.streamStart(session); err != nil {
+			return nil, nil, err
+		}
 		options.Begin = s.records.AppendSeq
 	}
 	s.Writer, done = o.writer(w, &r.flags.trace, options), func() {}
@@ -52,16 +57,16 @@ func (r *run) newSink(session *trace.Session, out *stream.Stream, file *os.File)
 	return s, done, nil
 }
 
-// begin writes what comes before the first row.
-func (r *run) begin(session *trace.Session, s *sink) error {
-	if err := s.Header(); err != nil || s.records == nil {
-		return err
+// begin writes what comes before the first row of a file.
+func (s *sink) begin() error {
+	return errors.Join(s.Header(), s.startRecord())
+}
+
+func (s *sink) startRecord() error {
+	if s.records == nil {
+		return nil
 	}
-	start, err := r.streamStart(session)
-	if err != nil {
-		return err
-	}
-	return s.records.Start(start)
+	return s.records.Start(s.start)
 }
 
 // counts reports whether events are counted, and do not become rows.
@@ -73,7 +78,10 @@ func (s *sink) counts() bool {
 // Event takes an event.
 func (s *sink) Event(e *event.Event) error {
 	s.rows++
-	return s.Writer.Event(e)
+	if err := s.Writer.Event(e); err != nil || s.rotate == nil {
+		return err
+	}
+	return s.rotateIfFull()
 }
 
 // Flush writes what was gathered, and says that the run is alive when that is due.
@@ -86,11 +94,16 @@ func (s *sink) Flush() error {
 			return err
 		}
 	}
-	if s.packer == nil {
+	if s.packer != nil {
+		s.status.show(s.rows, s.out.bytes, s.lost)
+		if err := s.packer.Flush(); err != nil {
+			return err
+		}
+	}
+	if s.rotate == nil {
 		return nil
 	}
-	s.status.show(s.rows, s.out.bytes, s.lost)
-	return s.packer.Flush()
+	return s.rotateIfFull()
 }
 
 // lostSoFar says what was lost since the run began. An error shows with the next row.

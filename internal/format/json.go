@@ -36,8 +36,11 @@ func NewJSON(w io.Writer, o Options) *JSON {
 	return &JSON{rows: newRows(w, o.Boot), begin: o.Begin, short: o.Short, fields: fieldsOf(append(first, then...))}
 }
 
-// Header writes nothing: every field comes with its name.
-func (j *JSON) Header() error { return nil }
+// Header writes nothing: every field comes with its name. The next row has all of them.
+func (j *JSON) Header() error {
+	j.zero = time.Time{}
+	return nil
+}
 
 // Event adds a row.
 func (j *JSON) Event(e *event.Event) error {

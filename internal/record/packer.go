@@ -12,9 +12,10 @@ const packTime = time.Second
 
 // Packer compresses a stream as recordings are (zstd).
 type Packer struct {
-	zip     *zstd.Encoder
-	next    time.Time // when to write what was compressed
-	written bool      // there is some
+	zip  *zstd.Encoder
+	w    io.Writer
+	next time.Time // when to write what was compressed
+	held int       // bytes that were given to it since
 }
 
 // NewPacker returns a Packer that writes to w.
@@ -23,23 +24,38 @@ func NewPacker(w io.Writer) (*Packer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Packer{zip: zip}, nil
+	return &Packer{zip: zip, w: w}, nil
 }
 
 // Write compresses whole lines.
 func (p *Packer) Write(b []byte) (int, error) {
-	p.written = true
+	p.held += len(b)
 	return p.zip.Write(b)
 }
 
 // Flush writes what was compressed, at most once a second, so that it can be read.
 func (p *Packer) Flush() error {
 	now := time.Now()
-	if !p.written || now.Before(p.next) {
+	if p.held == 0 || now.Before(p.next) {
 		return nil
 	}
-	p.written, p.next = false, now.Add(packTime)
+	p.next = now.Add(packTime)
+	return p.FlushNow()
+}
+
+// FlushNow is Flush at any time.
+func (p *Packer) FlushNow() error {
+	p.held = 0
 	return p.zip.Flush()
+}
+
+// Held is how many bytes may not be written yet, before they are compressed.
+func (p *Packer) Held() int { return p.held }
+
+// Reset begins another file, after Close.
+func (p *Packer) Reset() {
+	p.held = 0
+	p.zip.Reset(p.w)
 }
 
 // Close writes the rest.

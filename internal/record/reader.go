@@ -41,12 +41,13 @@ type Reader struct {
 	lines int
 	rows  uint64
 
-	start  Start
-	run    string
-	lost   Lost
-	ended  bool
-	before uint64 // the last seq and 1
-	gaps   uint64
+	start   Start
+	run     string
+	lost    Lost
+	earlier Lost // before the start
+	ended   bool
+	before  uint64 // the last seq and 1
+	gaps    uint64
 }
 
 // NewReader returns a Reader of in, which may be hostile, and reads to the start record.
@@ -166,9 +167,8 @@ func (r *Reader) control(line []byte) error {
 	}
 	switch c.Record {
 	case "start":
-		r.start, r.run, r.before = *c.Start, c.Run, 0
-		r.row.expect(c.Start.Columns)
-	case "end":
+		r.begin(&c)
+	case "end", "next":
 		r.ended = true
 		fallthrough
 	default:
@@ -181,11 +181,29 @@ func (r *Reader) control(line []byte) error {
 	return nil
 }
 
+// begin begins with a file. One that goes on from another, which --rotate renamed, has rows and
+// losses before it that are not missing here, if that one was not read.
+func (r *Reader) begin(c *control) {
+	if c.Run != r.run {
+		r.before, r.earlier = c.Rows, Lost{c.Lost, c.Doubtful}
+	}
+	r.start, r.run, r.ended = *c.Start, c.Run, false
+	r.gaps += max(c.Rows, r.before) - r.before
+	r.before = c.Rows
+	r.row.expect(c.Start.Columns)
+}
+
 // Start is what the start record says.
 func (r *Reader) Start() Start { return r.start }
 
-// Lost is what the last control record says of lost opens.
-func (r *Reader) Lost() Lost { return r.lost }
+// Lost is what the last control record says of lost opens, less those before the start.
+func (r *Reader) Lost() Lost {
+	lost := Lost{map[string]uint64{}, r.lost.Doubtful - min(r.lost.Doubtful, r.earlier.Doubtful)}
+	for cause, n := range r.lost.Causes {
+		lost.Causes[cause] = n - min(n, r.earlier.Causes[cause])
+	}
+	return lost
+}
 
 // Rows is how many rows were read.
 func (r *Reader) Rows() uint64 { return r.rows }
@@ -193,7 +211,7 @@ func (r *Reader) Rows() uint64 { return r.rows }
 // Gaps is how many rows were numbered and are not there.
 func (r *Reader) Gaps() uint64 { return r.gaps }
 
-// Ended reports whether the end record was read: the recording is whole.
+// Ended reports whether the end was read, of the run or of one of its files: the recording is whole.
 func (r *Reader) Ended() bool { return r.ended }
 
 // Boot is when the clock of the events was 0, by the time of day of the last row.

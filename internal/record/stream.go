@@ -40,7 +40,7 @@ type Lost struct {
 
 // control is a line that is no row.
 type control struct {
-	Record string `json:"record"` // start, lost, alive or end
+	Record string `json:"record"` // start, lost, alive, next or end
 	Run    string `json:"run"`
 	Time   string `json:"time"`
 	Rows   uint64 `json:"rows"` // written before this line
@@ -85,6 +85,9 @@ func (s *Stream) Lost(lost Lost) error {
 	s.lost = lost
 	return s.write("lost", nil)
 }
+
+// Next writes the last line of a file that another goes on from, with Start.
+func (s *Stream) Next() error { return s.write("next", nil) }
 
 // AliveDue reports whether it is time for Alive.
 func (s *Stream) AliveDue() bool { return time.Now().After(s.alive) }

@@ -158,7 +158,7 @@ func (s *Stream) poll(events int16, timeout int) (int16, error) {
 }
 
 // Dropped returns how many rows were not written, or not to their end, because the
-// reader took nothing after the end of the run.
+// reader took nothing after the end of the run, or the file takes no more.
 func (s *Stream) Dropped() uint64 { return s.dropped }
 
 // Write writes whole rows. The error is [ErrReaderLeft] if nobody reads them any
@@ -169,10 +169,19 @@ func (s *Stream) Write(p []byte) (int, error) {
 		s.writing.Store(time.Now().UnixNano())
 		n, err := s.file.Write(p)
 		s.writing.Store(0)
+		for at := n; err != nil && at < len(p); at = s.next(p, at) {
+			s.dropped++
+		}
 		return n, s.explain(err)
 	}
 	return s.writeRows(p, s.put)
 }
+
+// File is where rows are written now.
+func (s *Stream) File() *os.File { return s.file }
+
+// Switch goes on in another file. Both are regular ones.
+func (s *Stream) Switch(file *os.File) { s.file, s.fd = file, int(file.Fd()) }
 
 // Stuck is for how long a write has not returned; 0 if there is none.
 func (s *Stream) Stuck() time.Duration {

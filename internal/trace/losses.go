@@ -35,7 +35,7 @@ func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.CPU + l.Skipped
 
 // ByCause returns the certain ones, by names that stay the same in each version.
 func (l Losses) ByCause() map[string]uint64 {
-	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending, "cpu": l.CPU, "skipped": l.Skipped}
+	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending, "cpu": l.CPU, "skipped": l.Skipped, "damaged": l.Damaged}
 }
 
 // Cause is why opens were lost.
