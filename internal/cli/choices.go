@@ -79,6 +79,7 @@ func (c *choice) Type() string { return strings.Join(c.words, "|") }
 type summaryFlag struct {
 	set   bool
 	by    []*summary.By
+	took  bool    // tell how long they took, too
 	every seconds // 0: once, at the end
 	live  bool
 }
@@ -86,6 +87,7 @@ type summaryFlag struct {
 const (
 	summaryAtEnd = "end"
 	summaryLive  = "live"
+	summaryTook  = "took"
 
 	// liveTime is how often a live summary is drawn.
 	liveTime = seconds(time.Second)
@@ -102,6 +104,8 @@ func (s *summaryFlag) Set(text string) error {
 			s.by = append(s.by, by)
 		case part == summaryLive:
 			s.live = true
+		case part == summaryTook:
+			s.took = true
 		case part == summaryAtEnd:
 		default:
 			if err := s.every.Set(part); err != nil {
@@ -117,14 +121,14 @@ func (s *summaryFlag) Set(text string) error {
 
 // unknown says what was likely meant, or can be.
 func (s *summaryFlag) unknown(part string) error {
-	names := []string{summaryLive}
+	names := []string{summaryLive, summaryTook}
 	for _, by := range summary.Bys {
 		names = append(names, by.Name)
 	}
 	if near := spell.Nearest(part, names); near != "" {
 		return fmt.Errorf("did you mean %s?", near)
 	}
-	return fmt.Errorf("expected some of %s, %s, or a time such as 10s, by commas", summaryBys(), summaryLive)
+	return fmt.Errorf("expected some of %s, %s, %s, or a time such as 10s, by commas", summaryBys(), summaryTook, summaryLive)
 }
 
 // summaryBys are the names of what can be counted by.

@@ -159,7 +159,7 @@ func errnoTexts() []string {
 }
 
 func summaryWords() []string {
-	words := []string{summaryLive, "10s"}
+	words := []string{summaryLive, summaryTook, "10s"}
 	for _, by := range summary.Bys {
 		words = append(words, by.Name)
 	}

@@ -102,7 +102,7 @@ func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	fs.VarP((*filePath)(&o.file), "write", "w", "write the rows into this new file, not to stdout")
 	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
 	o.defineRotate(fs)
-	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =10s every 10 s, =live again and again in place on a terminal; all by commas")
+	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =took adds how long they took, and the longest; =10s every 10 s, =live again and again in place on a terminal; all by commas")
 	fs.Lookup("summary").NoOptDefVal = summaryAtEnd
 	fs.Var(&o.top, "summary-rows", "with --summary, show so many rows of each table, or all; 10 by default")
 	fs.Var(newChoice(&o.sort, orders), "sort", "with --summary, choose what comes first")

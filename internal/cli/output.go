@@ -200,6 +200,9 @@ func (o *outputOptions) summaryFields(opts *trace.Options) event.Fields {
 		by = summary.Usual
 	}
 	fields := event.Result
+	if o.tellsTook() {
+		fields |= event.Took
+	}
 	for _, by := range by {
 		fields |= by.Needs
 		if by.Wants != 0 && o.canTell(by.Wants, opts) {
@@ -208,6 +211,12 @@ func (o *outputOptions) summaryFields(opts *trace.Options) event.Fields {
 	}
 	return fields
 }
+
+// order is what a summary is sorted by.
+func (o *outputOptions) order() summary.Order { return summary.Order(slices.Index(orders, o.sort)) }
+
+// tellsTook reports whether a summary tells how long opens took.
+func (o *outputOptions) tellsTook() bool { return o.summary.took || o.order().IsOfTook() }
 
 func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
 	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended, FullPath: o.fullPath}
@@ -237,7 +246,7 @@ func (o *outputOptions) writer(w io.Writer, opts *trace.Options, options format.
 
 func (o *outputOptions) summaryOptions(color bool) summary.WriterOptions {
 	return summary.WriterOptions{
-		By: o.summary.by, Top: int(o.top), Order: summary.Order(slices.Index(orders, o.sort)), JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
+		By: o.summary.by, Top: int(o.top), Order: o.order(), Took: o.tellsTook(), JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
 	}
 }
 

@@ -7,36 +7,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/probe"
 )
 
 // The values of flags, as pflag.Value. Each Set's error says what was expected.
 
 // seconds is a time: a number of seconds, or a duration as Go writes it.
-type seconds time.Duration
-
-func (s *seconds) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		d, err = time.ParseDuration(text + "s")
-	}
-	if err != nil || d <= 0 {
-		return errors.New("expected a time above 0: seconds such as 10, or 1m30s")
-	}
-	*s = seconds(d)
-	return nil
-}
-
-func (s *seconds) String() string {
-	if *s == 0 {
-		return ""
-	}
-	return time.Duration(*s).String()
-}
-
-func (*seconds) Type() string { return "TIME" }
+type seconds = filter.Duration
 
 // count is a number of rows; 0 is no limit.
 type count uint64

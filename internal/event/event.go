@@ -74,6 +74,8 @@ type Event struct {
 	Flags   uint64 // O_RDONLY|…, as the program passed them (open(2))
 	Mode    uint32 // permissions for a new file, as the program passed them
 	Result  int32  // the descriptor, an error's number negated, or ResultUnknown
+	Took    uint64 // ns from the call's entry to its return, at least 1; 0 if that is not known
+	Blocks  bool   // the call had not returned after Took, when tracing ended
 	Fixed   bool   // a Result of 0 or more is a place in an io_uring's own table of files
 	Exec    bool   // opened to execute a program: a Result of 0 is no descriptor
 	Depth   uint32 // how far the process is below the one that is followed

@@ -59,7 +59,7 @@ func TestDecodeErrors(t *testing.T) {
 		{make([]byte, headerSize+CommSize-1), "a record of 39 bytes, too short for its parts of 0"},
 		{record(named, func(b []byte) []byte { return b[:len(b)-1] }), "a name of 4 bytes in a record with room for 3"},
 		{record(detailed, func(b []byte) []byte { return b[:headerSize+8+CommSize-1] }), "a record of 47 bytes, too short for its parts of 8"},
-		{record(detailed, func(b []byte) []byte { b[19] |= 32; return b }), "a record with unknown parts: 0x20000000"},
+		{record(detailed, func(b []byte) []byte { b[19] |= 16; return b }), "a record with unknown parts: 0x10000000"},
 		{record(named, func(b []byte) []byte { b[22] = 5; return b }), "a name of the unknown kind 5"},
 		{record(bad, func(b []byte) []byte { b[20]--; return b }), "an address of 7 bytes"},
 		{append((&Event{Name: make([]byte, NameMax+1)}).Append(nil), 0), "a name of 4096 bytes"},
@@ -80,7 +80,7 @@ func TestUnreadParts(t *testing.T) {
 		Comm: []byte("a"), Name: []byte("name"), Fields: AllFields,
 		Flags: 0x1112131415161718, Mode: 0x21222324, PPID: 0x31323334, Result: 0x41424344, UID: 0x51525354, EUID: 0x61626364,
 		Process: []byte("b"), PComm: []byte("c"), Folder: Folder{DFD: 3}, Path: Place{Known: []byte("/name")},
-		Inode: 1 << 40, Dev: 5, Created: true, Depth: 7, Exe: Place{Known: []byte("/")}, Real: Place{Known: []byte("/")},
+		Inode: 1 << 40, Dev: 5, Created: true, Depth: 7, Login: 8, Exe: Place{Known: []byte("/")}, Real: Place{Known: []byte("/")},
 	}
 	for marks := range 1 << len(unreadMarks) {
 		record, want := e.Append(nil), e
@@ -94,6 +94,9 @@ func TestUnreadParts(t *testing.T) {
 		binary.NativeEndian.PutUint32(record[16:], bits)
 		if !want.Fields.Has(Flags) {
 			want.Flags, want.Mode = 0, 0
+		}
+		if !want.Fields.Has(Login) {
+			want.Login = 0
 		}
 		if !want.Fields.Has(Depth) {
 			want.Depth = 0

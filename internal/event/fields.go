@@ -26,17 +26,18 @@ const (
 	Depth                      // Event.Depth
 	GID                        // Event.GID
 	Login                      // Event.Login
+	Took                       // Event.Took and Event.Blocks; needs Result
 )
 
 // AllFields are all that there are.
-const AllFields = Login<<1 - 1
+const AllFields = Took<<1 - 1
 
 // unreadMarks are set in a record beside its fields for a part that is there and could not be read:
 // …_UNREAD in <opensnoop/record.h>.
 var unreadMarks = [...]struct {
 	mark  uint32
 	field Fields
-}{{1 << 31, Flags}, {1 << 30, Depth}}
+}{{1 << 31, Flags}, {1 << 30, Depth}, {1 << 29, Login}}
 
 // fieldsOf returns the parts of a record of at least [headerSize] bytes, and those among them that
 // could not be read.
@@ -52,7 +53,7 @@ func fieldsOf(record []byte) (there, unread Fields) {
 }
 
 // fieldNames are theirs, in the order of the bits.
-var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth", "gid", "login"}
+var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth", "gid", "login", "took"}
 
 // Names names the fields.
 func (f Fields) Names() string {
@@ -77,6 +78,19 @@ var order = binary.NativeEndian
 
 // parts are all there are, in the order in which a record has them.
 var parts = []part{
+	{
+		Took, 8,
+		func(e *Event, b []byte) {
+			took := int64(order.Uint64(b))
+			e.Took, e.Blocks = uint64(max(took, -took)), took < 0
+		},
+		func(e *Event, b []byte) []byte {
+			if e.Blocks {
+				return order.AppendUint64(b, -e.Took)
+			}
+			return order.AppendUint64(b, e.Took)
+		},
+	},
 	{
 		Flags, 12,
 		func(e *Event, b []byte) { e.Flags, e.Mode = order.Uint64(b), order.Uint32(b[8:]) },

@@ -30,6 +30,7 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
+typedef int64_t s64;
 #define TASK_COMM_LEN 16
 `
 
@@ -83,6 +84,9 @@ int main(void)
 #endif
 #if FIELDS & FIELD_LOGIN_BIT
 	r.login = 0x12233445;
+#endif
+#if FIELDS & FIELD_TOOK_BIT
+	r.took = KIND == NAME_BAD ? -7 : 7;
 #endif
 #if FIELDS & FIELD_CGROUP_BIT
 	r.cgroup[0] = 0xc1c2c3c4;
@@ -140,8 +144,8 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
 	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT &&
 	       FIELD_DEPTH == FIELD_DEPTH_BIT && FIELD_GID == FIELD_GID_BIT &&
-	       FIELD_LOGIN == FIELD_LOGIN_BIT, "Fields");
-_Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO && DEPTH_UNREAD == DEPTH_UNREAD_GO && !(ALL_FIELDS & (FLAGS_UNREAD | DEPTH_UNREAD)), "…_UNREAD");
+	       FIELD_LOGIN == FIELD_LOGIN_BIT && FIELD_TOOK == FIELD_TOOK_BIT, "Fields");
+_Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO && DEPTH_UNREAD == DEPTH_UNREAD_GO && LOGIN_UNREAD == LOGIN_UNREAD_GO && !(ALL_FIELDS & (FLAGS_UNREAD | DEPTH_UNREAD | LOGIN_UNREAD)), "…_UNREAD");
 `
 
 // recordHeader is the header of the BPF program that is about records, less what it
@@ -184,8 +188,8 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth, "FIELD_GID_BIT": GID, "FIELD_LOGIN_BIT": Login,
-				"FLAGS_UNREAD_GO": unreadMarks[0].mark, "DEPTH_UNREAD_GO": unreadMarks[1].mark, "ALL_FIELDS": AllFields,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth, "FIELD_GID_BIT": GID, "FIELD_LOGIN_BIT": Login, "FIELD_TOOK_BIT": Took,
+				"FLAGS_UNREAD_GO": unreadMarks[0].mark, "DEPTH_UNREAD_GO": unreadMarks[1].mark, "LOGIN_UNREAD_GO": unreadMarks[2].mark, "ALL_FIELDS": AllFields,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -269,6 +273,9 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(Login) {
 		e.Login = 0x12233445
+	}
+	if fields.Has(Took) {
+		e.Took, e.Blocks = 7, kind == NameBad
 	}
 	if fields.Has(Cgroup) {
 		e.Cgroup, e.CgroupNS = 0x51d2d3d4c1c2c3c4, true

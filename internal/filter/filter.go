@@ -46,6 +46,10 @@ type Filter struct {
 	Success bool            // only opens that succeed
 	Errnos  []syscall.Errno // only opens that fail so
 
+	// Slower is how long opens take at least that are to be shown; 0 is any time. One of which that is
+	// not known may have.
+	Slower Duration
+
 	ExcludedPIDs  []uint32 // processes not to show
 	ExcludedUIDs  []uint32 // users not to show
 	ExcludedComms []string // parts of comms, as Comms, not to show

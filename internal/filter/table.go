@@ -2,6 +2,7 @@ package filter
 
 import (
 	"slices"
+	"strconv"
 	"syscall"
 
 	"opensnoop/internal/event"
@@ -103,6 +104,19 @@ var Table = []*Entry{
 		Value: func(f *Filter) Value { return (*errnos)(&f.Errnos) },
 		used:  func(f *Filter) bool { return len(f.Errnos) > 0 },
 	}, func(f *Filter, result int32) bool { return slices.Contains(f.Errnos, syscall.Errno(-result)) }),
+	{
+		Flag: "slower", Help: "opens that take longer than this, such as 10ms, and those that have not ended when tracing ends; adds TOOK", Column: "took",
+		Value: func(f *Filter) Value { return &f.Slower },
+		used:  func(f *Filter) bool { return f.Slower > 0 },
+		needs: func(*Filter) event.Fields { return event.Took },
+		program: func(f *Filter, _ event.Fields) []macro {
+			return []macro{{"SLOWER", strconv.FormatInt(int64(f.Slower), 10)}}
+		},
+		match: func(f *Filter, e *event.Event) Verdict {
+			return show(e.Took == 0 || e.Blocks || e.Took > uint64(f.Slower))
+		},
+		reads: event.Took,
+	},
 	{
 		Flag: "flag-filter", Short: "f", Help: "opens with this flag of open(2), such as O_WRONLY; adds FLAGS", Column: "flags",
 		Value:   func(f *Filter) Value { return (*openFlags)(&f.Flags) },

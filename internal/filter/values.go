@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -276,6 +277,30 @@ func (u *unitNames) Set(text string) error {
 
 func (u *unitNames) String() string { return strings.Join(*u, ",") }
 func (*unitNames) Type() string     { return "UNIT" }
+
+// Duration is a time: a number of seconds, or a duration as Go writes it.
+type Duration time.Duration
+
+func (s *Duration) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = time.ParseDuration(text + "s")
+	}
+	if err != nil || d <= 0 {
+		return errors.New("expected a time above 0: seconds such as 10, or 1m30s")
+	}
+	*s = Duration(d)
+	return nil
+}
+
+func (s *Duration) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return time.Duration(*s).String()
+}
+
+func (*Duration) Type() string { return "TIME" }
 
 // pinned is the path of a pinned BPF map.
 type pinned string

@@ -121,6 +121,15 @@ var Columns = []*Column{
 		},
 	},
 	{
+		Name: "took", Help: "how long it took in ms; > if it had not ended yet", aliases: []string{"latency", "duration"}, Needs: event.Took, OnDemand: true, known: tookKnown,
+		place: 105, header: "TOOK(ms)", width: 9, right: true,
+		text: appendTookText,
+		fields: []field{
+			{name: "took_ns", kind: number, value: appendTook},
+			{name: "still_blocks", kind: number, optional: true, known: blocks, value: appendTrue},
+		},
+	},
+	{
 		Name: "flags", long: true, csv: "flag_names", Help: "flags of open(2)", Needs: event.Flags,
 		place: 110, header: "FLAGS", width: 18,
 		text: appendFlags,

@@ -127,6 +127,29 @@ func appendDescriptorText(r *rows, b []byte, e *event.Event) []byte {
 	return appendDescriptor(r, b, e)
 }
 
+// tookKnown reports whether it is known how long a call took, or at least took until now.
+func tookKnown(e *event.Event) bool { return e.Fields.Has(event.Took) && e.Took != 0 }
+
+func blocks(e *event.Event) bool { return tookKnown(e) && e.Blocks }
+
+func appendTook(_ *rows, b []byte, e *event.Event) []byte {
+	return strconv.AppendUint(b, e.Took, 10)
+}
+
+func appendTookText(_ *rows, b []byte, e *event.Event) []byte {
+	if e.Blocks {
+		b = append(b, '>')
+	}
+	return AppendMilliseconds(b, e.Took)
+}
+
+// AppendMilliseconds appends a time in ns as ms with three decimals.
+func AppendMilliseconds(b []byte, ns uint64) []byte {
+	µs := ns/1000 + ns%1000/500
+	b = append(strconv.AppendUint(b, µs/1000, 10), '.')
+	return append(b, '0'+byte(µs/100%10), '0'+byte(µs/10%10), '0'+byte(µs%10))
+}
+
 // errno is the number of the error that a result stands for: 0 for none.
 func errno(result int32) int64 { return max(0, -int64(result)) }
 

@@ -14,6 +14,13 @@ func member(macro, structure string, path ...string) kernel.Fact {
 	return kernel.Fact{Macro: macro, Structure: structure, Members: path}
 }
 
+// optional is the same of one that may not be there.
+func optional(macro, structure string, path ...string) kernel.Fact {
+	f := member(macro, structure, path...)
+	f.Optional = true
+	return f
+}
+
 // A described field is one that needs the kernel's description of its types.
 type described struct {
 	field   event.Fields
@@ -32,7 +39,7 @@ var allDescribed = []described{
 		member("CRED_EUID", "cred", "euid"),
 	}},
 	{event.Login, "who logged in", []kernel.Fact{
-		member("TASK_LOGINUID", "task_struct", "loginuid"),
+		optional("TASK_LOGINUID", "task_struct", "loginuid"), // with CONFIG_AUDIT
 	}},
 	{event.Process, "the process's own name", []kernel.Fact{
 		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
@@ -131,15 +138,18 @@ var membersOfFollowing = append([]kernel.Fact{member("TASK_TGID", "task_struct",
 // typesFor are what the kernel's types are to tell for a plan.
 func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	// Where its place is not known, a helper copies it, for some 150 instructions.
-	comm := member("TASK_COMM", "task_struct", "comm")
-	comm.Optional = true
-	facts := []kernel.Fact{comm}
+	facts := []kernel.Fact{optional("TASK_COMM", "task_struct", "comm")}
 	if p.Execs {
 		facts = append(facts, membersOfExecs...)
 	}
 	for _, d := range allDescribed {
-		if (p.Fields | p.Filter.Compared()).Has(d.field) {
-			facts = append(facts, d.members...)
+		compared := p.Filter.Compared().Has(d.field)
+		if !compared && !p.Fields.Has(d.field) {
+			continue
+		}
+		for _, f := range d.members {
+			f.Optional = f.Optional && !compared
+			facts = append(facts, f)
 		}
 	}
 	if p.Filter.MountNamespaces != "" {
@@ -147,10 +157,7 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	}
 	if p.Fields.Has(event.Path) {
 		// How often a file is held is another member since 6.13.
-		for _, count := range []kernel.Fact{member("FILE_COUNT", "file", "f_count"), member("FILE_REF", "file", "f_ref")} {
-			count.Optional = true
-			facts = append(facts, count)
-		}
+		facts = append(facts, optional("FILE_COUNT", "file", "f_count"), optional("FILE_REF", "file", "f_ref"))
 	}
 	if len(p.Filter.Roots) > 0 {
 		facts = append(facts, membersOfFollowing...)

@@ -105,7 +105,7 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 	if fields&(event.Exe|event.File) != 0 {
 		fields |= event.Path // which walks for them
 	}
-	if fields.Has(event.File) || o.Execs {
+	if fields&(event.File|event.Took) != 0 || o.Execs {
 		fields |= event.Result
 	}
 	return fields

@@ -33,6 +33,8 @@ var fentry = Probe{
 		switch {
 		case r.Fields&(event.Path|event.Exe|event.File) != 0:
 			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
+		case r.Fields.Has(event.Took):
+			return errors.New("it sees opens when they end, and not how long they took")
 		case r.Execs:
 			return errors.New("it does not see programs that are executed")
 		case results && !r.Named:

@@ -38,7 +38,7 @@ type row struct {
 // nullable are the fields of columns of which null, or a row that leaves them out, says that there
 // is none.
 var nullable = map[string]event.Fields{
-	"fd": event.Result, "err": event.Result, "flags": event.Flags, "args": event.Args, "container": event.Cgroup,
+	"fd": event.Result, "err": event.Result, "took": event.Took, "flags": event.Flags, "args": event.Args, "container": event.Cgroup,
 	"exe": event.Exe, "realpath": event.File, "dev": event.File, "inode": event.File, "created": event.File,
 }
 
@@ -148,6 +148,8 @@ func (r *row) member(name []byte) error {
 		return r.number32(&e.Depth, event.Depth)
 	case "fd", "fixed_fd":
 		return r.descriptor(string(name) == "fixed_fd")
+	case "took_ns", "still_blocks":
+		return r.tookField(string(name))
 	case "errno":
 		return r.errnoField()
 	case "flags":

@@ -9,6 +9,19 @@ func (r *row) loginUID() error {
 	return r.number32(&r.e.Login, event.Login)
 }
 
+// tookField reads how long an open took, or that it was still blocked.
+func (r *row) tookField(name string) (err error) {
+	r.e.Fields |= event.Took
+	switch {
+	case r.null():
+	case name == "still_blocks":
+		r.e.Blocks, err = r.boolean()
+	default:
+		r.e.Took, err = r.unsigned(63)
+	}
+	return err
+}
+
 // argsField reads a field of the arguments that a program was executed with.
 func (r *row) argsField(name string) (err error) {
 	r.e.Fields |= event.Args

@@ -17,7 +17,9 @@ import (
 type countsJSON struct {
 	Opens  uint64  `json:"opens"`
 	Failed *uint64 `json:"failed,omitempty"`
-	Share  float64 `json:"share"` // of all opens, 0 to 1, to four digits
+	Took   *uint64 `json:"took_ns,omitempty"` // only if it is asked for
+	Max    *uint64 `json:"max_ns,omitempty"`  // the same, where it is known
+	Share  float64 `json:"share"`             // of all opens, 0 to 1, to four digits
 }
 
 // rowJSON is what each row has.
@@ -126,6 +128,12 @@ func (s *Summary) countsJSON(c counts) countsJSON {
 	object := countsJSON{Opens: c.opens, Share: math.Round(s.share(c)*1e4) / 1e4}
 	if s.o.Results {
 		object.Failed = &c.failed
+	}
+	if s.o.Took {
+		object.Took = &c.took
+		if c.max > 0 {
+			object.Max = &c.max
+		}
 	}
 	return object
 }

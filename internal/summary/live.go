@@ -137,7 +137,7 @@ func (l *Live) choose(key terminal.Key) bool {
 	case 'q', 'Q':
 		l.o.Quit()
 	case 's', 'S':
-		l.summary.o.Order = l.summary.o.Order.Next()
+		l.summary.o.Order = l.summary.next()
 	case 'c', 'C':
 		l.summary.Reset()
 		l.began = time.Now()

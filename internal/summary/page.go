@@ -233,6 +233,9 @@ var (
 	failedColumn = pageColumn{"  FAILED", func(s *Summary, b []byte, c counts, _ bool) []byte {
 		return append(b, s.failedText(c)...)
 	}}
+	tookColumn = pageColumn{"   TOOK(ms)", func(_ *Summary, b []byte, c counts, _ bool) []byte { return appendTime(b, c.took) }}
+	maxColumn  = pageColumn{"    MAX(ms)", func(_ *Summary, b []byte, c counts, _ bool) []byte { return appendTime(b, c.max) }}
+
 	shareColumn = pageColumn{"  SHARE", func(s *Summary, b []byte, c counts, _ bool) []byte {
 		return fmt.Appendf(b, " %5.1f%%", 100*s.share(c))
 	}}
@@ -243,13 +246,21 @@ var (
 
 // columns are those that there is room for: names take half of the width, and those go first by
 // which rows are not sorted.
-func (s *Summary) columns(width int) []pageColumn {
-	all := []pageColumn{opensColumn, failedColumn, shareColumn, barColumn}
-	first := 1
-	if s.o.Order == ByFailed {
-		first = 0
+func (s *Summary) columns(width int) []*pageColumn {
+	all := []*pageColumn{&opensColumn, &failedColumn, &shareColumn, &barColumn}
+	if s.o.Took {
+		all = slices.Insert(all, 2, &tookColumn, &maxColumn)
 	}
-	for _, without := range []int{3, first, 1} {
+	sorted := &opensColumn
+	switch s.o.Order {
+	case ByFailed:
+		sorted = &failedColumn
+	case ByTook:
+		sorted = &tookColumn
+	case ByMax:
+		sorted = &maxColumn
+	}
+	for _, without := range []*pageColumn{&barColumn, &maxColumn, &tookColumn, &failedColumn, &opensColumn, &shareColumn} {
 		room := width
 		for _, c := range all {
 			room -= len(c.head)
@@ -257,7 +268,9 @@ func (s *Summary) columns(width int) []pageColumn {
 		if 2*room >= width {
 			break
 		}
-		all = slices.Delete(all, without, without+1)
+		if without != sorted {
+			all = slices.DeleteFunc(all, func(c *pageColumn) bool { return c == without })
+		}
 	}
 	return all
 }

@@ -20,6 +20,7 @@ type Options struct {
 	Order   Order
 	Keys    int  // files, and processes and so on, held at a time; DefaultKeys if 0
 	Results bool // whether the events have results: shows what failed
+	Took    bool // whether they tell how long they took: shows that, and the longest
 	Color   bool // dims headers and makes counts of failed opens red
 }
 
@@ -67,7 +68,7 @@ func (s *Summary) Reset() {
 // Add counts an open. The event is not kept. It allocates only for a file or
 // process not held yet.
 func (s *Summary) Add(e *event.Event) {
-	one := counts{opens: 1}
+	one := counts{opens: 1, took: e.Took, max: e.Took}
 	switch {
 	case !e.Fields.Has(event.Result) || e.Result == event.ResultUnknown:
 		s.unknown++
@@ -106,11 +107,14 @@ func (s *Summary) lookUp(i int, e *entry) {
 }
 
 // share is how much of all these are, from 0 to 1: of the opens that failed, if those are what is
-// sorted by, else of the opens.
+// sorted by, or of the time that they took, else of the opens.
 func (s *Summary) share(c counts) float64 {
 	part, all := c.opens, s.total.opens
-	if s.o.Order == ByFailed {
+	switch s.o.Order {
+	case ByFailed:
 		part, all = c.failed, s.total.failed
+	case ByTook:
+		part, all = c.took, s.total.took
 	}
 	if all == 0 {
 		return 0

@@ -41,6 +41,9 @@ func (s *Summary) appendTable(b []byte, i int) []byte {
 	if s.o.Results {
 		failed = "  FAILED"
 	}
+	if s.o.Took {
+		failed += tookColumn.head + maxColumn.head
+	}
 	header := fmt.Sprintf("%9s%s  %-17s %s", "OPENS ", failed, "SHARE", s.o.By[i].header)
 	if s.o.Color {
 		header = format.Dim + header + format.Reset
@@ -64,6 +67,9 @@ func (s *Summary) appendCounts(b []byte, c counts, atLeast bool) []byte {
 	if s.o.Results {
 		b = append(b, s.failedText(c)...)
 	}
+	if s.o.Took {
+		b = appendTime(appendTime(b, c.took), c.max)
+	}
 	share := s.share(c)
 	return fmt.Appendf(b, "  %5.1f%% %-*s ", 100*share, barWidth, bar(share))
 }
@@ -83,6 +89,17 @@ func (s *Summary) failedText(c counts) string {
 		failed = format.Red + failed + format.Reset
 	}
 	return failed
+}
+
+// timeWidth is the width of a time in ms.
+const timeWidth = 11
+
+// appendTime appends a time in ns, or blanks for one that is not known.
+func appendTime(b []byte, ns uint64) []byte {
+	if ns == 0 {
+		return fmt.Appendf(b, "%*s", timeWidth, "")
+	}
+	return fmt.Appendf(b, "%*s", timeWidth, format.AppendMilliseconds(nil, ns))
 }
 
 // trimmed ends a row without blanks before its end.

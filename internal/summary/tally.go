@@ -7,16 +7,20 @@ import (
 	"opensnoop/internal/event"
 )
 
-// counts are opens, and those among them that are known to have failed.
-type counts struct{ opens, failed uint64 }
+// counts are opens, those among them that are known to have failed, and how long those took in ns of
+// which that is known: together, and the longest.
+type counts struct{ opens, failed, took, max uint64 }
 
 func (c *counts) add(other counts) {
 	c.opens += other.opens
 	c.failed += other.failed
+	c.took += other.took
+	c.max = max(c.max, other.max)
 }
 
+// less is what is left without others. The longest that is left is not known.
 func (c counts) less(other counts) counts {
-	return counts{c.opens - other.opens, c.failed - other.failed}
+	return counts{c.opens - other.opens, c.failed - other.failed, c.took - other.took, 0}
 }
 
 // entry is what is counted for one key.
@@ -89,6 +93,8 @@ const (
 	ByOpens  Order = iota // the most first
 	ByFailed              // the most first
 	ByKey
+	ByTook // the longest first, all opens together
+	ByMax  // the longest first
 	orders
 )
 
@@ -101,10 +107,18 @@ func Orders() []string {
 	return names
 }
 
-func (o Order) String() string { return [...]string{"opens", "failed", "name"}[o] }
+func (o Order) String() string { return [...]string{"opens", "failed", "name", "took", "max"}[o] }
 
-// Next is the order after one.
-func (o Order) Next() Order { return (o + 1) % orders }
+// IsOfTook reports whether it takes knowing how long opens took.
+func (o Order) IsOfTook() bool { return o >= ByTook }
+
+// next is the order after one.
+func (s *Summary) next() Order {
+	if next := (s.o.Order + 1) % orders; s.o.Took || !next.IsOfTook() {
+		return next
+	}
+	return ByOpens
+}
 
 // sorted returns the entries in an order.
 func (t *tally) sorted(order Order) []*entry {
@@ -118,6 +132,10 @@ func (t *tally) sorted(order Order) []*entry {
 			return cmp.Or(cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
 		case ByFailed:
 			return cmp.Or(cmp.Compare(b.failed, a.failed), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
+		case ByTook:
+			return cmp.Or(cmp.Compare(b.took, a.took), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
+		case ByMax:
+			return cmp.Or(cmp.Compare(b.max, a.max), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
 		}
 		return cmp.Compare(a.key, b.key)
 	})

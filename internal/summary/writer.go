@@ -14,6 +14,7 @@ type WriterOptions struct {
 	Top   int   // as in Options
 	Order Order // as in Options
 	Color bool  // as in Options
+	Took  bool  // as in Options
 	// Begin is as [format.Options.Begin], of each summary in JSON.
 	Begin func(b []byte) []byte
 	// Every is the time from one summary to the next; 0 is for one at the end.
@@ -37,7 +38,7 @@ type Writer struct {
 
 // NewWriter returns a Writer of summaries to w.
 func NewWriter(w io.Writer, o WriterOptions) *Writer {
-	return &Writer{summary: New(Options{Top: o.Top, By: o.By, Order: o.Order, Results: true, Color: o.Color}), w: w, o: o}
+	return &Writer{summary: New(Options{Top: o.Top, By: o.By, Order: o.Order, Results: true, Took: o.Took, Color: o.Color}), w: w, o: o}
 }
 
 // Header writes nothing; the time to the first summary begins.

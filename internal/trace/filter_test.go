@@ -168,7 +168,7 @@ func randomFilter(t *testing.T, r *rand.Rand, pid uint32, dir string) (f filter.
 		"flag-filter": {"O_WRONLY", "O_RDONLY", "O_DIRECTORY", "O_CLOEXEC,O_RDWR"},
 		"path":        {"/etc/**", "*.so", "/usr/**", "file", "/e*", dir + "/*", "/**", "f*/file", "/etc/hostname"},
 		"realpath":    {"/etc/**", dir + "/file", "/**/*.so"}, "exe": {"/**/trace.test", "/usr/**", "/**"},
-		"gid": {"0", "0,7", "4321"}, "login": {"0", "1000,4294967295", "4294967295"},
+		"slower": {"1ns", "1h"}, "gid": {"0", "0,7", "4321"}, "login": {"0", "1000,4294967295", "4294967295"},
 		"container": {"none"}, "unit": {"none.service", "system.slice"},
 	}
 	for _, e := range filter.Table {

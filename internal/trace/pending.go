@@ -61,7 +61,7 @@ func (p pendingCall) record(fields event.Fields) []byte { return p[recordAt(fiel
 // reclaim takes the calls whose end will not be seen out of the kernel and gives them out
 // as far as they are known.
 func (s *Session) reclaim() error {
-	return s.takePending(func(age time.Duration, id uint64) bool {
+	return s.takePending(false, func(age time.Duration, id uint64) bool {
 		switch {
 		case !s.plan.Results():
 			return age > unreadTime || age > pendingTime && s.threadGone(id)
@@ -75,7 +75,7 @@ func (s *Session) reclaim() error {
 
 // reclaimAll gives out all pending calls, at the end.
 func (s *Session) reclaimAll() error {
-	return s.takePending(func(time.Duration, uint64) bool { return true })
+	return s.takePending(true, func(time.Duration, uint64) bool { return true })
 }
 
 // threadGone reports whether the thread of a pending call is known to have ended.
@@ -85,8 +85,9 @@ func (s *Session) threadGone(id uint64) bool {
 }
 
 // takePending puts those of the pending calls into the queue for which take is true. It
-// gets how long the call has been pending, and the kernel's id of the thread or request.
-func (s *Session) takePending(take func(age time.Duration, id uint64) bool) error {
+// gets how long the call has been pending, and the kernel's id of the thread or request. atEnd is
+// whether they are pending because tracing ends.
+func (s *Session) takePending(atEnd bool, take func(age time.Duration, id uint64) bool) error {
 	if !s.plan.Results() { // else they are not counted
 		in, err := s.slots.get(slotPendingIn)
 		if err != nil || in == s.reclaimed {
@@ -103,7 +104,7 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 		}
 	}
 	for id, p := range taken {
-		if err := s.give(id, p); err != nil {
+		if err := s.give(id, p, atEnd); err != nil {
 			return fmt.Errorf("taking back pending calls: %w", err)
 		}
 	}
@@ -115,7 +116,7 @@ func (s *Session) takePending(take func(age time.Duration, id uint64) bool) erro
 func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
 
 // give takes a pending call out of the map and puts it into the queue.
-func (s *Session) give(id uint64, p pendingCall) error {
+func (s *Session) give(id uint64, p pendingCall, atEnd bool) error {
 	record := p.record(s.plan.Fields)
 	short, size := shortName(s.plan.Fields), event.StringsSize(record)
 	fixed := len(record) - short
@@ -155,6 +156,11 @@ func (s *Session) give(id uint64, p pendingCall) error {
 		e.Result = -int32(unix.EINTR)
 	}
 	e.Time = s.clock.now()
+	if e.Blocks = atEnd && e.Blocks && !interrupted(id) && !s.threadGone(id); e.Blocks {
+		e.Took = e.Time - e.Took // when it began
+	} else {
+		e.Took = 0
+	}
 	s.queue.Push(e.Time, e.Append(nil))
 	return nil
 }

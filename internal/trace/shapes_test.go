@@ -65,6 +65,7 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.ExcludedComms = []string{"bash", "x"}[:1+r.IntN(2)] })
 	maybe(func() { f.Failed = true })
 	maybe(func() { f.Success = !f.Failed })
+	maybe(func() { f.Slower = filter.Duration(1 + r.IntN(1e9)) })
 	maybe(func() { f.Errnos = []syscall.Errno{syscall.ENOENT, syscall.EACCES}[:1+r.IntN(2)] })
 	maybe(func() { f.Flags = []filter.Flag{{Mask: 3, Value: 1}, {Mask: 0o100, Value: 0o100}}[:1+r.IntN(2)] })
 	maybe(func() { f.Paths = globs() })

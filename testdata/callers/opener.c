@@ -26,9 +26,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // What older systems' headers lack.
@@ -294,6 +296,74 @@ static void uring_results(const char *name)
 	submit(&r, IORING_OP_OPENAT, 0, name, ~0U);
 	submit(&r, IORING_OP_OPENAT, 0, missing, 0);
 	submit(&r, IORING_OP_OPENAT, IOSQE_CQE_SKIP_SUCCESS, name, 0);
+}
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+// release opens a FIFO that our parent is blocked on, some ms after that is so. Half way there is a
+// signal, after which the kernel begins the call anew.
+static void release(const char *fifo, int ms, int interrupts)
+{
+	char path[64], text[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", getppid());
+	while (!strstr(text, ") S")) {
+		int fd = open(path, O_RDONLY);
+
+		usleep(1000);
+		if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+			fail(path);
+		close(fd);
+	}
+	usleep(ms * 500);
+	if (interrupts)
+		kill(getppid(), SIGUSR1);
+	usleep(ms * 500);
+	_exit(open(fifo, O_WRONLY) < 0);
+}
+
+// timed opens FIFOs DIR/MS that block it for so many ms at least, by the call or through io_uring, and
+// prints for each how many ns that took at most.
+static void timed(const char *dir, int by_uring)
+{
+	static const int delays[] = { 5, 50, 150, 400 };
+	struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+	struct ring r = {};
+
+	sigaction(SIGUSR1, &action, NULL);
+	if (by_uring)
+		r = new_ring();
+	for (int i = 0; i < 4; i++) {
+		char name[4096];
+		long long began;
+
+		snprintf(name, sizeof(name), "%s/%d", dir, delays[i]);
+		if (mkfifo(name, 0600))
+			fail(name);
+		pid_t child = fork();
+
+		if (child == 0)
+			release(name, delays[i], !by_uring && i > 0);
+		began = now();
+		if (by_uring)
+			submit(&r, IORING_OP_OPENAT, IOSQE_ASYNC, name, 0); // else it does not block
+		else
+			syscall(SYS_openat, AT_FDCWD, name, O_RDONLY);
+		printf("%d %lld\n", delays[i], now() - began);
+		waitpid(child, NULL, 0);
+	}
+	fflush(stdout);
 }
 
 // with_flags opens names with flags: FLAGS NAME FLAGS NAME…, and leaves them open.
@@ -593,6 +663,10 @@ int main(int argc, char **argv)
 		uring(argv[2]);
 	else if (!strcmp(how, "uring-results") && argc == 3)
 		uring_results(argv[2]);
+	else if (!strcmp(how, "timed") && argc == 3)
+		timed(argv[2], 0);
+	else if (!strcmp(how, "timed-uring") && argc == 3)
+		timed(argv[2], 1);
 	else if (!strcmp(how, "overwritten") && argc == 4)
 		overwritten(argv[2], argv[3], 0);
 	else if (!strcmp(how, "overwritten-unfaulted") && argc == 4)

@@ -93,6 +93,9 @@ func setups(opensnoop, deep string, probe int) []setup {
 			by("fd,err", "--columns", "pid,fd,err,file"),
 			by("-p of another", "-p", pid),
 			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"))
+		if probe != "fentry" {
+			all = append(all, by("fd,err,took", "--columns", "pid,fd,err,took,file"))
+		}
 	}
 	all = append(all,
 		with("path, an absolute name", "--columns", "pid,path,file"),

@@ -42,6 +42,32 @@ static __always_inline void forget_walks(struct record *r)
 #endif
 }
 
+// set_began sets when a call began, as a part of another record has it; 0 until it is pending.
+static __always_inline void set_began(struct record *r, s64 began)
+{
+#if FIELDS & FIELD_TOOK
+	r->took = began;
+#endif
+}
+
+static __always_inline s64 began(struct record *r)
+{
+#if FIELDS & FIELD_TOOK
+	return r->took;
+#else
+	return 0;
+#endif
+}
+
+// set_took sets how long a call took that has ended now.
+static __always_inline void set_took(struct record *r, u64 now)
+{
+#if FIELDS & FIELD_TOOK
+	if (r->took < 0)
+		r->took = r->result == RESULT_UNKNOWN ? 0 : r->took + now;
+#endif
+}
+
 // read_comm reads the current thread's comm: it ends with a NUL, and what is behind the first
 // means nothing.
 static __always_inline void read_comm(u64 *comm)
@@ -75,7 +101,11 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->gid = bpf_get_current_uid_gid() >> 32;
 #endif
 #if FIELDS & FIELD_LOGIN
+#ifdef TASK_LOGINUID
 	r->login = task_member(TASK_LOGINUID);
+#else
+	r->fields |= LOGIN_UNREAD;
+#endif
 #endif
 #if FIELDS & FIELD_EUID
 	r->euid = member(task_member(TASK_CRED), CRED_EUID);
@@ -112,6 +142,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 		r->base_state |= WALK_IN_ROOT;
 #endif
 	set_flags(r, args);
+	set_began(r, 0);
 }
 
 #define EBADF 9
@@ -137,6 +168,7 @@ static __always_inline void submit(void *ctx, struct record *r)
 	long error;
 
 	r->time = bpf_ktime_get_ns();
+	set_took(r, r->time);
 	error = output(ctx, r, FIXED_SIZE + strings_size(r));
 	if (error)
 		count_lost(error);
@@ -231,13 +263,28 @@ static __always_inline void read_name(struct record *r, struct open_args *args)
 		set_name(r, n);
 }
 
+// slow_enough reports whether calls are wanted that took as long as one that has ended now, or may
+// have.
+static __always_inline bool slow_enough(struct record *r)
+{
+	// What follows before the record is submitted is no part of the call.
+#if FIELDS & FIELD_TOOK && (FIELDS & FIELD_FILE || defined(SLOWER))
+	set_took(r, bpf_ktime_get_ns());
+#endif
+#ifdef SLOWER
+	return !r->took || r->took > SLOWER;
+#else
+	return true;
+#endif
+}
+
 // set_result sets the result of a call; false if calls that end so are not wanted.
 static __always_inline bool set_result(struct record *r, s64 result)
 {
 #if FIELDS & FIELD_RESULT
 	r->result = result;
 #endif
-	return result_wanted(result);
+	return result_wanted(result) && slow_enough(r);
 }
 
 // read_missing_flags reads the flags of a call at its end, if their page was not in memory

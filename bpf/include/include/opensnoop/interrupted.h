@@ -72,19 +72,21 @@ static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 r
 }
 
 // restart forgets the interrupted call if an entry with these arguments is its new
-// beginning.
-static __always_inline void restart(struct call *c, u64 id, struct open_args *args)
+// beginning, and returns when it began, or 0.
+static __always_inline s64 restart(struct call *c, u64 id, struct open_args *args)
 {
 #if FIELDS & FIELD_RESULT
 	struct call *kept;
 
 	if (none_interrupted())
-		return;
+		return 0;
 	id = INTERRUPTED_ID(id);
 	kept = (struct call *)find_pending(&id);
-	if (kept && kept->address == args->name && (!args->sp || kept->sp == args->sp))
-		take_pending(c, id);
+	if (kept && kept->address == args->name && (!args->sp || kept->sp == args->sp) &&
+	    take_pending(c, id))
+		return began(&c->record);
 #endif
+	return 0;
 }
 
 #endif

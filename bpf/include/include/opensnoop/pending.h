@@ -85,6 +85,8 @@ static __always_inline bool make_pending(struct call *c, u64 id)
 	bool is_long = strings_size(r) > SHORT_NAME;
 
 	r->time = bpf_ktime_get_ns();
+	if (!began(r))
+		set_began(r, -(s64)r->time);
 	if (is_long && put_long_name(&id, r->name))
 		return false;
 	if (put_pending(&id, c)) {

@@ -24,8 +24,8 @@ enum how {
 };
 
 // The parts of a record: event.Fields in Go. Macros, for the preprocessor to choose by.
-// A part stands in the record in the order of these bits, and first come those with
-// members of 8 bytes, so that none is out of its alignment.
+// The parts are in the order of struct record, and first come those with members of 8 bytes, so
+// that none is out of its alignment.
 #define FIELD_FLAGS 1 // and mode
 #define FIELD_PPID 2
 #define FIELD_RESULT 4
@@ -41,6 +41,7 @@ enum how {
 #define FIELD_DEPTH 4096  // below the process that is followed
 #define FIELD_GID 8192
 #define FIELD_LOGIN 16384 // who logged in, for audit(8)
+#define FIELD_TOOK 32768  // needs FIELD_RESULT
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -58,6 +59,7 @@ struct args {
 // of the few that may be so. event.unreadMarks in Go.
 #define FLAGS_UNREAD (1U << 31)
 #define DEPTH_UNREAD (1U << 30)
+#define LOGIN_UNREAD (1U << 29)
 
 #define RESULT_UNKNOWN (-2147483647 - 1)
 
@@ -126,6 +128,9 @@ struct record {
 	u8 name_kind; // enum name_kind
 	u8 how;       // enum how
 
+#if FIELDS & FIELD_TOOK
+	s64 took; // ns; 0 if that is not known; of a pending call less than 0: when it began
+#endif
 #if FIELDS & FIELD_FLAGS
 	u64 flags;
 	u32 mode;

@@ -15,6 +15,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 {
 	struct call *c;
 	struct record *r;
+	s64 before;
 
 #if FIELDS & FIELD_FLAGS
 	if (args->flags_read && !flags_wanted(args->flags))
@@ -26,9 +27,10 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	if (!c)
 		return;
 	settle(ctx, c, id);
-	restart(c, id, args);
+	before = restart(c, id, args);
 	r = &c->record;
 	fill(r, id, args);
+	set_began(r, before);
 	if (names_later() && !args->by_handle)
 		set_address(r, NAME_UNSEEN, args->name);
 	else
