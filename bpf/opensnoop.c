@@ -78,12 +78,18 @@ BPF_ARRAY(slots, u64, SLOTS);
 #endif
 BPF_PERF_OUTPUT(events);
 BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
-BPF_HASH(pending, u64, struct pending_call, 8192); // by pid_tgid, or REQUEST_ID
-#if FIELDS & FIELD_RESULT
+BPF_HASH(pending, u64, struct pending_call, PENDING_MAX); // by pid_tgid, or REQUEST_ID
+#if HAS_LONG_NAMES
 struct long_name {
+	char bytes[LONG_NAME];
+};
+struct longest_name {
 	char bytes[STRINGS_MAX];
 };
-BPF_HASH(long_names, u64, struct long_name, 256); // by the same
+BPF_HASH(long_names, u64, struct long_name, LONG_NAMES); // by the same
+BPF_HASH(longest_names, u64, struct longest_name, LONGEST_NAMES);
+BPF_ARRAY(names_put_in, u64, 2 * HOLDERS);
+BPF_ARRAY(names_taken_out, u64, 2 * HOLDERS);
 #endif
 #if FIELDS & FIELD_PATH
 // Programs of one type each.
@@ -155,35 +161,36 @@ static __always_inline long delete_pending(u64 *id)
 	return pending.delete(id);
 }
 
-#if FIELDS & FIELD_RESULT
-static __always_inline char *find_long_name(u64 *id)
+#if HAS_LONG_NAMES
+static __always_inline char *find_long_name(u64 *id, u32 len)
 {
-	return (char *)long_names.lookup(id);
+	if (len <= LONG_NAME)
+		return (char *)long_names.lookup(id);
+	return (char *)longest_names.lookup(id);
 }
 
-static __always_inline long put_long_name(u64 *id, char *name)
+static __always_inline long put_long_name(u64 *id, char *name, u32 len)
 {
-	return long_names.update(id, (struct long_name *)name);
+	if (len <= LONG_NAME)
+		return long_names.insert(id, (struct long_name *)name);
+	return longest_names.insert(id, (struct longest_name *)name);
 }
 
-static __always_inline long delete_long_name(u64 *id)
+static __always_inline long delete_long_name(u64 *id, u32 len)
 {
-	return long_names.delete(id);
-}
-#else
-static __always_inline char *find_long_name(u64 *id)
-{
-	return NULL;
+	if (len <= LONG_NAME)
+		return long_names.delete(id);
+	return longest_names.delete(id);
 }
 
-static __always_inline long put_long_name(u64 *id, char *name)
+static __always_inline u64 *names_put(int holder)
 {
-	return -1;
+	return names_put_in.lookup(&holder);
 }
 
-static __always_inline long delete_long_name(u64 *id)
+static __always_inline u64 *names_taken(int holder)
 {
-	return -1;
+	return names_taken_out.lookup(&holder);
 }
 #endif
 

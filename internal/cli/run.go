@@ -229,6 +229,9 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	r.reportCauses(lost)
 	r.tellFollowed(session)
 	r.messages.uncompared(session.Uncompared())
+	if n := lost.Unfinished + lost.UnfinishedName; n > 0 {
+		r.messages.printf("%d opens in all show without their name or result", n)
+	}
 	total := lost.Total()
 	if !sink.counts() {
 		total += out.Dropped()

@@ -116,6 +116,9 @@ func (f *Filter) Columns() (names []string) {
 // Narrows reports whether it does not take all opens.
 func (f *Filter) Narrows() bool { return len(f.used()) > 0 }
 
+// ByResult reports whether it takes an open's result to say whether it is to be shown.
+func (f *Filter) ByResult() bool { return f.Failed || f.Success || len(f.Errnos) > 0 }
+
 // NarrowsLate reports whether it chooses opens by what the kernel does not look at where it
 // only counts them.
 func (f *Filter) NarrowsLate() bool {

@@ -21,13 +21,8 @@ const ownMemory = 8 << 20
 // openMaps opens the program's maps, with perf buffers of so many pages for each CPU; 0
 // is the default, or as much of it as this process may lock.
 func (s *Session) openMaps(pages int) (err error) {
-	if s.pending, err = s.module.Map("pending"); err != nil {
+	if err := s.openPending(); err != nil {
 		return err
-	}
-	if s.plan.Results() {
-		if s.longNames, err = s.module.Map("long_names"); err != nil {
-			return err
-		}
 	}
 	array, err := s.module.Map("slots")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 type Losses struct {
 	Buffer  uint64 // the perf buffer of their CPU was full
 	Pending uint64 // too many calls were pending
+	Name    uint64 // too many of a user's calls with long names were pending
 	CPU     uint64 // their CPU had no perf buffer
 	Skipped uint64 // the kernel skipped the BPF program
 	Damaged uint64 // their record made no sense
@@ -19,6 +20,10 @@ type Losses struct {
 	// Doubtful is how many more may have been skipped: the kernel tells how often it
 	// skipped the program, but not at which calls.
 	Doubtful uint64
+
+	// Opens that show, but without the name or the result that they waited for: too many calls
+	// were pending, or too many of a user's with long names.
+	Unfinished, UnfinishedName uint64
 
 	// DamagedErr says what was wrong with the first such record.
 	DamagedErr string
@@ -31,41 +36,49 @@ type Losses struct {
 }
 
 // Total returns the number of all that are certain.
-func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.CPU + l.Skipped + l.Damaged }
+func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.Name + l.CPU + l.Skipped + l.Damaged }
 
 // ByCause returns the certain ones, by names that stay the same in each version.
 func (l Losses) ByCause() map[string]uint64 {
-	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending, "cpu": l.CPU, "skipped": l.Skipped, "damaged": l.Damaged}
+	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending + l.Name, "cpu": l.CPU, "skipped": l.Skipped, "damaged": l.Damaged}
 }
 
-// Cause is why opens were lost.
+// Cause is why opens were lost, or show without all that is asked for.
 type Cause struct {
-	Opens    uint64
-	Doubtful bool   // Opens is the most that it can be, and it may be none
-	Why      string // with what helps
+	Opens uint64
+	What  string // became of so many, with a %d for them
+	Why   string // with what helps
 }
 
-func (c Cause) String() string {
-	if c.Doubtful {
-		return fmt.Sprintf("lost up to %d more opens: %s", c.Opens, c.Why)
-	}
-	return fmt.Sprintf("lost %d opens so far: %s", c.Opens, c.Why)
-}
+func (c Cause) String() string { return fmt.Sprintf(c.What, c.Opens) + ": " + c.Why }
 
-// Causes are those of all losses.
+const (
+	areLost    = "lost %d opens so far"
+	mayBeLost  = "lost up to %d more opens"
+	unfinished = "%d opens so far show without their name or result"
+)
+
+// Causes are those of all losses, and of opens that are not whole.
 func (l Losses) Causes() []Cause {
 	noBuffer := "their CPU had just come on line, and had no perf buffer yet"
 	if l.CPUErr != "" {
 		noBuffer = "their CPU has no perf buffer: " + l.CPUErr
 	}
 	var causes []Cause
+	const (
+		manyCalls = "too many calls were under way at once; a filter (-p, -u) helps"
+		longNames = "one user had too many calls with long paths under way at once; a filter (-p, -u) helps"
+	)
 	for _, c := range []Cause{
-		{l.Buffer, false, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
-		{l.Pending, false, "too many calls were under way at once; a filter (-p) or columns without results help"},
-		{l.CPU, false, noBuffer},
-		{l.Skipped, false, l.SkippedWhy},
-		{l.Damaged, false, "their records made no sense; please report it: " + l.DamagedErr},
-		{l.Doubtful, true, l.SkippedWhy},
+		{l.Buffer, areLost, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
+		{l.Pending, areLost, manyCalls},
+		{l.Name, areLost, longNames},
+		{l.CPU, areLost, noBuffer},
+		{l.Skipped, areLost, l.SkippedWhy},
+		{l.Damaged, areLost, "their records made no sense; please report it: " + l.DamagedErr},
+		{l.Doubtful, mayBeLost, l.SkippedWhy},
+		{l.Unfinished, unfinished, manyCalls},
+		{l.UnfinishedName, unfinished, longNames},
 	} {
 		if c.Opens > 0 {
 			causes = append(causes, c)
@@ -77,15 +90,17 @@ func (l Losses) Causes() []Cause {
 // Losses returns what was lost until now.
 func (s *Session) Losses() (l Losses, err error) {
 	l.SkippedWhy, l.Damaged, l.DamagedErr = s.plan.Probe.Skipped, s.damaged, s.damagedErr
-	if l.Buffer, err = s.slots.get(slotLostBuffer); err != nil {
-		return Losses{}, err
+	var seen uint64
+	for which, count := range map[slot]*uint64{
+		slotLostBuffer: &l.Buffer, slotLostPending: &l.Pending, slotLostName: &l.Name, slotLostCPU: &l.CPU, slotLostEntry: &seen,
+		slotUnfinishedPending: &l.Unfinished, slotUnfinishedName: &l.UnfinishedName,
+	} {
+		if *count, err = s.slots.get(which); err != nil {
+			return Losses{}, err
+		}
 	}
-	if l.Pending, err = s.slots.get(slotLostPending); err != nil {
-		return Losses{}, err
-	}
-	if l.CPU, err = s.slots.get(slotLostCPU); err != nil {
-		return Losses{}, err
-	}
+	l.Pending += s.pending.lost
+	l.Unfinished += s.pending.unfinished
 	if s.cpuErr != nil {
 		l.CPUErr = s.cpuErr.Error()
 	}
@@ -93,11 +108,9 @@ func (s *Session) Losses() (l Losses, err error) {
 	if err != nil {
 		return Losses{}, err
 	}
-	seen, err := s.slots.get(slotLostEntry)
-	if err != nil {
-		return Losses{}, err
-	}
-	seen, l.Doubtful = skippedCalls(calls, ends, seen, s.plan.Results())
+	// Calls that were taken out of the map may have ended since.
+	out := s.pending.lost + s.pending.unfinished
+	seen, l.Doubtful = skippedCalls(calls, ends+out, seen-min(seen, out), s.plan.Results())
 	add := func(n uint64, certain bool) {
 		if certain {
 			l.Skipped += n

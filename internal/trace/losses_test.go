@@ -15,11 +15,11 @@ func TestLosses(t *testing.T) {
 		t.Errorf("%d in all", got)
 	}
 	want := []Cause{
-		{3, false, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
-		{4, false, "too many calls were under way at once; a filter (-p) or columns without results help"},
-		{5, false, "why"},
-		{7, false, "their records made no sense; please report it: no"},
-		{6, true, "why"},
+		{3, areLost, "the perf buffer was full; a larger one (-b) or a filter (-p) helps"},
+		{4, areLost, "too many calls were under way at once; a filter (-p, -u) helps"},
+		{5, areLost, "why"},
+		{7, areLost, "their records made no sense; please report it: no"},
+		{6, mayBeLost, "why"},
 	}
 	if got := l.Causes(); !slices.Equal(got, want) {
 		t.Errorf("causes %v", got)
@@ -51,8 +51,8 @@ func TestDamagedRecordsAreCounted(t *testing.T) {
 
 func TestCauseInWords(t *testing.T) {
 	for want, cause := range map[string]Cause{
-		"lost 7 opens so far: why":     {7, false, "why"},
-		"lost up to 8 more opens: why": {8, true, "why"},
+		"lost 7 opens so far: why":     {7, areLost, "why"},
+		"lost up to 8 more opens: why": {8, mayBeLost, "why"},
 	} {
 		if got := cause.String(); got != want {
 			t.Errorf("%q, want %q", got, want)

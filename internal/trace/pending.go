@@ -1,9 +1,10 @@
 package trace
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -24,6 +25,18 @@ const completionTime = 3 * time.Second
 
 // pendingTime is how often we look after pending calls.
 const pendingTime = 100 * time.Millisecond
+
+// pendingSlice is how many we look after at a time, so that it costs the same however many somebody
+// has made pending: all that there can be in 16 times.
+const pendingSlice = 512
+
+// Where more than pendingCrowd calls are pending, three quarters of what there is room for, those are
+// given out that are so for longer than crowdTime: others shall have room.
+const (
+	pendingMax   = 8192
+	pendingCrowd = pendingMax * 3 / 4
+	crowdTime    = time.Second
+)
 
 // The keys of pending calls are pid_tgids, with these bits in those of others: REQUEST_ID,
 // INTERRUPTED_ID and EXEC_ID in <opensnoop/call.h>.
@@ -47,7 +60,10 @@ func recordAt(fields event.Fields) int {
 	return 32
 }
 
-// shortName is how many bytes of strings are in it; longer ones are elsewhere.
+const holderAt = 30 // who a long name is counted for
+
+// shortName is how many bytes of strings are in it; longer ones are elsewhere: those of more than
+// longName in a map of their own.
 func shortName(fields event.Fields) int {
 	if fields.Has(event.Path) {
 		return 256
@@ -55,27 +71,176 @@ func shortName(fields event.Fields) int {
 	return 128
 }
 
+const longName = 1024
+
 // record is the call's record, less long strings.
 func (p pendingCall) record(fields event.Fields) []byte { return p[recordAt(fields):] }
 
-// reclaim takes the calls whose end will not be seen out of the kernel and gives them out
+// pending are the calls whose name or result is not known yet: maps that the kernel puts them into
+// and takes them out of, too.
+type pending struct {
+	calls, longNames, longestNames, namesTaken *ebpf.Map // but for the first, nil if no strings are long
+
+	ids    []uint64
+	values reflect.Value // of the ids
+	cursor ebpf.MapBatchCursor
+	passed int // in this pass through the map
+	all    int // in the last one
+
+	taken      uint64 // of what count_pending counts
+	unfinished uint64 // were given out for others to have room,
+	lost       uint64 // or lost, as their results would say whether they are wanted
+}
+
+// openPending takes the maps, which stay the module's.
+func (s *Session) openPending() (err error) {
+	p := &s.pending
+	if p.calls, err = s.module.Map("pending"); err != nil {
+		return err
+	}
+	if s.plan.Fields&(event.Result|event.Path|event.Flags) == 0 {
+		return nil
+	}
+	for name, m := range map[string]**ebpf.Map{
+		"long_names": &p.longNames, "longest_names": &p.longestNames, "names_taken_out": &p.namesTaken,
+	} {
+		if *m, err = s.module.Map(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look calls f with some of the pending calls, the next ones each time, and reports whether they were
+// the last ones.
+func (p *pending) look(f func(id uint64, call pendingCall)) (end bool, err error) {
+	if p.ids == nil {
+		value := reflect.ArrayOf(int(p.calls.ValueSize()), reflect.TypeFor[byte]())
+		p.ids, p.values = make([]uint64, pendingSlice), reflect.MakeSlice(reflect.SliceOf(value), pendingSlice, pendingSlice)
+	}
+	n, err := p.calls.BatchLookup(&p.cursor, p.ids, p.values.Interface(), nil)
+	switch {
+	case errors.Is(err, ebpf.ErrKeyNotExist):
+		end, p.cursor = true, ebpf.MapBatchCursor{}
+	case err != nil: // as before Linux 5.6
+		return true, p.lookAtAll(f)
+	}
+	for i, id := range p.ids[:n] {
+		f(id, p.values.Index(i).Bytes())
+	}
+	return end, nil
+}
+
+// lookAtAll calls f with all pending calls.
+func (p *pending) lookAtAll(f func(id uint64, call pendingCall)) error {
+	var id uint64
+	var call []byte
+	calls := p.calls.Iterate()
+	for calls.Next(&id, &call) {
+		f(id, call)
+	}
+	if err := calls.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("looking at pending calls: %w", err)
+	}
+	return nil
+}
+
+// takeOut takes a call out of a map. Who takes it has it.
+func takeOut(m *ebpf.Map, id uint64) (value []byte, err error) {
+	err = m.LookupAndDelete(id, &value)
+	if !errors.Is(err, ebpf.ErrNotSupported) {
+		return value, err
+	}
+	if err = m.Lookup(id, &value); err == nil { // before Linux 5.14
+		err = m.Delete(id)
+	}
+	return value, err
+}
+
+// take takes a call out, with its long name in its place; nil if the kernel has come to it meanwhile.
+// Until the name is out, the kernel keeps no other one of this id.
+func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
+	value, err := takeOut(p.calls, id)
+	if err != nil {
+		return nil, err
+	}
+	call := pendingCall(value)
+	short, size := shortName(fields), event.StringsSize(call.record(fields))
+	if size <= short {
+		return call, nil
+	}
+	names := p.longNames
+	if size > longName {
+		names = p.longestNames
+	}
+	name, err := takeOut(names, id)
+	if err != nil {
+		return nil, err
+	}
+	var taken uint64
+	holder := uint32(binary.NativeEndian.Uint16(call[holderAt:]))
+	if err := p.namesTaken.Lookup(holder, &taken); err != nil {
+		return nil, err
+	}
+	return append(call[:len(call)-short], name...), p.namesTaken.Put(holder, taken+1)
+}
+
+// reclaim takes some of the calls whose end will not be seen out of the kernel and gives them out
 // as far as they are known.
 func (s *Session) reclaim() error {
-	return s.takePending(false, func(age time.Duration, id uint64) bool {
+	p := &s.pending
+	if none, err := s.nonePending(); none || err != nil {
+		return err
+	}
+	var unseen, crowd []uint64
+	excess := max(p.all, p.passed) - pendingCrowd
+	end, err := p.look(func(id uint64, call pendingCall) {
+		p.passed++
+		age := time.Duration(s.clock.now() - event.Time(call.record(s.plan.Fields)))
 		switch {
-		case !s.plan.Results():
-			return age > unreadTime || age > pendingTime && s.threadGone(id)
-		case id&requestBit != 0:
-			return age > completionTime
+		case s.endUnseen(id, age):
+			unseen = append(unseen, id)
+		case excess > len(crowd) && age > crowdTime:
+			crowd = append(crowd, id)
 		}
-		// Nothing limits how long a call takes, and it is in the map only once.
-		return age > pendingTime && s.threadGone(id)
 	})
+	given := len(unseen) + len(crowd)
+	p.passed, p.all = p.passed-given, max(0, p.all-given)
+	if end {
+		p.all, p.passed = p.passed, 0
+	}
+	return errors.Join(err, s.giveAll(unseen, unseenEnd), s.giveAll(crowd, isCrowd))
 }
 
 // reclaimAll gives out all pending calls, at the end.
 func (s *Session) reclaimAll() error {
-	return s.takePending(true, func(time.Duration, uint64) bool { return true })
+	if none, err := s.nonePending(); none || err != nil {
+		return err
+	}
+	var ids []uint64
+	err := s.pending.lookAtAll(func(id uint64, _ pendingCall) { ids = append(ids, id) })
+	return errors.Join(err, s.giveAll(ids, tracingEnds))
+}
+
+// nonePending reports whether it is known, without a look, that no call is pending.
+func (s *Session) nonePending() (bool, error) {
+	if s.plan.Results() {
+		return false, nil // they are not counted
+	}
+	in, err := s.slots.get(slotPendingIn)
+	return in == s.pending.taken, err
+}
+
+// endUnseen reports whether the end of a call will not be seen, or is not worth to wait for.
+func (s *Session) endUnseen(id uint64, age time.Duration) bool {
+	switch {
+	case !s.plan.Results() && age > unreadTime:
+		return true
+	case id&requestBit != 0:
+		return age > completionTime
+	}
+	// Nothing limits how long a call takes, and it is in the map only once.
+	return age > pendingTime && s.threadGone(id)
 }
 
 // threadGone reports whether the thread of a pending call is known to have ended.
@@ -84,31 +249,23 @@ func (s *Session) threadGone(id uint64) bool {
 	return !s.plan.ForeignIDs && errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
 }
 
-// takePending puts those of the pending calls into the queue for which take is true. It
-// gets how long the call has been pending, and the kernel's id of the thread or request. atEnd is
-// whether they are pending because tracing ends.
-func (s *Session) takePending(atEnd bool, take func(age time.Duration, id uint64) bool) error {
-	if !s.plan.Results() { // else they are not counted
-		in, err := s.slots.get(slotPendingIn)
-		if err != nil || in == s.reclaimed {
-			return err
-		}
-	}
-	var id uint64
-	var call []byte
-	taken := make(map[uint64]pendingCall)
-	for calls := s.pending.Iterate(); calls.Next(&id, &call); {
-		p := pendingCall(call)
-		if take(time.Duration(s.clock.now()-event.Time(p.record(s.plan.Fields))), id) {
-			taken[id] = slices.Clone(p)
-		}
-	}
-	for id, p := range taken {
-		if err := s.give(id, p, atEnd); err != nil {
+// Why a call is given out that is pending.
+type reason int
+
+const (
+	unseenEnd reason = iota
+	isCrowd          // others shall have room
+	tracingEnds
+)
+
+// giveAll gives calls out.
+func (s *Session) giveAll(ids []uint64, why reason) error {
+	for _, id := range ids {
+		if err := s.give(id, why); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("taking back pending calls: %w", err)
 		}
 	}
-	return s.slots.set(slotPendingReclaimed, s.reclaimed)
+	return s.slots.set(slotPendingReclaimed, s.pending.taken)
 }
 
 // nobodys reports whether no program has memory at an address: in the first page, which only root
@@ -116,37 +273,23 @@ func (s *Session) takePending(atEnd bool, take func(age time.Duration, id uint64
 func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
 
 // give takes a pending call out of the map and puts it into the queue.
-func (s *Session) give(id uint64, p pendingCall, atEnd bool) error {
-	record := p.record(s.plan.Fields)
-	short, size := shortName(s.plan.Fields), event.StringsSize(record)
-	fixed := len(record) - short
-	if size > short {
-		// Before the call is out: another one with its id may follow at once.
-		var name []byte
-		if err := s.longNames.Lookup(id, &name); errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil // the kernel has come to it meanwhile
-		} else if err != nil {
-			return err
-		}
-		record = append(record[:fixed:fixed], name...)
-	}
-	// Who deletes it has it.
-	if err := s.pending.Delete(id); errors.Is(err, ebpf.ErrKeyNotExist) {
-		return nil
-	} else if err != nil {
+func (s *Session) give(id uint64, why reason) error {
+	p, err := s.pending.take(id, s.plan.Fields)
+	if err != nil {
 		return err
 	}
-	if size > short {
-		// If it is already the next call's, that one shows without its name.
-		if err := s.longNames.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return err
-		}
-	}
 	if !s.plan.Results() || interrupted(id) {
-		s.reclaimed++ // what count_pending counts
+		s.pending.taken++
+	}
+	if why == isCrowd && s.plan.Filter.ByResult() {
+		s.pending.lost++
+		return nil
+	}
+	if why == isCrowd {
+		s.pending.unfinished++
 	}
 	var e event.Event
-	if !s.decode(&e, record) {
+	if !s.decode(&e, p.record(s.plan.Fields)) {
 		return nil
 	}
 	if e.NameKind == event.NameUnseen && nobodys(e.Address) {
@@ -156,7 +299,7 @@ func (s *Session) give(id uint64, p pendingCall, atEnd bool) error {
 		e.Result = -int32(unix.EINTR)
 	}
 	e.Time = s.clock.now()
-	if e.Blocks = atEnd && e.Blocks && !interrupted(id) && !s.threadGone(id); e.Blocks {
+	if e.Blocks = why == tracingEnds && e.Blocks && !interrupted(id) && !s.threadGone(id); e.Blocks {
 		e.Took = e.Time - e.Took // when it began
 	} else {
 		e.Took = 0

@@ -73,10 +73,8 @@ type Session struct {
 	module   *object.Module
 	reader   *perfbuf.Reader
 	cpus     kernel.CPUs
-	cpuErr   error     // why not all of them have a buffer
-	pending  *ebpf.Map // calls whose name or result is not known yet
-	// Names of pending calls that are too long for that map; nil without results.
-	longNames *ebpf.Map
+	cpuErr   error   // why not all of them have a buffer
+	pending  pending // calls whose name or result is not known yet
 
 	slots *slots
 	pages int
@@ -95,7 +93,6 @@ type Session struct {
 	queue      order.Queue
 	event      event.Event // the one that is handed out
 	uncompared Uncompared
-	reclaimed  uint64 // calls taken out of the map here
 
 	damaged    uint64 // records that made no sense
 	damagedErr string // what was wrong with the first

@@ -17,10 +17,13 @@ type slot uint32
 const (
 	slotLostBuffer slot = iota
 	slotLostPending
+	slotLostName
 	slotLostCPU
 	slotLostEntry
 	slotPendingIn
 	slotPendingReclaimed
+	slotUnfinishedPending
+	slotUnfinishedName
 	slotUnfollowed
 	slotDeadCPUs
 	slotReturnWanted

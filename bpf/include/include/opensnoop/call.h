@@ -11,12 +11,25 @@
 // conditions first, and then join them: the verifier takes each outcome of each for another state.
 #define APART(value) asm volatile("" : "+r"(value))
 
-// Room for the strings beside a pending call. Longer ones have a map of their own.
+// How many calls may be pending.
+#define PENDING_MAX 8192
+
+// Room for the strings beside a pending call. Longer ones have maps of their own: one for those of
+// up to LONG_NAME bytes, of which many fit into its memory, and one for all others.
 #if FIELDS & FIELD_PATH
 #define SHORT_NAME 256
 #else
 #define SHORT_NAME 128
 #endif
+#define LONG_NAME 1024
+#define LONG_NAMES 1024
+#define LONGEST_NAMES 128
+
+// Without these, nothing that is kept is long: a name that is not known yet is its address.
+#define HAS_LONG_NAMES (FIELDS & (FIELD_RESULT | FIELD_PATH | FIELD_FLAGS))
+
+// Of each map, one user may have half. Users of the same last bits share it.
+#define HOLDERS 256
 
 #if FIELDS & FIELD_PATH
 // A place in the tree of folders: struct path (include/linux/path.h).
@@ -104,13 +117,14 @@ struct walk {
 // Set in the number of a call whose name has been compared with the kernel's copy, which is what it
 // opens first: to execute a program, others follow.
 #define NR_COMPARED (1ULL << 32)
+#define HOLDER_SHIFT 48
 
 // A call while it is being recorded.
 struct call {
 	u64 id;      // by which it is pending
 	u64 address; // of the name in the process
 	u64 sp;      // the process's stack pointer, of an interrupted call
-	u64 nr;      // the system call, or NR_ANY; and NR_COMPARED
+	u64 nr;      // the system call, or NR_ANY; NR_COMPARED; and from HOLDER_SHIFT on, who holds a long name
 #if FIELDS & FIELD_PATH
 	struct shared shared;
 #endif

@@ -58,11 +58,8 @@ static __always_inline int on_exec_open(struct pt_regs *ctx, u64 name)
 		end_call(ctx, c, 0);
 	if (!fill_executed(c, id, (void *)name))
 		return 0;
-	if (needs_walk(c)) {
+	if (needs_walk(c))
 		walk(ctx, c, SCRATCH_ENTER);
-		add(LOST_PENDING, 1);
-		return 0;
-	}
 	keep_shared(c);
 	entered(ctx, c);
 	return 0;

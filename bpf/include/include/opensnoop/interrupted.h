@@ -55,8 +55,7 @@ static __always_inline void interrupt(void *ctx, struct call *c, u64 id, struct 
 	if (before && take_pending(before, id))
 		end_call(ctx, before, -EINTR);
 	c->sp = LOAD(&regs->sp);
-	if (!make_pending(c, id))
-		end_call(ctx, c, RESULT_UNKNOWN);
+	make_pending(ctx, c, id);
 }
 
 // ends_interrupted reports whether an exit is the end of the thread's interrupted call.

@@ -171,7 +171,7 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 	struct pt_regs *regs = current_regs(NULL);
 	struct open_args args = {};
 
-	return (u32)syscall_nr(regs) == call->nr && read_open_args(regs, call->nr, &args) &&
+	return (u32)syscall_nr(regs) == (u32)call->nr && read_open_args(regs, call->nr, &args) &&
 	       args.name == call->address;
 #else
 	u64 address = 0;
@@ -198,8 +198,13 @@ static __always_inline void compare_name(struct call *kept, u64 id, const char *
 	if (strings_size(r) <= SHORT_NAME) {
 		same = is_same(r->name, r->name_len, SHORT_NAME, c->record.name, n);
 	} else {
-		name = find_long_name(&id);
-		same = name && is_same(name, r->name_len, PATH_MAX, c->record.name, n);
+		u32 len = strings_size(r);
+
+		name = find_long_name(&id, len);
+		if (len <= LONG_NAME)
+			same = name && is_same(name, r->name_len, LONG_NAME, c->record.name, n);
+		else
+			same = name && is_same(name, r->name_len, PATH_MAX, c->record.name, n);
 	}
 	if (!same)
 		r->name_kind = NAME_UNSURE;
@@ -226,8 +231,7 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 	if (!record_wanted(&c->record))
 		return;
 #if FIELDS & FIELD_RESULT
-	if (!make_pending(c, id))
-		add(LOST_PENDING, 1);
+	make_pending(ctx, c, id);
 #else
 	entered(ctx, c);
 #endif

@@ -52,10 +52,16 @@ static __always_inline struct pending_call *find_pending(u64 *id);
 static __always_inline long put_pending(u64 *id, struct call *c);
 static __always_inline long delete_pending(u64 *id);
 
-// The names of pending calls that are too long for the map of these; of PATH_MAX bytes.
-static __always_inline char *find_long_name(u64 *id);
-static __always_inline long put_long_name(u64 *id, char *name);
-static __always_inline long delete_long_name(u64 *id);
+// The strings of pending calls that are too long for the map of these. Where they are goes by their
+// length, and putting takes a place that is free.
+static __always_inline char *find_long_name(u64 *id, u32 len);
+static __always_inline long put_long_name(u64 *id, char *name, u32 len);
+static __always_inline long delete_long_name(u64 *id, u32 len);
+
+// How many of them a holder has: those that the program has put in, less those that it took out, and
+// those that user space took out.
+static __always_inline u64 *names_put(int holder);
+static __always_inline u64 *names_taken(int holder);
 
 // continue_walk runs the program that walks on, for the program whose memory this is. It
 // returns only if there is none, or too many have run.

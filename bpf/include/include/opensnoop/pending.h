@@ -43,22 +43,69 @@ static __always_inline bool none_interrupted(void)
 	return none_counted();
 }
 
+#if HAS_LONG_NAMES
+// holder_of is where the long names of the current user are counted.
+static __always_inline u32 holder_of(u32 len)
+{
+	return ((u32)bpf_get_current_uid_gid() & (HOLDERS - 1)) + (len > LONG_NAME ? HOLDERS : 0);
+}
+
+static __always_inline void count_name(u32 holder, s64 n)
+{
+	u64 *put = names_put(holder);
+
+	if (put)
+		__sync_fetch_and_add(put, n);
+}
+
+// keep_name puts a call's long name beside the map; false if there is no room, or the user has too
+// many there.
+static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
+{
+	u32 holder = holder_of(len);
+	u64 *put = names_put(holder), *taken = names_taken(holder);
+
+	c->nr = (c->nr & ((1ULL << HOLDER_SHIFT) - 1)) | (u64)holder << HOLDER_SHIFT;
+	if (!put || !taken ||
+	    *put - *taken >= (len > LONG_NAME ? LONGEST_NAMES : LONG_NAMES) / 2 ||
+	    put_long_name(&id, c->record.name, len))
+		return false;
+	count_name(holder, 1);
+	return true;
+}
+
+static __always_inline void drop_name(struct call *c, u64 id, u32 len)
+{
+	if (!delete_long_name(&id, len))
+		count_name(c->nr >> HOLDER_SHIFT, -1);
+}
+#else
+static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
+{
+	return false;
+}
+
+static __always_inline void drop_name(struct call *c, u64 id, u32 len)
+{
+}
+#endif
+
 // recall_name puts the strings of a call that was taken out of the map beside into its record.
 static __always_inline void recall_name(struct call *c, u64 id)
 {
-#if FIELDS & FIELD_RESULT
+#if HAS_LONG_NAMES
 	struct record *r = &c->record;
 	u32 len = strings_size(r);
 	char *name;
 
 	if (len <= SHORT_NAME)
 		return;
-	name = find_long_name(&id);
+	name = find_long_name(&id, len);
 	if (!name || bpf_probe_read_kernel(r->name, len, name)) {
 		forget_walks(r);
 		set_address(r, NAME_UNSEEN, c->address);
 	}
-	delete_long_name(&id);
+	drop_name(c, id, len);
 #endif
 }
 
@@ -78,24 +125,30 @@ static __always_inline bool take_pending(struct call *c, u64 id)
 	return true;
 }
 
-// make_pending puts a call into the map; false if there is no room.
-static __always_inline bool make_pending(struct call *c, u64 id)
+// make_pending puts a call into the map. If there is no room, its record is sent without what is
+// missing rather than not at all; unless it takes the result to say whether it is wanted.
+static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
 {
 	struct record *r = &c->record;
-	bool is_long = strings_size(r) > SHORT_NAME;
+	u32 len = strings_size(r);
+	bool is_long = len > SHORT_NAME, named;
 
 	r->time = bpf_ktime_get_ns();
 	if (!began(r))
 		set_began(r, -(s64)r->time);
-	if (is_long && put_long_name(&id, r->name))
-		return false;
-	if (put_pending(&id, c)) {
-		if (is_long)
-			delete_long_name(&id);
-		return false;
+	named = !is_long || keep_name(c, id, len);
+	if (named && !put_pending(&id, c)) {
+		count_pending(id, 1);
+		return;
 	}
-	count_pending(id, 1);
-	return true;
+	if (named && is_long)
+		drop_name(c, id, len);
+	if (result_wanted(RESULT_UNKNOWN)) {
+		add(named ? UNFINISHED_PENDING : UNFINISHED_NAME, 1);
+		submit(ctx, r);
+	} else {
+		add(named ? LOST_PENDING : LOST_NAME, 1);
+	}
 }
 
 // is_shared reports whether other threads may have changed what a name is relative to.
@@ -124,18 +177,14 @@ static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-	if (!complete(r) && make_pending(c, c->id)) {
 #if defined(PROBE_KPROBE) && FIELDS & FIELD_PATH && !(FIELDS & FIELD_RESULT)
-		if (is_shared(r))
-			note(RETURN_WANTED, 1);
+	if (!complete(r) && is_shared(r))
+		note(RETURN_WANTED, 1);
 #endif
-		return;
-	}
-	// No room for one more: without what is missing rather than not at all.
-	if (complete(r) || (result_wanted(RESULT_UNKNOWN) && r->name_kind != NAME_UNSEEN))
+	if (complete(r))
 		submit(ctx, r);
 	else
-		add(LOST_PENDING, 1);
+		make_pending(ctx, c, c->id);
 }
 
 // end_call sends the record of a call that was taken out, if calls that end so are wanted.

@@ -8,12 +8,17 @@
 enum slot {
 	// Opens that user space does not get, by cause.
 	LOST_BUFFER,  // their record did not fit into the perf buffer of their CPU
-	LOST_PENDING, // there was no room among the pending calls
+	LOST_PENDING, // there was no room among the pending calls,
+	LOST_NAME,    // or for their long name
 	LOST_CPU,     // their CPU had no perf buffer
 	LOST_ENTRY,   // calls that end, and whose entry the program did not see
 
 	PENDING_IN,        // calls made pending, less those taken out in the kernel
 	PENDING_RECLAIMED, // those that user space took out; it alone writes this
+
+	// Opens that were sent without what they should have waited for, for want of the same.
+	UNFINISHED_PENDING,
+	UNFINISHED_NAME,
 
 	// Processes that are not followed, though those that started them are: there was no
 	// room.

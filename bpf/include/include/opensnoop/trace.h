@@ -41,11 +41,8 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	c->dropped = r->name_kind != NAME_UNSEEN && !record_wanted(r);
 	if (c->dropped)
 		return;
-	if (needs_walk(c)) {
+	if (needs_walk(c))
 		walk(ctx, c, SCRATCH_ENTER);
-		add(LOST_PENDING, 1);
-		return;
-	}
 	keep_shared(c);
 	entered(ctx, c);
 }
