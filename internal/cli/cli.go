@@ -62,9 +62,9 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	// A write to a pipe without a reader, or beyond the limit of file sizes, has to return its
 	// error. Ignored, the signals would be ignored by the command to trace too.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE, unix.SIGXFSZ)
+	// For good: one that comes at the very end does not change the status.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, endingSignals()...)
-	defer signal.Stop(signals)
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
 

@@ -171,3 +171,22 @@ func TestSignalsWhileStarting(t *testing.T) {
 		}
 	}
 }
+
+// Nor is one at whatever moment of the end.
+func TestSignalsWhileEnding(t *testing.T) {
+	for range 20 {
+		tr := startBare(t, "-d", "0.01")
+		ended := make(chan struct{})
+		go func() {
+			for tr.cmd.Process.Signal(interrupt) == nil {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		}()
+		tr.wantStatus(0)
+		close(ended)
+	}
+}
