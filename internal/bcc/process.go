@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/limit"
+	"opensnoop/internal/proc"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 	messagesMax = 256 << 10
 )
 
-// early begins what internal/limit says of limits before Go's runtime starts, or as it starts a
+// early begins what internal/proc says of limits before Go's runtime starts, or as it starts a
 // thread.
 const early = "opensnoop: "
 
@@ -50,7 +50,7 @@ type process struct {
 // startCompiler starts a compiler process. It loads libbcc, which takes a while, before it
 // wants its request.
 func startCompiler(ctx context.Context) (_ *process, err error) {
-	if err := limit.CheckCompiler(); err != nil {
+	if err := proc.CheckCompiler(); err != nil {
 		return nil, failure(err)
 	}
 	p := &process{messages: new(messages)}
@@ -148,7 +148,7 @@ func compilerCommand(ctx context.Context, messages io.Writer) *exec.Cmd {
 
 func startError(err error) error {
 	e := failure(fmt.Errorf("starting the compiler: %w", err))
-	if e.Remedy = limit.Remedy(err); errors.Is(err, os.ErrNotExist) {
+	if e.Remedy = proc.LimitRemedy(err); errors.Is(err, os.ErrNotExist) {
 		e.Remedy = "mount /proc"
 	}
 	return e
@@ -167,7 +167,7 @@ func died(err error, messages string) error {
 	}
 	status, _ := exit.Sys().(syscall.WaitStatus)
 	if said, ok := strings.CutPrefix(messages, early); ok && !status.Signaled() {
-		e.Err, e.Messages = limit.Error(said), ""
+		e.Err, e.Messages = proc.LimitError(said), ""
 		return e
 	}
 	if !status.Signaled() {
@@ -177,7 +177,7 @@ func died(err error, messages string) error {
 	e.Err = fmt.Errorf("it was ended by the signal %d (%s)", int(status.Signal()), unix.SignalName(status.Signal()))
 	switch status.Signal() {
 	case unix.SIGKILL:
-		e.Err = limit.Error(e.Err.Error())
+		e.Err = proc.LimitError(e.Err.Error())
 		e.Remedy = "if nobody killed it, memory was short: it needs some 100 MB, which a limit of its cgroup (container) may not leave"
 	case unix.SIGXCPU:
 		e.Remedy = "raise the limit of CPU time (ulimit -t)"

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
-	"opensnoop/internal/spell"
 	"opensnoop/internal/summary"
 )
 
@@ -125,7 +125,7 @@ func (s *summaryFlag) unknown(part string) error {
 	for _, by := range summary.Bys {
 		names = append(names, by.Name)
 	}
-	if near := spell.Nearest(part, names); near != "" {
+	if near := filter.Nearest(part, names); near != "" {
 		return fmt.Errorf("did you mean %s?", near)
 	}
 	return fmt.Errorf("expected some of %s, %s, %s, or a time such as 10s, by commas", summaryBys(), summaryTook, summaryLive)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/doctor"
-	"opensnoop/internal/limit"
+	"opensnoop/internal/proc"
 	"opensnoop/internal/stream"
 )
 
@@ -94,7 +94,7 @@ func (e *startError) Unwrap() error { return e.error }
 
 // explain tells what explains the error, unless it is a limit, which says so itself.
 func explain(m *messages, err error) {
-	if errors.As(err, new(limit.Error)) || limit.Remedy(err) != "" {
+	if errors.As(err, new(proc.LimitError)) || proc.LimitRemedy(err) != "" {
 		return
 	}
 	if start := (*startError)(nil); errors.As(err, &start) {

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
-	"opensnoop/internal/spell"
 )
 
 // Group is some flags that have one purpose.
@@ -112,7 +112,7 @@ func flagError(fs *pflag.FlagSet, err error) error {
 		if meant == "" {
 			var names []string
 			fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-			if near := spell.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			if near := filter.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 				meant = "--" + near
 			}
 		}

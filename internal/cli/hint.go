@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"opensnoop/internal/terminal"
+	"opensnoop/internal/stream"
 	"opensnoop/internal/trace"
 )
 
@@ -15,7 +15,7 @@ func (r *run) hint(session *trace.Session, file *os.File) {
 	if len(session.Rejected()) > 0 && session.Slows() && r.flags.verbose == 0 {
 		r.messages.printf("using tracepoints, which slow each system call a little (-v says why)")
 	}
-	if interactive(r.argv) && file == r.stdout && terminal.Is(file) && terminal.Is(os.Stdin) && !r.flags.output.summary.set {
+	if interactive(r.argv) && file == r.stdout && stream.IsTerminal(file) && stream.IsTerminal(os.Stdin) && !r.flags.output.summary.set {
 		r.messages.printf("%s and the rows share this terminal: -w FILE keeps them apart", filepath.Base(r.argv[0]))
 	}
 }

@@ -8,25 +8,25 @@ import (
 	"sync"
 
 	"opensnoop/internal/format"
+	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
-	"opensnoop/internal/terminal"
 )
 
 // live draws the summaries of w in place, if that was asked for and file, to which w writes, is a
 // terminal on which it can be. It returns what is to be done in the end.
 func (r *run) live(w *summary.Writer, file *os.File) (format.Writer, func()) {
 	o := &r.flags.output
-	if !o.summary.live || !terminal.Is(file) || os.Getenv("TERM") == "dumb" {
+	if !o.summary.live || !stream.IsTerminal(file) || os.Getenv("TERM") == "dumb" {
 		return w, func() {}
 	}
-	input, _ := terminal.OpenInput(os.Stdin) // where it is no terminal there are no keys
+	input, _ := stream.OpenInput(os.Stdin) // where it is no terminal there are no keys
 	told := &notices{}
 	if r.messages.terminal {
 		told.to = r.messages.redirect(told)
 	}
 	live := summary.NewLive(w, summary.LiveOptions{
 		WriterOptions: o.summaryOptions(o.colored(file)),
-		Size:          func() (int, int) { return terminal.Size(file) },
+		Size:          func() (int, int) { return stream.TerminalSize(file) },
 		Keys:          input.C,
 		HasKeys:       input.HasKeys(),
 		Quit:          r.end,
@@ -36,7 +36,7 @@ func (r *run) live(w *summary.Writer, file *os.File) (format.Writer, func()) {
 	})
 	giveBack := sync.OnceFunc(func() {
 		if live.Entered() { // something has failed, or holds up the end
-			file.WriteString(terminal.LeavePage)
+			file.WriteString(stream.LeavePage)
 		}
 		err := input.Close()
 		if told.to != nil {

@@ -9,7 +9,6 @@ import (
 
 	"opensnoop/internal/format"
 	"opensnoop/internal/stream"
-	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
 )
 
@@ -28,7 +27,7 @@ func newMessages(stderr *os.File) *messages {
 	background := stream.NewBackground(stderr, func(n int64) []byte {
 		return appendLine(nil, fmt.Sprintf("%d messages were left out, as nobody read them", n))
 	})
-	return &messages{w: background, terminal: terminal.Is(stderr), background: background}
+	return &messages{w: background, terminal: stream.IsTerminal(stderr), background: background}
 }
 
 // flush waits a moment until all is written.

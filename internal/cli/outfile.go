@@ -6,8 +6,7 @@ import (
 	"os"
 	"time"
 
-	"opensnoop/internal/outfile"
-	"opensnoop/internal/terminal"
+	"opensnoop/internal/stream"
 )
 
 // open returns where the rows go: stdout, or the file of -w.
@@ -16,11 +15,11 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 	case o.file == "":
 		file = stdout
 	case o.rotate.size > 0:
-		file, err = outfile.Rotate(o.file, o.rotate.keep)
+		file, err = stream.Rotate(o.file, o.rotate.keep)
 	case o.force:
-		file, err = outfile.Over(o.file)
+		file, err = stream.ReplaceFile(o.file)
 	default:
-		file, err = outfile.Create(o.file)
+		file, err = stream.CreateFile(o.file)
 		if errors.Is(err, os.ErrExist) {
 			return nil, fmt.Errorf("%s exists: choose another file, or --force to write over it", o.file)
 		}
@@ -28,7 +27,7 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the file to write: %w", err)
 	}
-	if o.format == formatCSV && terminal.Is(file) {
+	if o.format == formatCSV && stream.IsTerminal(file) {
 		if file != stdout {
 			file.Close()
 		}

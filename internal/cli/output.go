@@ -10,8 +10,8 @@ import (
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
 	"opensnoop/internal/plan"
+	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
-	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
 )
 
@@ -269,5 +269,5 @@ func (o *outputOptions) colored(file *os.File) bool {
 	if o.color == colorNever || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	return terminal.Is(file)
+	return stream.IsTerminal(file)
 }

@@ -11,7 +11,6 @@ import (
 
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/limit"
 	"opensnoop/internal/proc"
 )
 
@@ -21,7 +20,7 @@ func (r *run) findProcesses() error {
 	if err := r.takeInner(); err != nil {
 		return err
 	}
-	if err := limit.CheckFiles(kernel.PossibleCPUs() + len(f.PIDs) + len(f.Roots)); err != nil {
+	if err := proc.CheckFiles(kernel.PossibleCPUs() + len(f.PIDs) + len(f.Roots)); err != nil {
 		return err
 	}
 	missing, err := checkProcesses(slices.Concat(f.PIDs, f.Roots), f.TIDs, r.elsewhere)

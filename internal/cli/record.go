@@ -15,7 +15,6 @@ import (
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/stream"
-	"opensnoop/internal/terminal"
 )
 
 // newRecordCommand writes a recording.
@@ -64,7 +63,7 @@ func (f *flags) record(i *invocation, path string, command []string) (err error)
 		if err := (*filePath)(&f.output.file).Set(path); err != nil {
 			return &usageError{err}
 		}
-	} else if terminal.Is(i.stdout) {
+	} else if stream.IsTerminal(i.stdout) {
 		return &usageError{errors.New("a recording is not for terminals: name a file, or pipe it into another command")}
 	}
 	if f.trace.Kernel, err = kernel.CurrentFacts(); err != nil {

@@ -19,7 +19,6 @@ import (
 	"opensnoop/internal/format"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
-	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
 )
 
@@ -102,7 +101,7 @@ func (f *replayFlags) run(i *invocation, path string) (err error) {
 		if err := stream.CheckStdout(i.stdout); err != nil {
 			return err
 		}
-		if f.output.format == formatCSV && terminal.Is(i.stdout) {
+		if f.output.format == formatCSV && stream.IsTerminal(i.stdout) {
 			return &usageError{errCSVOnTerminal}
 		}
 	}
@@ -188,7 +187,7 @@ func (p *player) play(out *stream.Stream, file *os.File) error {
 	if o.summary.live {
 		o.now = nil // it is drawn by our own time
 	}
-	p.rows = o.writer(out, &p.flags.trace, format.Options{Color: o.colored(file), Cut: terminal.Is(file), Boot: p.in.Boot})
+	p.rows = o.writer(out, &p.flags.trace, format.Options{Color: o.colored(file), Cut: stream.IsTerminal(file), Boot: p.in.Boot})
 	if p.flags.html != "" {
 		p.rows = &pageWriter{page: compare.NewPage(p.in.Start()), w: out}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"opensnoop/internal/outfile"
+	"opensnoop/internal/stream"
 )
 
 const (
@@ -147,12 +147,12 @@ func (s *sink) endFile() error {
 // cannot be, and an error where what is written then would be gone.
 func (s *sink) nextFile() (old *os.File, err error) {
 	old = s.out.out.File()
-	file, err := outfile.Rotate(s.rotate.path, s.rotate.keep)
+	file, err := stream.Rotate(s.rotate.path, s.rotate.keep)
 	switch {
 	case err == nil:
 		s.out.out.Switch(file)
 		return old, nil
-	case outfile.Removed(old):
+	case stream.Removed(old):
 		return nil, fmt.Errorf("%s was removed, and there can be no new one: %w", s.rotate.path, err)
 	}
 	s.rotate.tell("going on in the same file, as it cannot be rotated: %v", err)

@@ -10,7 +10,6 @@ import (
 	"opensnoop/internal/record"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/summary"
-	"opensnoop/internal/terminal"
 	"opensnoop/internal/trace"
 )
 
@@ -38,7 +37,7 @@ func (r *run) newSink(session *trace.Session, out *stream.Stream, file *os.File)
 		}
 		w, s.status = s.packer, r.newRecordStatus()
 	}
-	options := format.Options{Color: o.colored(file), Cut: terminal.Is(file), Boot: session.Boot, Short: o.packed}
+	options := format.Options{Color: o.colored(file), Cut: stream.IsTerminal(file), Boot: session.Boot, Short: o.packed}
 	if o.stream {
 		id, err := runID()
 		if err != nil {

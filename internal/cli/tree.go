@@ -10,10 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/spell"
 	"opensnoop/internal/stream"
-	"opensnoop/internal/terminal"
 )
 
 // Command returns the command line as a tree, with the main command's flags in groups, for
@@ -101,7 +100,7 @@ func argumentError(cmd *cobra.Command, arg string) error {
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
 	}
-	if near := spell.Nearest(arg, names); near != "" {
+	if near := filter.Nearest(arg, names); near != "" {
 		return fmt.Errorf("unexpected argument %q: did you mean %s?", arg, near)
 	}
 	return fmt.Errorf("unexpected argument %q: a command to trace comes behind --", arg)
@@ -140,7 +139,7 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 	if f.columnsHelp {
 		return printColumns(i.stdout)
 	}
-	if f.output.format == formatCSV && f.output.file == "" && !f.source && terminal.Is(i.stdout) {
+	if f.output.format == formatCSV && f.output.file == "" && !f.source && stream.IsTerminal(i.stdout) {
 		return &usageError{errCSVOnTerminal}
 	}
 	if f.trace.Kernel == nil {

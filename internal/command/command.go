@@ -22,7 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/limit"
+	"opensnoop/internal/proc"
 )
 
 // heldName is the name by which this program is a held command.
@@ -80,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Command, error) {
 		Stderr: os.Stderr,
 	}
 	if err := c.start(); err != nil {
-		return nil, fmt.Errorf("starting the command: %w", limit.Explain(err))
+		return nil, fmt.Errorf("starting the command: %w", proc.ExplainLimit(err))
 	}
 	stop := context.AfterFunc(ctx, c.Kill)
 	err = c.hear()

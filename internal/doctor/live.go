@@ -21,7 +21,6 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
-	"opensnoop/internal/doctor/tracepipe"
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
@@ -167,7 +166,7 @@ func runPrinter(s *System, p printer) LiveCheck {
 		c.Note = fmt.Sprintf("this kernel has no kprobes: the raw tracepoint sys_enter stands in for one on %s", p.symbol)
 	}
 
-	pipe, pipeErr := tracepipe.Open()
+	pipe, pipeErr := openTracePipe()
 	st.began = time.Now()
 	module, err := compileFresh(bcc.Source{Code: p.source, Headers: bpf.Headers(), Flags: flags})
 	var own []ebpf.ProgramID
@@ -199,7 +198,7 @@ func compileFresh(src bcc.Source) (*object.Module, error) {
 type printing struct {
 	kind    ebpf.ProgramType
 	thread  string // its name
-	pipe    *tracepipe.Pipe
+	pipe    *tracePipe
 	pipeErr error // why there is no pipe
 }
 

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/spell"
 )
 
 // Value is how the values of a filter come in; pflag.Value is the same. Set may be called several
@@ -147,7 +146,7 @@ func (e *errnos) Set(text string) error {
 		}
 		n := slices.IndexFunc(ErrnoNames(), func(name string) bool { return name != "" && strings.EqualFold(name, part) })
 		if n < 0 {
-			if near := spell.Nearest(strings.ToUpper(part), slices.DeleteFunc(ErrnoNames(), func(name string) bool { return name == "" })); near != "" {
+			if near := Nearest(strings.ToUpper(part), slices.DeleteFunc(ErrnoNames(), func(name string) bool { return name == "" })); near != "" {
 				return fmt.Errorf("%q is no error: did you mean %s?", part, near)
 			}
 			return fmt.Errorf("%q is no error: expected one such as ENOENT, or its number", part)
@@ -183,7 +182,7 @@ func (f *openFlags) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		flag, known := flagFilters()[part]
 		if !known {
-			if near := spell.Nearest(part, FlagNames()); near != "" {
+			if near := Nearest(part, FlagNames()); near != "" {
 				return fmt.Errorf("%q is no flag of open(2): did you mean %s?", part, near)
 			}
 			return fmt.Errorf("%q is no flag of open(2): expected one such as O_WRONLY or O_CREAT", part)

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/spell"
+	"opensnoop/internal/filter"
 )
 
 // Column is a value of an event: how a table shows it, and the fields that JSON and
@@ -195,7 +195,7 @@ func suggestion(name string) string {
 			return fmt.Sprintf(" (did you mean %s?)", c.Name)
 		}
 	}
-	if best := spell.Nearest(name, names); best != "" {
+	if best := filter.Nearest(name, names); best != "" {
 		return fmt.Sprintf(" (did you mean %s?)", best)
 	}
 	return ""

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"opensnoop/internal/event"
-	"opensnoop/internal/resolve"
 )
 
 // Writer writes events as rows. It gathers them, and writes to what is behind it
@@ -95,7 +94,7 @@ func newRows(w io.Writer, boot func() time.Time) rows {
 	if boot == nil {
 		boot = func() time.Time { return time.Time{} }
 	}
-	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: resolve.NewUsers(), scratch: make([]byte, 0, bufferSize/8)}
+	return rows{w: w, buf: make([]byte, 0, 2*bufferSize), boot: boot, users: NewUsers(), scratch: make([]byte, 0, bufferSize/8)}
 }
 
 // start notes the time of the first row.

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/limit"
+	"opensnoop/internal/proc"
 )
 
 // Error is a step on the way of a program into the kernel that failed.
@@ -35,7 +35,7 @@ func refused(step string, err error, version kernel.Version) *Error {
 	e := &Error{Step: step, Err: cause(err)}
 	switch {
 	case errors.Is(err, unix.ENOMEM):
-		e.Remedy = limit.Remedy(err)
+		e.Remedy = proc.LimitRemedy(err)
 	case errors.Is(err, unix.EPERM) && version < countsNoLocked && memoryLocked():
 		e.Remedy = "Linux before 5.11 counts BPF as locked memory: raise the limit (ulimit -l)"
 	}

@@ -1,5 +1,6 @@
 // Package perfbuf reads what BPF programs write with bpf_perf_event_output: a ring buffer
-// for each CPU that is on line, also for those that come later.
+// for each CPU that is on line, also for those that come later; and puts the records of all into the
+// order of time.
 package perfbuf
 
 import (

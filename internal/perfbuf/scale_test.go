@@ -8,8 +8,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"opensnoop/internal/order"
 )
 
 // recordSize is that of a record of default columns, with a name of 30 bytes or so.
@@ -46,7 +44,7 @@ func BenchmarkRound(b *testing.B) {
 				for cpu := range cpus {
 					r.rings[cpu] = stream(cpu, cpus, records)
 				}
-				var q order.Queue
+				var q Queue
 				out := 0
 				for b.Loop() {
 					for _, ring := range r.rings {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"time"
-
-	"opensnoop/internal/limit"
 )
 
 // argumentsName is the name, and the only argument, of a process that reads the arguments of
@@ -48,7 +46,7 @@ func AllArguments(most int, patience time.Duration, each func(Arguments) error) 
 	err = cmd.Start()
 	write.Close()
 	if err != nil {
-		return fmt.Errorf("starting what reads the arguments of processes: %w", limit.Explain(err))
+		return fmt.Errorf("starting what reads the arguments of processes: %w", ExplainLimit(err))
 	}
 	defer func() {
 		_ = cmd.Process.Kill() // it may have ended

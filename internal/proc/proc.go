@@ -1,4 +1,5 @@
-// Package proc says what /proc tells of other processes.
+// Package proc says what /proc tells of other processes, and what limits of this one would stop
+// tracing somewhere on its way, before they do so: those that Go's runtime needs before it starts.
 package proc
 
 import (

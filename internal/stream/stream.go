@@ -1,5 +1,6 @@
 // Package stream writes rows to a file, pipe, socket or terminal whose reader may
-// stall or leave.
+// stall or leave. It opens the files: none that another user could have put in their
+// place; and has the keys of a terminal one by one.
 package stream
 
 import (
@@ -13,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/limit"
+	"opensnoop/internal/proc"
 )
 
 // ErrReaderLeft means that nobody reads any more.
@@ -314,7 +315,7 @@ func (s *Stream) explain(err error) error {
 	case s.pollable && (errno == unix.EPIPE || errno == unix.ECONNRESET || errno == unix.EIO):
 		return ErrReaderLeft
 	}
-	return fmt.Errorf("writing to %s: %w", s.name(), limit.Explain(errno))
+	return fmt.Errorf("writing to %s: %w", s.name(), proc.ExplainLimit(errno))
 }
 
 // name is what the user calls the file.

@@ -4,7 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"opensnoop/internal/terminal"
+	"opensnoop/internal/stream"
 )
 
 // A Live draws a summary on a terminal again and again, where a [format.Writer] writes rows.
@@ -24,7 +24,7 @@ type Live struct {
 type LiveOptions struct {
 	WriterOptions
 	Size     func() (width, height int) // of the terminal
-	Keys     <-chan terminal.Key        // nil for none
+	Keys     <-chan stream.Key          // nil for none
 	HasKeys  bool                       // not only signals come by Keys
 	Quit     func()                     // ends the run; its key was pressed
 	Stop     func() error               // stops the process until it is continued
@@ -46,7 +46,7 @@ func (l *Live) Header() error {
 // enter takes the terminal.
 func (l *Live) enter() error {
 	l.entered = true
-	if _, err := l.w.Write([]byte(terminal.EnterPage + terminal.TopOfPage + terminal.ClearPage + "\n")); err != nil {
+	if _, err := l.w.Write([]byte(stream.EnterPage + stream.TopOfPage + stream.ClearPage + "\n")); err != nil {
 		return err
 	}
 	return l.draw()
@@ -58,7 +58,7 @@ func (l *Live) leave() error {
 		return nil
 	}
 	l.entered = false
-	_, err := l.w.Write([]byte(terminal.LeavePage + "\r" + terminal.ClearLine + "\n"))
+	_, err := l.w.Write([]byte(stream.LeavePage + "\r" + stream.ClearLine + "\n"))
 	return err
 }
 
@@ -84,10 +84,10 @@ func (l *Live) Flush() error {
 }
 
 // press does what a key is for.
-func (l *Live) press(key terminal.Key) error {
+func (l *Live) press(key stream.Key) error {
 	p := &l.page
 	switch {
-	case key == terminal.Stop:
+	case key == stream.Stop:
 		if err := l.leave(); err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (l *Live) press(key terminal.Key) error {
 			return err
 		}
 		return l.enter()
-	case key == terminal.Continued:
+	case key == stream.Continued:
 		if err := l.o.Continue(); err != nil {
 			return err
 		}
@@ -111,14 +111,14 @@ func (l *Live) press(key terminal.Key) error {
 }
 
 // typed takes a key of a filter.
-func (l *Live) typed(key terminal.Key) {
+func (l *Live) typed(key stream.Key) {
 	p := &l.page
 	switch {
-	case key == terminal.Enter:
+	case key == stream.Enter:
 		p.Typing = false
-	case key == terminal.Escape:
+	case key == stream.Escape:
 		p.Typing, p.Filter = false, nil
-	case key == terminal.Backspace:
+	case key == stream.Backspace:
 		_, size := utf8.DecodeLastRune(p.Filter)
 		p.Filter = p.Filter[:len(p.Filter)-size]
 	case key >= ' ' && len(p.Filter) < filterMax:
@@ -131,7 +131,7 @@ func (l *Live) typed(key terminal.Key) {
 const filterMax = 256
 
 // choose does what other keys than those for scrolling are for.
-func (l *Live) choose(key terminal.Key) bool {
+func (l *Live) choose(key stream.Key) bool {
 	p := &l.page
 	switch key {
 	case 'q', 'Q':
@@ -145,9 +145,9 @@ func (l *Live) choose(key terminal.Key) bool {
 		p.Typing = true
 	case '?':
 		p.Help = true
-	case terminal.Escape:
+	case stream.Escape:
 		p.Filter = nil
-	case terminal.Tab:
+	case stream.Tab:
 		p.Only = (p.Only + 1) % (len(l.summary.o.By) + 1)
 		p.Top = 0
 	default:
@@ -157,11 +157,11 @@ func (l *Live) choose(key terminal.Key) bool {
 }
 
 // scroll moves the page.
-func (l *Live) scroll(key terminal.Key) {
+func (l *Live) scroll(key stream.Key) {
 	half := max(l.page.Height/2, 1)
-	by := map[terminal.Key]int{
-		terminal.Up: -1, 'k': -1, terminal.Down: 1, 'j': 1, terminal.PageUp: -half, terminal.PageDown: half, ' ': half,
-		terminal.Home: -l.page.Top, terminal.End: l.topMost,
+	by := map[stream.Key]int{
+		stream.Up: -1, 'k': -1, stream.Down: 1, 'j': 1, stream.PageUp: -half, stream.PageDown: half, ' ': half,
+		stream.Home: -l.page.Top, stream.End: l.topMost,
 	}[key]
 	l.page.Top = max(min(l.page.Top+by, l.topMost), 0)
 }

@@ -12,7 +12,7 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
-	"opensnoop/internal/terminal"
+	"opensnoop/internal/stream"
 )
 
 // bys adds opens that differ in all that can be counted by.
@@ -132,9 +132,9 @@ func FuzzPage(f *testing.F) {
 }
 
 // live is a Live on a terminal of 60 by 12, and its keys.
-func live(t *testing.T, b *bytes.Buffer, o LiveOptions) (l *Live, keys chan terminal.Key) {
+func live(t *testing.T, b *bytes.Buffer, o LiveOptions) (l *Live, keys chan stream.Key) {
 	t.Helper()
-	keys = make(chan terminal.Key, 100)
+	keys = make(chan stream.Key, 100)
 	o.Keys, o.HasKeys, o.Every = keys, true, time.Hour
 	o.Size = func() (int, int) { return 60, 12 }
 	return NewLive(NewWriter(b, WriterOptions{}), o), keys
@@ -165,13 +165,13 @@ func TestLive(t *testing.T) {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
-	press := func(pressed ...terminal.Key) func() error {
+	press := func(pressed ...stream.Key) func() error {
 		for _, key := range pressed {
 			keys <- key
 		}
 		return l.Flush
 	}
-	step("header", l.Header, terminal.EnterPage, "0 opens")
+	step("header", l.Header, stream.EnterPage, "0 opens")
 	for i := range 20 {
 		if err := l.Event(open(1, "cat", fmt.Sprintf("/file-%02d", i), 3)); err != nil {
 			t.Fatal(err)
@@ -179,26 +179,26 @@ func TestLive(t *testing.T) {
 	}
 	step("before its time", l.Flush)
 	step("sorting", press('s'), "20 opens", "sorted by failed", "/file-00", "!/file-19")
-	step("the last rows", press(terminal.End), "/file-19", "!/file-00")
-	step("beyond them", press('j', terminal.Down, terminal.PageDown), "/file-19")
+	step("the last rows", press(stream.End), "/file-19", "!/file-00")
+	step("beyond them", press('j', stream.Down, stream.PageDown), "/file-19")
 	step("one up", press('k'), "!/file-19", "/file-18")
-	step("the first rows", press(terminal.Home, terminal.Up), "/file-00")
-	step("one table", press(terminal.Tab), "FILE", "!COMM", "/file-07")
-	step("the other", press(terminal.Tab), "!FILE", "COMM")
-	step("both", press(terminal.Tab), "FILE", "COMM")
+	step("the first rows", press(stream.Home, stream.Up), "/file-00")
+	step("one table", press(stream.Tab), "FILE", "!COMM", "/file-07")
+	step("the other", press(stream.Tab), "!FILE", "COMM")
+	step("both", press(stream.Tab), "FILE", "COMM")
 	step("help", press('?'), "Enter keeps it", "!/file-00")
 	step("no more help", press('x'), "/file-00")
-	step("typing", press('/', '1', '7', 'x', terminal.Backspace), "/17█", "/file-17", "!/file-16", "!q: quit")
-	step("typed", press(terminal.Enter), "only 17", "/file-17", "!/file-16", "q: quit")
-	step("all again", press(terminal.Escape), "!only", "/file-00")
-	step("typed in vain", press('/', 'q', terminal.Escape), "!only", "/file-00")
+	step("typing", press('/', '1', '7', 'x', stream.Backspace), "/17█", "/file-17", "!/file-16", "!q: quit")
+	step("typed", press(stream.Enter), "only 17", "/file-17", "!/file-16", "q: quit")
+	step("all again", press(stream.Escape), "!only", "/file-00")
+	step("typed in vain", press('/', 'q', stream.Escape), "!only", "/file-00")
 	step("nothing new", l.Flush)
 	message = "opens were lost"
 	step("a message", l.Flush, "opens were lost")
 	step("it stays", press('s'), "sorted by name", "opens were lost")
-	step("a stop", press(terminal.Stop), terminal.LeavePage, terminal.EnterPage, "/file-00")
-	step("a stop that nobody announced", press(terminal.Continued), terminal.EnterPage, "/file-00")
-	step("another size", press(terminal.Resized), "/file-00")
+	step("a stop", press(stream.Stop), stream.LeavePage, stream.EnterPage, "/file-00")
+	step("a stop that nobody announced", press(stream.Continued), stream.EnterPage, "/file-00")
+	step("another size", press(stream.Resized), "/file-00")
 	step("anew", press('c'), "0 opens", "!/file-00")
 	if err := l.Event(open(1, "cat", "/b", 3)); err != nil {
 		t.Fatal(err)
@@ -207,6 +207,6 @@ func TestLive(t *testing.T) {
 	if quit != 1 || calls != "stop continue " {
 		t.Errorf("%d times ended, called %q", quit, calls)
 	}
-	step("the end", l.Close, terminal.LeavePage, "1 opens", "/b")
+	step("the end", l.Close, stream.LeavePage, "1 opens", "/b")
 	step("the end again", l.leave)
 }

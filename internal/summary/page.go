@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"opensnoop/internal/format"
-	"opensnoop/internal/terminal"
+	"opensnoop/internal/stream"
 )
 
 // Page is a page of a terminal that shows a summary, as far as its user chooses it.
@@ -67,16 +67,16 @@ func (s *Summary) AppendPage(b []byte, p Page) (page []byte, topMost int) {
 	for len(lines)+len(bottom) < p.Height {
 		lines = append(lines, nil)
 	}
-	b = append(b, terminal.TopOfPage...)
+	b = append(b, stream.TopOfPage...)
 	for i, line := range append(lines, bottom...)[:max(p.Height, 1)] {
 		if i > 0 {
 			b = append(b, '\n')
 		}
 		// At first: behind a full line it would take the last character.
-		b = append(b, terminal.ClearLine...)
+		b = append(b, stream.ClearLine...)
 		b = format.Clip(b, line, p.Width)
 	}
-	return append(b, terminal.ClearPage...), topMost
+	return append(b, stream.ClearPage...), topMost
 }
 
 // status is the page's first line: what there is room for.

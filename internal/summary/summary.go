@@ -10,7 +10,7 @@ package summary
 
 import (
 	"opensnoop/internal/event"
-	"opensnoop/internal/resolve"
+	"opensnoop/internal/format"
 )
 
 // Options are what to count and show. The zero value is ready to use.
@@ -36,7 +36,7 @@ type Summary struct {
 	total   counts
 	unknown uint64  // opens whose results are not known
 	tallies []tally // by what o.By says
-	users   *resolve.Users
+	users   *format.Users
 	key     []byte
 }
 
@@ -51,7 +51,7 @@ func New(o Options) *Summary {
 	if len(o.By) == 0 {
 		o.By = Usual
 	}
-	s := &Summary{o: o, users: resolve.NewUsers()}
+	s := &Summary{o: o, users: format.NewUsers()}
 	s.Reset()
 	return s
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/limit"
+	"opensnoop/internal/proc"
 )
 
 // ends are the ends of the processes that are traced by their numbers, or followed. A number may be
@@ -68,7 +68,7 @@ func (e *ends) watch(pid uint32) error {
 	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL): // it is another's thread by now
 		e.ended = append(e.ended, pid)
 	case !errors.Is(err, unix.ENOSYS): // before Linux 5.3 the program alone sees it
-		return fmt.Errorf("looking for the end of the process %d: %w", pid, limit.Explain(err))
+		return fmt.Errorf("looking for the end of the process %d: %w", pid, proc.ExplainLimit(err))
 	}
 	return nil
 }

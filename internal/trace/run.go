@@ -9,7 +9,7 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
-	"opensnoop/internal/order"
+	"opensnoop/internal/perfbuf"
 )
 
 const (
@@ -135,7 +135,7 @@ func (s *Session) release(horizon uint64, h Handler) error {
 		}
 		e.Time = time
 		if s.containers != nil && !s.nameContainer(e, horizon == math.MaxUint64) {
-			return order.ErrLater
+			return perfbuf.ErrLater
 		}
 		switch s.filter.Of(e) {
 		case filter.Drop:

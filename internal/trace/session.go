@@ -20,12 +20,11 @@ import (
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
-	"opensnoop/internal/limit"
 	"opensnoop/internal/object"
-	"opensnoop/internal/order"
 	"opensnoop/internal/perfbuf"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
+	"opensnoop/internal/proc"
 )
 
 // Options choose what a session traces. The zero value traces everything by the
@@ -90,7 +89,7 @@ type Session struct {
 	unseen   []string      // opens that do not show
 	blind    string        // which containers cannot be told, and why
 
-	queue      order.Queue
+	queue      perfbuf.Queue
 	event      event.Event // the one that is handed out
 	uncompared Uncompared
 
@@ -221,7 +220,7 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 		return nil, err
 	}
 	opts.reached(Compiled)
-	if err := limit.CheckMemory(ownMemory+s.compiled.Object.Memory(), "tracing this"); err != nil {
+	if err := proc.CheckMemory(ownMemory+s.compiled.Object.Memory(), "tracing this"); err != nil {
 		return nil, err
 	}
 	s.module, err = s.compiled.Object.Create(object.Options{Version: compiler.Version, Pinned: p.Filter.Pinned()})

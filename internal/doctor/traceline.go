@@ -1,12 +1,12 @@
-package tracepipe
+package doctor
 
 import (
 	"fmt"
 	"strings"
 )
 
-// Line is a line of trace_pipe or trace.
-type Line struct {
+// traceLine is a line of trace_pipe or trace.
+type traceLine struct {
 	Task     string // comm of the thread, or <...> where the kernel has forgotten it
 	PID      string // of the thread, as the first pid namespace numbers it
 	TGID     string // "" unless the option record-tgid is on
@@ -21,20 +21,20 @@ type Line struct {
 // than any; in bytes.
 const taskWidth = 16
 
-// Parse parses a line, without its newline, as Linux prints it:
+// parseTraceLine parses a line, without its newline, as Linux prints it:
 //
 //	<16 bytes of task>-PID [(TGID)] [CPU] FLAGS TIME: FUNCTION: MESSAGE
 //
 // FLAGS are four characters, and five since Linux 5.18 (commit 54357f0c9149).
 // Any number is taken, as there may be more one day.
-func Parse(line string) (Line, error) {
-	bad := func(what string) (Line, error) {
-		return Line{}, fmt.Errorf("no line of trace_pipe: %s: %q", what, line)
+func parseTraceLine(line string) (traceLine, error) {
+	bad := func(what string) (traceLine, error) {
+		return traceLine{}, fmt.Errorf("no line of trace_pipe: %s: %q", what, line)
 	}
 	if len(line) <= taskWidth || line[taskWidth] != '-' {
 		return bad("no task")
 	}
-	l := Line{Task: strings.TrimLeft(line[:taskWidth], " ")}
+	l := traceLine{Task: strings.TrimLeft(line[:taskWidth], " ")}
 	var rest string
 	if l.PID, rest = cutDigits(line[taskWidth+1:]); l.PID == "" {
 		return bad("no process id")

@@ -1,4 +1,4 @@
-package tracepipe
+package doctor
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 const printk = "bpf_trace_printk"
 
 // recorded are the lines of testdata, which kernels printed, by release.
-var recorded = map[string][]Line{
+var recorded = map[string][]traceLine{
 	"5.10": {
 		{"doctor-ac7c71bb", "118", "113", "001", "d...", "21.758111", printk, "Hello, World! doctor-ac7c71bb"},
 		{"doctor-3ffdf5f5", "113", "113", "000", "d...", "23.085792", printk, "pid=113, file=/doctor-3ffdf5f5"},
@@ -43,7 +43,7 @@ func TestParseRecorded(t *testing.T) {
 			t.Fatalf("%s: %d lines, want %d", release, len(lines), len(want))
 		}
 		for i, line := range lines {
-			if got, err := Parse(line); err != nil || got != want[i] {
+			if got, err := parseTraceLine(line); err != nil || got != want[i] {
 				t.Errorf("%s: %q: %+v, %v; want %+v", release, line, got, err, want[i])
 			}
 		}
@@ -52,7 +52,7 @@ func TestParseRecorded(t *testing.T) {
 
 // Lines in forms that were not recorded.
 func TestParse(t *testing.T) {
-	for line, want := range map[string]Line{
+	for line, want := range map[string]traceLine{
 		// Before 5.9, an address of the program that resolves to nothing.
 		"            curl-18597 [000] dN..   463.471554: : x":                  {"curl", "18597", "", "000", "dN..", "463.471554", "", "x"},
 		"            curl-18597 [000] d... 463.471554: 0x00000001: x":          {"curl", "18597", "", "000", "d...", "463.471554", "0x00000001", "x"},
@@ -61,7 +61,7 @@ func TestParse(t *testing.T) {
 		"                -42     [128] .....  8123456: f: tsc clock":           {"", "42", "", "128", ".....", "8123456", "f", "tsc clock"},
 		"               a-42      [000] .....  1.5: f: ":                       {"a", "42", "", "000", ".....", "1.5", "f", ""},
 	} {
-		if got, err := Parse(line); err != nil || got != want {
+		if got, err := parseTraceLine(line); err != nil || got != want {
 			t.Errorf("%q: %+v, %v; want %+v", line, got, err, want)
 		}
 	}
@@ -80,7 +80,7 @@ func TestParse(t *testing.T) {
 		"               a-42      [000] .....",
 		"               a-42      [000] .....  1.5: f",
 	} {
-		if got, err := Parse(line); err == nil {
+		if got, err := parseTraceLine(line); err == nil {
 			t.Errorf("%q: %+v, want an error", line, got)
 		}
 	}
@@ -99,7 +99,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		l, err := Parse(line)
+		l, err := parseTraceLine(line)
 		if err != nil {
 			return
 		}

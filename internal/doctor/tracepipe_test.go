@@ -1,4 +1,4 @@
-package tracepipe
+package doctor
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ func TestFindInTrace(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	p := &Pipe{root: dir, mount: -1, pipe: -1}
+	p := &tracePipe{root: dir, mount: -1, pipe: -1}
 	write("# tracer: nop\n#\n" + others)
 	if _, _, err := p.Find("token", time.Now()); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("without our line: %v", err)
@@ -46,7 +46,7 @@ func TestFindInPipe(t *testing.T) {
 	}
 	defer w.Close()
 	defer r.Close()
-	p := &Pipe{instance: "unused", mount: -1, pipe: nonblocking(t, r)}
+	p := &tracePipe{instance: "unused", mount: -1, pipe: nonblocking(t, r)}
 	if _, err := w.WriteString(others + ours[:30]); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package resolve
+package format
 
 import (
 	"bufio"
@@ -33,7 +33,7 @@ func nameIn(file io.Reader, uid uint32) string {
 			return ""
 		}
 		if !tooLong {
-			if name := nameOf(line, uid); name != "" {
+			if name := accountOf(line, uid); name != "" {
 				return name
 			}
 		}
@@ -43,9 +43,9 @@ func nameIn(file io.Reader, uid uint32) string {
 	}
 }
 
-// nameOf returns the name in a line if it is of a user. Lines that begin with + or - are for
+// accountOf returns the name in a line if it is of a user. Lines that begin with + or - are for
 // NIS.
-func nameOf(line []byte, uid uint32) string {
+func accountOf(line []byte, uid uint32) string {
 	name, rest, _ := bytes.Cut(line, []byte(":"))
 	_, rest, _ = bytes.Cut(rest, []byte(":"))
 	number, _, ok := bytes.Cut(rest, []byte(":"))

@@ -1,5 +1,4 @@
-// Package spell finds the word that somebody meant who misspelt it.
-package spell
+package filter
 
 import "strings"
 

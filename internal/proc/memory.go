@@ -1,4 +1,4 @@
-package limit
+package proc
 
 import (
 	"io/fs"

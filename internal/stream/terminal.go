@@ -1,5 +1,4 @@
-// Package terminal has the keys of a terminal one by one, and knows its size.
-package terminal
+package stream
 
 import (
 	"os"
@@ -17,8 +16,8 @@ const (
 	ClearPage = "\x1b[J" // the same, to the end of the page
 )
 
-// Is reports whether a file is a terminal.
-func Is(file *os.File) bool {
+// IsTerminal reports whether a file is a terminal.
+func IsTerminal(file *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
 	return err == nil
 }
@@ -29,8 +28,8 @@ const (
 	usualHeight = 24
 )
 
-// Size returns how many characters a line of a terminal has, and how many lines there are.
-func Size(file *os.File) (width, height int) {
+// TerminalSize returns how many characters a line of a terminal has, and how many lines there are.
+func TerminalSize(file *os.File) (width, height int) {
 	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Col == 0 || size.Row == 0 {
 		return usualWidth, usualHeight

@@ -1,4 +1,4 @@
-package outfile
+package stream
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rotate makes a file as [Create] does. One that is there becomes path.1, path.1 becomes
+// Rotate makes a file as [CreateFile] does. One that is there becomes path.1, path.1 becomes
 // path.2, and so on; of the old ones the last keep stay. All must be regular files that no other
 // user put there.
 func Rotate(path string, keep int) (*os.File, error) {
@@ -36,7 +36,7 @@ func Rotate(path string, keep int) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return Create(path)
+	return CreateFile(path)
 }
 
 // checkOld returns an error if a file is none that may be renamed, and in the end removed.

@@ -1,6 +1,4 @@
-// Package resolve finds names for numbers, each when it is first asked for, and
-// keeps a bounded number of them.
-package resolve
+package format
 
 import (
 	"os/user"

@@ -1,13 +1,4 @@
-// Package tracepipe reads what BPF programs print with bpf_trace_printk, without
-// taking it from others.
-//
-// All of it goes to one trace buffer of the kernel, and whoever reads a line from
-// its trace_pipe takes it from all other readers. Since Linux 5.9 what is printed
-// is a trace event (commit ac5a72ea5c89), which an instance of tracefs gets too: a
-// buffer with a trace_pipe of its own, which [Open] makes and [Pipe.Close]
-// removes. On older kernels the lines are looked for in the file trace, reading
-// which takes nothing away.
-package tracepipe
+package doctor
 
 import (
 	"bytes"
@@ -23,11 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What BPF programs print with bpf_trace_printk is read without taking it from others.
+//
+// All of it goes to one trace buffer of the kernel, and whoever reads a line from
+// its trace_pipe takes it from all other readers. Since Linux 5.9 what is printed
+// is a trace event (commit ac5a72ea5c89), which an instance of tracefs gets too: a
+// buffer with a trace_pipe of its own, which [openTracePipe] makes and [tracePipe.Close]
+// removes. On older kernels the lines are looked for in the file trace, reading
+// which takes nothing away.
+
 // places are where tracefs may be mounted.
 var places = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
 
-// event is bpf_trace_printk's as a trace event, in tracefs or an instance.
-const event = "events/bpf_trace/bpf_trace_printk"
+// printkEvent is bpf_trace_printk's as a trace event, in tracefs or an instance.
+const printkEvent = "events/bpf_trace/bpf_trace_printk"
 
 // instancePrefix begins the names of our instances, and setEvents is what the file set_event
 // of each has, once its trace_pipe is open.
@@ -39,9 +39,9 @@ const (
 // pollTime is how often new lines are looked for.
 const pollTime = 5 * time.Millisecond
 
-// Pipe reads the lines that BPF programs print from [Open] on. It is not safe for
+// tracePipe reads the lines that BPF programs print from [openTracePipe] on. It is not safe for
 // concurrent use.
-type Pipe struct {
+type tracePipe struct {
 	root     string // a path of tracefs
 	mount    int    // of a tracefs that is mounted nowhere, else -1
 	instance string // path of our instance, "" without
@@ -56,8 +56,8 @@ type Pipe struct {
 // Open begins to read. Where tracefs is not mounted it uses one that has no name
 // in the file system and goes with the process, for which it needs Linux 5.2 and
 // CAP_SYS_ADMIN.
-func Open() (_ *Pipe, err error) {
-	p := &Pipe{mount: -1, pipe: -1}
+func openTracePipe() (_ *tracePipe, err error) {
+	p := &tracePipe{mount: -1, pipe: -1}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -66,11 +66,11 @@ func Open() (_ *Pipe, err error) {
 	if err := p.findTracefs(); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(p.root, event)); err != nil {
+	if _, err := os.Stat(filepath.Join(p.root, printkEvent)); err != nil {
 		return p, nil
 	}
 	p.newest = newestProgram()
-	state, err := os.ReadFile(filepath.Join(p.root, event, "enable"))
+	state, err := os.ReadFile(filepath.Join(p.root, printkEvent, "enable"))
 	if err != nil {
 		return nil, fmt.Errorf("reading tracefs: %w", err)
 	}
@@ -81,7 +81,7 @@ func Open() (_ *Pipe, err error) {
 	return p, nil
 }
 
-func (p *Pipe) findTracefs() error {
+func (p *tracePipe) findTracefs() error {
 	for _, place := range places {
 		_, err := os.Stat(filepath.Join(place, "trace_pipe"))
 		switch {
@@ -121,7 +121,7 @@ func detachedTracefs() (int, error) {
 // makeInstance makes an instance that gets the event. The kernel removes it only
 // by rmdir, which fails while its trace_pipe is open: so each of us can remove
 // those of others that were killed. An instance with other events is somebody else's.
-func (p *Pipe) makeInstance() error {
+func (p *tracePipe) makeInstance() error {
 	stale, _ := filepath.Glob(filepath.Join(p.root, "instances", instancePrefix+"*"))
 	for _, path := range stale {
 		if events, err := os.ReadFile(filepath.Join(path, "set_event")); err == nil && string(events) == setEvents {
@@ -136,11 +136,11 @@ func (p *Pipe) makeInstance() error {
 	if p.pipe, err = unix.Open(filepath.Join(path, "trace_pipe"), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("opening trace_pipe: %w", err)
 	}
-	return os.WriteFile(filepath.Join(path, event, "enable"), []byte("1"), 0)
+	return os.WriteFile(filepath.Join(path, printkEvent, "enable"), []byte("1"), 0)
 }
 
 // Source says what the lines are read from.
-func (p *Pipe) Source() string {
+func (p *tracePipe) Source() string {
 	if p.instance != "" {
 		return "trace_pipe of an instance of tracefs"
 	}
@@ -148,7 +148,7 @@ func (p *Pipe) Source() string {
 }
 
 // Find waits for a line with the given text in its message, until the deadline.
-func (p *Pipe) Find(text string, deadline time.Time) (raw string, line Line, err error) {
+func (p *tracePipe) Find(text string, deadline time.Time) (raw string, line traceLine, err error) {
 	var unread []byte
 	for {
 		if p.instance == "" {
@@ -157,7 +157,7 @@ func (p *Pipe) Find(text string, deadline time.Time) (raw string, line Line, err
 			unread, err = p.drain(unread)
 		}
 		if err != nil {
-			return "", Line{}, fmt.Errorf("reading %s: %w", p.Source(), err)
+			return "", traceLine{}, fmt.Errorf("reading %s: %w", p.Source(), err)
 		}
 		for {
 			head, tail, whole := bytes.Cut(unread, []byte("\n"))
@@ -168,18 +168,18 @@ func (p *Pipe) Find(text string, deadline time.Time) (raw string, line Line, err
 			if !bytes.Contains(head, []byte(text)) {
 				continue
 			}
-			line, err := Parse(string(head))
+			line, err := parseTraceLine(string(head))
 			return string(head), line, err
 		}
 		if time.Now().After(deadline) {
-			return "", Line{}, fmt.Errorf("reading %s: %w: no line with %q came", p.Source(), os.ErrDeadlineExceeded, text)
+			return "", traceLine{}, fmt.Errorf("reading %s: %w: no line with %q came", p.Source(), os.ErrDeadlineExceeded, text)
 		}
 		time.Sleep(pollTime)
 	}
 }
 
 // drain appends what trace_pipe holds.
-func (p *Pipe) drain(to []byte) ([]byte, error) {
+func (p *tracePipe) drain(to []byte) ([]byte, error) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := unix.Read(p.pipe, buf)
@@ -199,7 +199,7 @@ func (p *Pipe) drain(to []byte) ([]byte, error) {
 // programs that the caller has loaded meanwhile, and has freed. The event is
 // turned off again if it was off and nobody else has loaded a program since,
 // which could need it.
-func (p *Pipe) Close(own ...ebpf.ProgramID) error {
+func (p *tracePipe) Close(own ...ebpf.ProgramID) error {
 	var errs []error
 	if p.pipe >= 0 {
 		errs = append(errs, unix.Close(p.pipe))
@@ -208,7 +208,7 @@ func (p *Pipe) Close(own ...ebpf.ProgramID) error {
 		errs = append(errs, unix.Rmdir(p.instance))
 	}
 	if p.wasOff && !p.othersLoaded(own) {
-		errs = append(errs, os.WriteFile(filepath.Join(p.root, event, "enable"), []byte("0"), 0))
+		errs = append(errs, os.WriteFile(filepath.Join(p.root, printkEvent, "enable"), []byte("0"), 0))
 	}
 	if p.mount >= 0 {
 		errs = append(errs, unix.Close(p.mount))
@@ -232,7 +232,7 @@ func newestProgram() (newest ebpf.ProgramID) {
 
 // othersLoaded tells whether there is a program newer than Open that is not one
 // of own, or that cannot be told.
-func (p *Pipe) othersLoaded(own []ebpf.ProgramID) bool {
+func (p *tracePipe) othersLoaded(own []ebpf.ProgramID) bool {
 	id := p.newest
 	for {
 		next, err := ebpf.ProgramGetNextID(id)

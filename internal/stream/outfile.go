@@ -1,6 +1,4 @@
-// Package outfile opens the files that rows are written into: none that another user could
-// have put in their place.
-package outfile
+package stream
 
 import (
 	"errors"
@@ -18,9 +16,9 @@ const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOCTTY | 
 // mode is that of new files.
 const mode = 0o600
 
-// Create makes a file, which belongs to the user who called sudo. The error is
+// CreateFile makes a file, which belongs to the user who called sudo. The error is
 // [os.ErrExist] if there is one.
-func Create(path string) (*os.File, error) {
+func CreateFile(path string) (*os.File, error) {
 	file, err := open(path, unix.O_CREAT|unix.O_EXCL)
 	if err != nil {
 		return nil, err
@@ -43,10 +41,10 @@ func caller() (uid, gid int, called bool) {
 	return int(u), gid, err == nil && os.Geteuid() == 0
 }
 
-// Over opens a file to write over what is in it, or makes it. It follows a symbolic link
+// ReplaceFile opens a file to write over what is in it, or makes it. It follows a symbolic link
 // only if that is no other user's.
-func Over(path string) (_ *os.File, err error) {
-	file, err := Create(path)
+func ReplaceFile(path string) (_ *os.File, err error) {
+	file, err := CreateFile(path)
 	if !errors.Is(err, os.ErrExist) {
 		return file, err
 	}

@@ -1,5 +1,4 @@
-// Package order puts records of several CPUs' buffers into the order of time.
-package order
+package perfbuf
 
 import (
 	"cmp"

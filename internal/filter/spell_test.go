@@ -1,4 +1,4 @@
-package spell
+package filter
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package outfile
+package stream
 
 import (
 	"errors"

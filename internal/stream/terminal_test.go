@@ -1,4 +1,4 @@
-package terminal
+package stream
 
 import (
 	"os"
@@ -13,10 +13,10 @@ func TestNoTerminal(t *testing.T) {
 	}
 	defer read.Close()
 	defer write.Close()
-	if Is(read) {
+	if IsTerminal(read) {
 		t.Error("a pipe is a terminal")
 	}
-	if width, height := Size(read); width != usualWidth || height != usualHeight {
+	if width, height := TerminalSize(read); width != usualWidth || height != usualHeight {
 		t.Errorf("a pipe is of %d by %d", width, height)
 	}
 	input, err := OpenInput(read)

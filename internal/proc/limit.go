@@ -1,6 +1,4 @@
-// Package limit tells of limits of the process that would stop tracing somewhere on its
-// way, before they do so: of those that Go's runtime needs before it starts.
-package limit
+package proc
 
 // #cgo LDFLAGS: -ldl
 import "C" // early.c
@@ -12,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Error tells of a limit that is too low, and what helps.
-type Error string
+// LimitError tells of a limit that is too low, and what helps.
+type LimitError string
 
-func (e Error) Error() string { return string(e) }
+func (e LimitError) Error() string { return string(e) }
 
-func tooLow(format string, args ...any) error { return Error(fmt.Sprintf(format, args...)) }
+func tooLow(format string, args ...any) error { return LimitError(fmt.Sprintf(format, args...)) }
 
-// Remedy says what helps against an error of a system call that came to a limit; "" of others.
-func Remedy(err error) string {
+// LimitRemedy says what helps against an error of a system call that came to a limit; "" of others.
+func LimitRemedy(err error) string {
 	for errno, remedy := range map[unix.Errno]string{
 		unix.EMFILE: "raise the limit of open files (ulimit -n)",
 		unix.ENFILE: "raise the system's limit of open files (sysctl fs.file-max)",
@@ -35,9 +33,9 @@ func Remedy(err error) string {
 	return ""
 }
 
-// Explain adds to an error what helps.
-func Explain(err error) error {
-	if remedy := Remedy(err); remedy != "" {
+// ExplainLimit adds to an error what helps.
+func ExplainLimit(err error) error {
+	if remedy := LimitRemedy(err); remedy != "" {
 		return fmt.Errorf("%w; %s", err, remedy)
 	}
 	return err

@@ -1,4 +1,4 @@
-package limit
+package proc
 
 import (
 	"errors"
@@ -46,11 +46,11 @@ func TestRemedy(t *testing.T) {
 	for err, want := range map[error]string{
 		unix.EMFILE: "ulimit -n", unix.ENFILE: "fs.file-max", unix.ENOMEM: "ulimit -v", unix.EAGAIN: "ulimit -u", unix.EFBIG: "ulimit -f",
 	} {
-		if got := Explain(fmt.Errorf("starting: %w", err)); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
+		if got := ExplainLimit(fmt.Errorf("starting: %w", err)); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
 			t.Errorf("%v: %v", err, got)
 		}
 	}
-	if Explain(unix.ENOENT) != error(unix.ENOENT) {
+	if ExplainLimit(unix.ENOENT) != error(unix.ENOENT) {
 		t.Error("a file that is not there is no limit's fault")
 	}
 }

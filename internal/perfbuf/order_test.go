@@ -1,4 +1,4 @@
-package order
+package perfbuf
 
 import (
 	"encoding/binary"

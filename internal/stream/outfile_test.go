@@ -1,4 +1,4 @@
-package outfile
+package stream
 
 import (
 	"os"
@@ -21,7 +21,7 @@ func TestOver(t *testing.T) {
 	}
 	over := func(path, want string) {
 		t.Helper()
-		file, err := Over(path)
+		file, err := ReplaceFile(path)
 		if want != "" {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, want %q", path, err, want)
@@ -100,14 +100,14 @@ func TestNoDevice(t *testing.T) {
 	if err := unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(240, 0))); err != nil {
 		t.Skipf("*** DID NOT RUN: making a device: %v", err)
 	}
-	if _, err := Over(path); err == nil || !strings.Contains(err.Error(), "no terminal or other device behind it") {
+	if _, err := ReplaceFile(path); err == nil || !strings.Contains(err.Error(), "no terminal or other device behind it") {
 		t.Errorf("error %v", err)
 	}
 }
 
 // What is written behind a truncation begins where the file ends then.
 func TestTruncatedMeanwhile(t *testing.T) {
-	for name, open := range map[string]func(string) (*os.File, error){"created": Create, "over": Over} {
+	for name, open := range map[string]func(string) (*os.File, error){"created": CreateFile, "over": ReplaceFile} {
 		path := filepath.Join(t.TempDir(), name)
 		file, err := open(path)
 		if err != nil {
@@ -156,7 +156,7 @@ func TestOwner(t *testing.T) {
 		}
 		return st.Uid, st.Gid
 	}
-	for name, open := range map[string]func(string) (*os.File, error){"created": Create, "over": Over} {
+	for name, open := range map[string]func(string) (*os.File, error){"created": CreateFile, "over": ReplaceFile} {
 		if uid, gid := owner(open, name); uid != 1234 || gid != 1235 {
 			t.Errorf("%s belongs to %d, group %d", name, uid, gid)
 		}
@@ -164,11 +164,11 @@ func TestOwner(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "roots"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if uid, gid := owner(Over, "roots"); uid != 0 || gid != 0 {
+	if uid, gid := owner(ReplaceFile, "roots"); uid != 0 || gid != 0 {
 		t.Errorf("root's file belongs to %d, group %d", uid, gid)
 	}
 	t.Setenv("SUDO_UID", "x")
-	if uid, _ := owner(Create, "odd"); uid != 0 {
+	if uid, _ := owner(CreateFile, "odd"); uid != 0 {
 		t.Errorf("without a caller it belongs to %d", uid)
 	}
 }
