@@ -160,7 +160,7 @@ func TestSilentKprobes(t *testing.T) {
 			tr.stop(interrupt)
 
 			write(t, file, "0")
-			fallback := start(t)
+			fallback := start(t, "-v")
 			if bestProbe(t) == "kprobe" || strings.Contains(what, "ftrace") {
 				eventually(t, "the reason for the other probe", func() bool {
 					got := fallback.stderr.String()
