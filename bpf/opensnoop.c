@@ -40,6 +40,7 @@
 //	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
 //	EXECS             and files that are opened to execute programs; needs FIELD_RESULT
 //	RESULT_WANTED     an expression of `result`; needs FIELD_RESULT
+//	GATED             those that begin while the slot GATE_SHUT is 0: one session gives way to another
 //	SLOWER            calls that took longer, in ns; needs FIELD_TOOK
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, HANDLE_ENTER before 5.15 by

@@ -50,6 +50,8 @@ type invocation struct {
 	// interrupted is the status of what a signal cuts short that does not look
 	// after ctx.
 	interrupted atomic.Int32
+
+	reloads atomic.Bool // SIGHUP loads --config anew, and ends nothing
 }
 
 // Main runs the command line and returns the exit status. Rows go to stdout,
@@ -71,7 +73,7 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	i := &invocation{
 		version: version, args: execAsDashes(args), stdout: stdout, messages: newMessages(stderr), ctx: ctx, tracing: make(chan struct{}),
 	}
-	i.ending = ending{end, make(chan *command.Command), make(chan struct{}), make(chan struct{}), i.stuckFor}
+	i.ending = ending{end, make(chan *command.Command), make(chan struct{}), make(chan struct{}), i.stuckFor, &i.reloads}
 	defer i.messages.flush()
 	if location, err := zone(); err != nil {
 		i.messages.errors(err)

@@ -29,6 +29,9 @@ type flags struct {
 	verbose  level
 	source   bool
 
+	config string // of --config
+	all    *pflag.FlagSet
+
 	columnsHelp bool // of --columns help
 
 	filters *pflag.FlagSet // those that filter
@@ -65,7 +68,7 @@ func (f *flags) add(cmd *cobra.Command) []Group {
 		cmd.Flags().AddFlagSet(fs)
 		groups = append(groups, Group{g.title, g.note, fs})
 	}
-	f.filters = groups[0].Flags
+	f.filters, f.all = groups[0].Flags, cmd.Flags()
 	cmd.Flags().SetInterspersed(false)
 	// bcc's long flags have underscores.
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -124,6 +127,7 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 }
 
 func (f *flags) defineItself(fs *pflag.FlagSet) {
+	fs.Var((*filePath)(&f.config), "config", "take the flags of this file, too, one a line, such as path /etc/**; SIGHUP loads it anew")
 	f.defineVerbose(fs)
 	addBool(fs, &f.source, "ebpf", "", "print the BPF program in C, as it is compiled, and end")
 	addBool(fs, new(bool), "help", "h", "show this help, and end")

@@ -108,17 +108,23 @@ func flagError(fs *pflag.FlagSet, err error) error {
 		}
 		return fmt.Errorf("%s%s: %w", name, text, value.Unwrap())
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
-		meant := otherNames[unknown.GetSpecifiedName()]
-		if meant == "" {
-			var names []string
-			fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-			if near := filter.Nearest(unknown.GetSpecifiedName(), names); near != "" {
-				meant = "--" + near
-			}
-		}
-		if meant != "" {
-			return fmt.Errorf("%w; did you mean %s?", err, meant)
-		}
+		return fmt.Errorf("%w%s", err, didYouMean(fs, unknown.GetSpecifiedName()))
 	}
 	return err
+}
+
+// didYouMean asks for the flag that was likely meant by a name; it is empty if none was.
+func didYouMean(fs *pflag.FlagSet, name string) string {
+	meant := otherNames[name]
+	if meant == "" {
+		var names []string
+		fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := filter.Nearest(name, names); near != "" {
+			meant = "--" + near
+		}
+	}
+	if meant == "" {
+		return ""
+	}
+	return "; did you mean " + meant + "?"
 }

@@ -35,6 +35,8 @@ type run struct {
 	command *command.Command // nil is none
 	over    atomic.Bool      // the time of -d is
 
+	reload chan os.Signal // gets SIGHUP; nil if that does not load --config anew
+
 	reported trace.Losses // what was lost when it was last said
 }
 
@@ -45,6 +47,7 @@ func (r *run) run(argv []string) (status int, err error) {
 	if err := r.findProcesses(); err != nil {
 		return exitFailure, err
 	}
+	r.listen(len(argv) > 0)
 	if len(argv) > 0 {
 		r.argv = argv
 		err = r.start(argv)
@@ -164,8 +167,9 @@ func (r *run) trace() (err error) {
 	if err != nil {
 		return &startError{err}
 	}
-	defer session.Close()
-	keep := sync.OnceFunc(func() { r.keep(session) })
+	defer func() { session.Close() }()
+	first := session
+	keep := sync.OnceFunc(func() { r.keep(first) })
 	defer keep()
 	defer time.AfterFunc(settleTime, func() {
 		keep()
@@ -191,7 +195,16 @@ func (r *run) trace() (err error) {
 		}()
 	}
 	defer out.Close()
-	return r.write(session, out, file)
+	next, err := r.write(session, out, file)
+	for err == nil && next != nil {
+		session.Close()
+		session = next.session
+		next, err = next.write(session, out, file)
+	}
+	if next != nil {
+		next.session.Close()
+	}
+	return err
 }
 
 // keep puts the compiled program into the cache.
@@ -202,21 +215,22 @@ func (r *run) keep(session *trace.Session) {
 	}
 }
 
-// write writes what the session hands out, to file by out, and lets the command go before.
-func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) error {
+// write writes what the session hands out, to file by out, and lets the command go before. It
+// returns the run that goes on from this one, if there is one.
+func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (next *heir, err error) {
 	sink, done, err := r.newSink(session, out, file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer done()
 	r.hint(session, file)
 	if err := sink.begin(); err != nil {
-		return err
+		return nil, err
 	}
 	r.tell(session)
 	if r.command != nil {
 		if _, err := unlessEnded(r.ctx, func() (any, error) { return nil, r.command.Release() }); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if r.flags.duration > 0 {
@@ -225,7 +239,12 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 	if r.command != nil && r.flags.waitAll {
 		go r.endWithLast(session)
 	}
-	written, lost, err := r.hand(session, sink)
+	ctx, end := context.WithCancel(r.ctx)
+	defer end()
+	heirs := r.awaitHeir(ctx, session, end)
+	written, lost, err := r.hand(ctx, session, sink)
+	end()
+	next = <-heirs
 	r.reportCauses(lost)
 	r.tellFollowed(session)
 	r.messages.uncompared(session.Uncompared())
@@ -245,10 +264,10 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) e
 		r.messages.printf("lost %d opens in all, and up to %d more", total, lost.Doubtful)
 	case total > 0:
 		r.messages.printf("lost %d opens in all", total)
-	case written == 0 && err == nil && r.flags.filtered():
+	case written == 0 && err == nil && next == nil && r.flags.filtered():
 		r.messages.printf("no open matched")
 	}
-	return err
+	return next, err
 }
 
 // reportCauses says why opens were lost, if more were since it said so.
@@ -264,13 +283,13 @@ func (r *run) reportCauses(lost trace.Losses) {
 
 // hand writes the session's events as rows until ctx ends, and returns how many, and how
 // many the session lost.
-func (r *run) hand(session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
+func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
 	var once *unique
 	if r.flags.unique {
 		once = newUnique()
 		defer func() { once.report(r.messages) }()
 	}
-	lost, err = session.Run(r.ctx, trace.Handler{
+	lost, err = session.Run(ctx, trace.Handler{
 		Event: func(e *event.Event) error {
 			if once != nil && !once.first(e) {
 				return nil

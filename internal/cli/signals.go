@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,7 @@ type ending struct {
 	hurry   chan struct{}         // closed when the run shall wait for nothing any more
 	givenUp chan struct{}         // closed when the run is not waited for any more
 	stuck   func() time.Duration  // for how long a write of the run has not returned
+	deaf    *atomic.Bool          // to SIGHUP
 }
 
 // endingSignals are those that end the run. A SIGHUP that whoever started us had
@@ -54,6 +56,9 @@ func (e *ending) heed(signals <-chan os.Signal) {
 		select {
 		case c = <-e.started:
 		case sig := <-signals:
+			if sig == unix.SIGHUP && e.deaf.Load() {
+				continue
+			}
 			if c != nil && !ended(c) && !passed {
 				c.Signal(sig)
 				passed = true

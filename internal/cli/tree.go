@@ -57,8 +57,13 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 		SilenceUsage:          true,
 		DisableFlagsInUseLine: true,
 		Args:                  checkArguments,
-		RunE:                  func(_ *cobra.Command, args []string) error { return f.execute(i, args) },
-		ValidArgsFunction:     i.argument,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.loadConfig(cmd.Flags()); err != nil {
+				return &usageError{err}
+			}
+			return f.execute(i, args)
+		},
+		ValidArgsFunction: i.argument,
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{flagError(cmd.Flags(), err)}
@@ -119,16 +124,7 @@ func (f *flags) check() error {
 
 // execute does what the flags say.
 func (f *flags) execute(i *invocation, args []string) (err error) {
-	if err := f.check(); err != nil {
-		return err
-	}
-	if err := f.checkFollow(len(args) > 0); err != nil {
-		return &usageError{err}
-	}
-	if t := &f.trace.Filter; f.follow {
-		t.Roots, t.PIDs, t.Running = t.PIDs, nil, true
-	}
-	if err := f.leaveOutSystem(); err != nil {
+	if err := f.prepare(len(args) > 0); err != nil {
 		return err
 	}
 	if f.source || f.columnsHelp || f.output.file == "" {
@@ -147,10 +143,7 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 			return err
 		}
 	}
-	f.trace.Fields = f.output.fields(&f.trace)
-	if f.unique {
-		f.trace.Fields |= uniqueWanted(&f.trace)
-	}
+	f.complete()
 	if f.source {
 		return f.printSource(i.stdout)
 	}
@@ -158,4 +151,27 @@ func (f *flags) execute(i *invocation, args []string) (err error) {
 	r := &run{invocation: i, flags: f}
 	i.status, err = r.run(args)
 	return err
+}
+
+// prepare makes of the flags what is traced, and returns an error if they cannot go together.
+func (f *flags) prepare(command bool) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if err := f.checkFollow(command); err != nil {
+		return &usageError{err}
+	}
+	if t := &f.trace.Filter; f.follow {
+		t.Roots, t.PIDs, t.Running = t.PIDs, nil, true
+	}
+	f.trace.Gated = f.config != "" && !command && !f.follow
+	return f.leaveOutSystem()
+}
+
+// complete adds what depends on the kernel.
+func (f *flags) complete() {
+	f.trace.Fields = f.output.fields(&f.trace)
+	if f.unique {
+		f.trace.Fields |= uniqueWanted(&f.trace)
+	}
 }

@@ -32,6 +32,9 @@ type Options struct {
 
 	// Filter chooses the opens to show.
 	Filter filter.Filter
+
+	// Gated is whether the session can give way to another, or take over from one.
+	Gated bool
 }
 
 // Plan is what a session of one probe does.
@@ -120,6 +123,9 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 	plan.addHooks(f)
 	plan.addTails()
 	plan.addMacros(f)
+	if o.Gated {
+		plan.Macros = append(plan.Macros, "GATED")
+	}
 	plan.Types = typesFor(plan, f)
 	plan.Functions = probe.Functions(plan.Opens)
 	return plan

@@ -39,6 +39,9 @@ type Options struct {
 	// 0 is DefaultBufferPages, or as much of it as this process may lock.
 	BufferPages int
 
+	// Shut is whether the gate of a session that has one is shut.
+	Shut bool
+
 	// Cache is where compiled programs are kept; nil is nowhere.
 	Cache *cache.Folder
 
@@ -238,6 +241,9 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
+	if err := s.Gate(!opts.Shut); err != nil {
+		return nil, err
+	}
 	if err := s.startContainers(); err != nil {
 		return nil, err
 	}
@@ -272,6 +278,16 @@ func NewCompiler(f *kernel.Facts, folder *cache.Folder) *bcc.Compiler {
 // configure writes into the slots what the program has to know of this run.
 func (s *Session) configure() error {
 	return errors.Join(s.slots.set(slotSelf, uint64(os.Getpid())), s.slots.set(slotPID, noPID))
+}
+
+// Gate opens or shuts the gate: calls that begin while it is shut are not this session's. It may
+// be called while Run runs.
+func (s *Session) Gate(open bool) error {
+	shut := uint64(1)
+	if open {
+		shut = 0
+	}
+	return s.slots.set(slotGateShut, shut)
 }
 
 // detach takes all probes away; what they recorded can still be read.

@@ -39,6 +39,7 @@ const (
 	slotPID
 	slotRoot
 	slotLooking
+	slotGateShut
 	slotCount
 )
 

@@ -49,6 +49,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"UNFOLLOWED":         slotUnfollowed,
 		"ROOT":               slotRoot,
 		"LOOKING":            slotLooking,
+		"GATE_SHUT":          slotGateShut,
 		"SLOTS":              slotCount,
 	} {
 		source += fmt.Sprintf("_Static_assert(%s == %d, \"%s\");\n", name, want, name)

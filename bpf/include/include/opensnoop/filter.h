@@ -162,6 +162,12 @@ static __always_inline bool is_self(u64 local)
 // pid_tgid in the tracer's pid namespace is local.
 static __always_inline bool chosen(u64 local)
 {
+#ifdef GATED
+	u64 *shut = slot(GATE_SHUT);
+
+	if (NO_SLOT(shut) || *shut)
+		return false;
+#endif
 #ifdef FOLLOW
 	if (!is_followed(local) && !pid_listed(local))
 		return false;

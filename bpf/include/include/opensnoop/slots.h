@@ -50,6 +50,8 @@ enum slot {
 	// made.
 	LOOKING,
 
+	GATE_SHUT, // not 0 while calls are another session's; with GATED
+
 	SLOTS,
 };
 
