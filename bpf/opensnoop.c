@@ -26,6 +26,8 @@
 //	TIDS, UIDS, EUIDS, GIDS, LOGINS
 //	                  "case 1: case 2:", so that many cost a binary search
 //	COMMS             "HAS(comm, 0x61, 0, 1) || …", for the thread's or the process's
+//	UNDER             an expression of the two words of `comm`, for the process or any that it
+//	                  descends from
 //	PIDS_EXCLUDED, UIDS_EXCLUDED, COMMS_EXCLUDED
 //	                  the same for what not to show
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the

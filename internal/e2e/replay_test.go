@@ -36,11 +36,11 @@ var (
 		"--path /etc/**", "--path *.conf", "--path **/sub/*", "--path /etc/** --path *.txt", "--exclude-path /etc/**",
 		"--exclude-path *.conf", "--exclude-path /lib/** --exclude-path /etc/**", "-n cat", "-n cat -n ls", "--exclude-name cat",
 		"--exclude-name cat --exclude-name sh", "--exe /usr/bin/cat", "--exe /usr/bin/* --exe /bin/*", "--realpath /etc/**",
-		fmt.Sprint("--euid ", replayUser), fmt.Sprint("--gid ", replayUser), "--login 4294967295,7", "--exclude-uid 1", "--exclude-pid 1", "--execs", "--execs -x", "--execs --path /usr/bin/**",
+		fmt.Sprint("--euid ", replayUser), fmt.Sprint("--gid ", replayUser), "--login 4294967295,7", "--under sh", "--under ls,e2e.test -x", "--slower 1h", "--slower 1ns --success", "--exclude-uid 1", "--exclude-pid 1", "--execs", "--execs -x", "--execs --path /usr/bin/**",
 	}
 	replayFormats = []string{
 		"--columns pid,comm,file", "-F", "", "-o json", "-o csv", "--layout bcc", "--layout bcc -U -e -F", "-T -U -e",
-		"--columns pid,tid,ppid,uid,user,euid,gid,login,fd,err,flags,mode,comm,process,pcomm,args,path,realpath,exe,dev,inode,created,file",
+		"--columns pid,tid,ppid,uid,user,euid,gid,login,ancestors,fd,err,flags,mode,comm,process,pcomm,args,path,realpath,exe,dev,inode,created,file",
 		"-o json --columns path,exe,realpath,args,container", "-o csv --columns path,exe,dev,inode,pcomm",
 		"--summary", "--summary=file,process,program,user -o json",
 	}

@@ -80,6 +80,8 @@ type Event struct {
 	Exec    bool   // opened to execute a program: a Result of 0 is no descriptor
 	Depth   uint32 // how far the process is below the one that is followed
 
+	Ancestors Ancestors // the process and those that it descends from
+
 	// The arguments that the program was executed with, a NUL behind each, of which there are
 	// ArgsSize bytes, but no more than [ArgsMax] here; none if they are not known.
 	Args     []byte

@@ -11,26 +11,27 @@ import (
 type Fields uint32
 
 const (
-	Flags   Fields = 1 << iota // Event.Flags and Event.Mode
-	PPID                       // Event.PPID
-	Result                     // Event.Result
-	UID                        // Event.UID
-	EUID                       // Event.EUID
-	Process                    // Event.Process
-	Path                       // Event.Folder and Event.Path
-	Exe                        // Event.Exe; needs Path
-	File                       // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
-	PComm                      // Event.PComm
-	Cgroup                     // Event.Cgroup
-	Args                       // Event.Args and Event.ArgsSize
-	Depth                      // Event.Depth
-	GID                        // Event.GID
-	Login                      // Event.Login
-	Took                       // Event.Took and Event.Blocks; needs Result
+	Flags    Fields = 1 << iota // Event.Flags and Event.Mode
+	PPID                        // Event.PPID
+	Result                      // Event.Result
+	UID                         // Event.UID
+	EUID                        // Event.EUID
+	Process                     // Event.Process
+	Path                        // Event.Folder and Event.Path
+	Exe                         // Event.Exe; needs Path
+	File                        // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
+	PComm                       // Event.PComm
+	Cgroup                      // Event.Cgroup
+	Args                        // Event.Args and Event.ArgsSize
+	Depth                       // Event.Depth
+	GID                         // Event.GID
+	Login                       // Event.Login
+	Took                        // Event.Took and Event.Blocks; needs Result
+	Ancestry                    // Event.Ancestors
 )
 
 // AllFields are all that there are.
-const AllFields = Took<<1 - 1
+const AllFields = Ancestry<<1 - 1
 
 // unreadMarks are set in a record beside its fields for a part that is there and could not be read:
 // …_UNREAD in <opensnoop/record.h>.
@@ -53,7 +54,7 @@ func fieldsOf(record []byte) (there, unread Fields) {
 }
 
 // fieldNames are theirs, in the order of the bits.
-var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth", "gid", "login", "took"}
+var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth", "gid", "login", "took", "ancestors"}
 
 // Names names the fields.
 func (f Fields) Names() string {
@@ -190,6 +191,11 @@ var parts = []part{
 		Login, 4,
 		func(e *Event, b []byte) { e.Login = order.Uint32(b) },
 		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Login) },
+	},
+	{
+		Ancestry, 8 + AncestorsMax*ancestorSize,
+		func(e *Event, b []byte) { e.Ancestors.decode(b) },
+		func(e *Event, b []byte) []byte { return e.Ancestors.append(b) },
 	},
 }
 

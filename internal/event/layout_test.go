@@ -88,6 +88,14 @@ int main(void)
 #if FIELDS & FIELD_TOOK_BIT
 	r.took = KIND == NAME_BAD ? -7 : 7;
 #endif
+#if FIELDS & FIELD_ANCESTORS_BIT
+	r.ancestors_cut = 1;
+	r.ancestors_count = 2;
+	r.ancestors[0].tgid = 7;
+	memcpy(r.ancestors[0].comm, "its own name is", TASK_COMM_LEN);
+	r.ancestors[1].tgid = 0x71828384;
+	memcpy(r.ancestors[1].comm, "p", 2);
+#endif
 #if FIELDS & FIELD_CGROUP_BIT
 	r.cgroup[0] = 0xc1c2c3c4;
 	r.cgroup[1] = 0xd1d2d3d4;
@@ -144,7 +152,8 @@ _Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
 	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
 	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT &&
 	       FIELD_DEPTH == FIELD_DEPTH_BIT && FIELD_GID == FIELD_GID_BIT &&
-	       FIELD_LOGIN == FIELD_LOGIN_BIT && FIELD_TOOK == FIELD_TOOK_BIT, "Fields");
+	       FIELD_LOGIN == FIELD_LOGIN_BIT && FIELD_TOOK == FIELD_TOOK_BIT &&
+	       FIELD_ANCESTORS == FIELD_ANCESTORS_BIT, "Fields");
 _Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO && DEPTH_UNREAD == DEPTH_UNREAD_GO && LOGIN_UNREAD == LOGIN_UNREAD_GO && !(ALL_FIELDS & (FLAGS_UNREAD | DEPTH_UNREAD | LOGIN_UNREAD)), "…_UNREAD");
 `
 
@@ -188,7 +197,7 @@ func TestLayout(t *testing.T) {
 				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
 				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
 				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth, "FIELD_GID_BIT": GID, "FIELD_LOGIN_BIT": Login, "FIELD_TOOK_BIT": Took,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth, "FIELD_GID_BIT": GID, "FIELD_LOGIN_BIT": Login, "FIELD_TOOK_BIT": Took, "FIELD_ANCESTORS_BIT": Ancestry,
 				"FLAGS_UNREAD_GO": unreadMarks[0].mark, "DEPTH_UNREAD_GO": unreadMarks[1].mark, "LOGIN_UNREAD_GO": unreadMarks[2].mark, "ALL_FIELDS": AllFields,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
@@ -276,6 +285,11 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(Took) {
 		e.Took, e.Blocks = 7, kind == NameBad
+	}
+	if fields.Has(Ancestry) {
+		e.Ancestors.Cut = true
+		e.Ancestors.Add(7, []byte("its own name is"))
+		e.Ancestors.Add(0x71828384, []byte("p"))
 	}
 	if fields.Has(Cgroup) {
 		e.Cgroup, e.CgroupNS = 0x51d2d3d4c1c2c3c4, true

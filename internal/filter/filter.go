@@ -46,6 +46,9 @@ type Filter struct {
 	Success bool            // only opens that succeed
 	Errnos  []syscall.Errno // only opens that fail so
 
+	// Under are comms: of the process, or of any that it descends from.
+	Under []string
+
 	// Slower is how long opens take at least that are to be shown; 0 is any time. One of which that is
 	// not known may have.
 	Slower Duration
@@ -223,6 +226,16 @@ func (f *Filter) WantsContainer(c *event.Container) bool {
 		}
 	}
 	return false
+}
+
+// isUnder reports whether a process, or one that it descends from, has one of the names, or may have.
+func (f *Filter) isUnder(a *event.Ancestors) bool {
+	for i := range a.Len() {
+		if _, comm := a.At(i); slices.Contains(f.Under, string(comm)) {
+			return true
+		}
+	}
+	return a.Cut || a.Len() == 0
 }
 
 // byPath reports whether absolute paths are compared.

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,15 +102,31 @@ func hasComms(parts []string) string {
 	}
 	var terms []string
 	for _, part := range parts {
-		var words [2]uint64
-		if len(part) >= 8*len(words) { // TASK_COMM_LEN, which is the size of a comm with its NUL
+		if len(part) >= event.CommSize {
 			terms = append(terms, "false")
 			continue
 		}
-		for i, b := range []byte(part) {
-			words[i/8] |= uint64(b) << (i % 8 * 8)
-		}
+		words := commWords([]byte(part))
 		terms = append(terms, fmt.Sprintf("HAS(comm, %#x, %#x, %d)", words[0], words[1], len(part)))
+	}
+	return strings.Join(terms, " || ")
+}
+
+// commWords are the bytes of a comm, the first lowest.
+func commWords(comm []byte) (words [event.CommSize / 8]uint64) {
+	for i, b := range comm {
+		words[i/8] |= uint64(b) << (i % 8 * 8)
+	}
+	return words
+}
+
+// isComm is an expression of C that holds for a comm that is one of these. What is behind its NUL may
+// be anything.
+func isComm(comms []string) string {
+	var terms []string
+	for _, comm := range comms {
+		words, masks := commWords([]byte(comm)), commWords(bytes.Repeat([]byte{0xff}, len(comm)+1))
+		terms = append(terms, fmt.Sprintf("((comm[0] & %#xULL) == %#xULL && (comm[1] & %#xULL) == %#xULL)", masks[0], words[0], masks[1], words[1]))
 	}
 	return strings.Join(terms, " || ")
 }

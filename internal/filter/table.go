@@ -89,6 +89,15 @@ var Table = []*Entry{
 		Flag: "name", Short: "n", Help: "opens of threads and processes whose name (comm) contains this",
 		Value: func(f *Filter) Value { return (*comms)(&f.Comms) },
 	}, "COMMS", func(f *Filter) []string { return f.Comms }),
+	{
+		Flag: "under", Help: "opens of processes of this name, and of all that descend from them; adds ANCESTORS", Column: "ancestors",
+		Value:    func(f *Filter) Value { return (*comms)(&f.Under) },
+		used:     func(f *Filter) bool { return len(f.Under) > 0 },
+		compares: event.Ancestry,
+		program:  func(f *Filter, _ event.Fields) []macro { return []macro{{"UNDER", isComm(f.Under)}} },
+		match:    func(f *Filter, e *event.Event) Verdict { return show(f.isUnder(&e.Ancestors)) },
+		reads:    event.Ancestry,
+	},
 	byResult(Entry{
 		Flag: "failed", Short: "x", Help: "opens that fail; adds ERR", Column: "err",
 		Bool: func(f *Filter) *bool { return &f.Failed },

@@ -21,7 +21,7 @@ func TestParseColumns(t *testing.T) {
 		{list: "pid", want: columnsOf("pid")},
 		{list: "file,time", want: columnsOf("file", "time")},
 		{list: " PID , Comm", want: columnsOf("pid", "comm")},
-		{list: "time,wall,pid,tid,ppid,uid,user,euid,gid,login,fd,err,took,flags,mode,comm,process,pcomm,args,depth,container,unit,path,realpath,exe,dev,inode,created,file", want: Columns},
+		{list: "time,wall,pid,tid,ppid,uid,user,euid,gid,login,fd,err,took,flags,mode,comm,process,pcomm,ancestors,args,depth,container,unit,path,realpath,exe,dev,inode,created,file", want: Columns},
 		{list: "", err: `"" is no column: expected some of time,wall,pid,`},
 		{list: "pid,,file", err: `"" is no column`},
 		{list: "pid,file,pid", err: "the column pid is there twice"},
@@ -78,7 +78,7 @@ func TestUsual(t *testing.T) {
 		{nil, "time,comm,pid,file"},
 		{[]string{"file", "uid"}, "time,uid,comm,pid,file"},
 		{[]string{"mode", "flags", "err", "tid", "uid"}, "time,uid,comm,pid,tid,err,flags,mode,file"},
-		{strings.Split(Names(Columns), ","), "time,wall,uid,user,euid,gid,login,container,unit,comm,process,exe,args,pid,tid,depth,ppid,pcomm,fd,err,took,flags,mode,dev,inode,created,file,path,realpath"},
+		{strings.Split(Names(Columns), ","), "time,wall,uid,user,euid,gid,login,container,unit,comm,process,exe,args,pid,tid,depth,ppid,pcomm,ancestors,fd,err,took,flags,mode,dev,inode,created,file,path,realpath"},
 	} {
 		if got := Names(Usual(test.names...)); got != test.want {
 			t.Errorf("with %q: %s, want %s", test.names, got, test.want)
@@ -89,7 +89,7 @@ func TestUsual(t *testing.T) {
 func TestColumnFields(t *testing.T) {
 	want := map[string]event.Fields{
 		"ppid": event.PPID, "uid": event.UID, "user": event.UID, "fd": event.Result, "err": event.Result,
-		"flags": event.Flags, "mode": event.Flags, "euid": event.EUID, "took": event.Took, "gid": event.GID, "login": event.Login, "process": event.Process, "path": event.Path, "exe": event.Exe, "pcomm": event.PComm, "container": event.Cgroup, "unit": event.Cgroup, "args": event.Args, "depth": event.Depth, "realpath": event.File, "dev": event.File, "inode": event.File, "created": event.File,
+		"flags": event.Flags, "mode": event.Flags, "euid": event.EUID, "ancestors": event.Ancestry, "took": event.Took, "gid": event.GID, "login": event.Login, "process": event.Process, "path": event.Path, "exe": event.Exe, "pcomm": event.PComm, "container": event.Cgroup, "unit": event.Cgroup, "args": event.Args, "depth": event.Depth, "realpath": event.File, "dev": event.File, "inode": event.File, "created": event.File,
 	}
 	for _, c := range Columns {
 		if c.Needs != want[c.Name] {

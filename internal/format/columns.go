@@ -171,6 +171,11 @@ var Columns = []*Column{
 		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
 	},
 	{
+		Name: "ancestors", long: true, Help: "the processes that it descends from, and its own", aliases: []string{"lineage"}, Needs: event.Ancestry, OnDemand: true, known: ancestorsKnown,
+		place: 86, header: "ANCESTORS", width: 32,
+		text: appendAncestors, fields: ancestorsFields,
+	},
+	{
 		Name: "args", long: true, Help: "arguments of the program, as it was executed", aliases: []string{"cmdline", "argv"}, Needs: event.Args, OnDemand: true, known: argsKnown,
 		place: 58, header: "ARGS", width: 32,
 		text: appendArgsText,

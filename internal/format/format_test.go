@@ -51,7 +51,7 @@ var testEvents = []event.Event{
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("server"), Name: []byte("/srv/none"),
 		Fields: allFields, UID: 0, PPID: 1, Result: -int32(unix.ENFILE), Fixed: true},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
-		EUID: 1000, Took: 12345678, GID: 100, Login: 1000, Process: []byte("bu\nilder"), PComm: []byte("sh"), Args: []byte("make\x00-C\x00a \xff\n\x00"), ArgsSize: 300, Depth: 3,
+		EUID: 1000, Ancestors: ancestors(false, "make", "a>b\\\xff", "sh"), Took: 12345678, GID: 100, Login: 1000, Process: []byte("bu\nilder"), PComm: []byte("sh"), Args: []byte("make\x00-C\x00a \xff\n\x00"), ArgsSize: 300, Depth: 3,
 		Container: &event.Container{ID: strings.Repeat("ab", 32), Name: "web\x1b[2J", Title: "web\x1b[2J@1000", UID: 1000, Image: "img:1", Pod: "p", Namespace: "n", Runtime: "docker"}, Path: event.Place{Known: []byte("/home/a\xff/config.h")}, Exe: event.Place{Known: []byte("/usr/bin/make")},
 		Inode: 1 << 40, Dev: 254<<20 | 3, Created: true, Real: event.Place{Known: []byte("/srv/a\xff/config.h")}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/proc/self/fd/5"), Fields: event.AllFields, Result: 3,
@@ -66,8 +66,17 @@ var testEvents = []event.Event{
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), NameKind: event.NameBad, Address: 9, Fields: event.AllFields,
 		Result: -int32(unix.EFAULT), Process: []byte("builder"), Path: event.Place{Problem: event.PathNoName}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/true"), Fields: allFields, Exec: true, Container: event.Host, Unit: event.NoUnit},
-	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/not"), Fields: event.AllFields, Exec: true, Result: -int32(unix.ENOENT), Container: event.Host, Login: event.NoLogin, Took: 1, Blocks: true},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/not"), Fields: event.AllFields, Exec: true, Result: -int32(unix.ENOENT), Container: event.Host, Login: event.NoLogin, Ancestors: ancestors(true, "true", "sh"), Took: 1, Blocks: true},
 	{Time: 4000000000001, TGID: 22, TID: 22, Comm: []byte("plain"), Name: []byte(`C:\temp\x2d \n`)},
+}
+
+// ancestors are a process of that name and what it descends from.
+func ancestors(cut bool, names ...string) (a event.Ancestors) {
+	for i, name := range names {
+		a.Add(uint32(99-i), []byte(name))
+	}
+	a.Cut = cut
+	return a
 }
 
 // columnsOf returns the columns of these names.

@@ -85,6 +85,12 @@ var allDescribed = []described{
 		member("NSPROXY_CGROUP_NS", "nsproxy", "cgroup_ns"),
 		member("CGROUP_NS_INUM", "cgroup_namespace", "ns", "inum"),
 	}},
+	{event.Ancestry, "what a process descends from", []kernel.Fact{
+		member("TASK_TGID", "task_struct", "tgid"),
+		member("TASK_REAL_PARENT", "task_struct", "real_parent"),
+		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+		member("TASK_COMM", "task_struct", "comm"),
+	}},
 	{event.Args, "the arguments of a program", []kernel.Fact{
 		member("TASK_TGID", "task_struct", "tgid"),
 		member("TASK_MM", "task_struct", "mm"),
@@ -214,6 +220,9 @@ func CanFollow(f *kernel.Facts) error {
 func Supports(fields event.Fields, f *kernel.Facts) error {
 	if fields.Has(event.PPID) && f.Namespace != (kernel.PIDNamespace{}) {
 		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
+	}
+	if fields.Has(event.Ancestry) && f.Namespace != (kernel.PIDNamespace{}) {
+		return errors.New("what a process descends from cannot be told in a pid namespace, as of a container: leave out the column ancestors and --under, or run it on the host")
 	}
 	i := slices.IndexFunc(allDescribed, func(d described) bool { return fields.Has(d.field) })
 	if i < 0 || f.Types == nil {

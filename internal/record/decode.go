@@ -30,15 +30,16 @@ type row struct {
 	record  []byte
 
 	unit       event.Unit
-	units      bool                                 // a row without a unit tells that there is none
-	noUnit     bool                                 // which unit it is, is not known
+	units      bool // a row without a unit tells that there is none
+	noUnit     bool // which unit it is, is not known
+	ancestors  event.Ancestors
 	containers [event.ContainersMax]event.Container // each in the one before
 }
 
 // nullable are the fields of columns of which null, or a row that leaves them out, says that there
 // is none.
 var nullable = map[string]event.Fields{
-	"fd": event.Result, "err": event.Result, "took": event.Took, "flags": event.Flags, "args": event.Args, "container": event.Cgroup,
+	"fd": event.Result, "err": event.Result, "took": event.Took, "flags": event.Flags, "args": event.Args, "ancestors": event.Ancestry, "container": event.Cgroup,
 	"exe": event.Exe, "realpath": event.File, "dev": event.File, "inode": event.File, "created": event.File,
 }
 
@@ -58,6 +59,7 @@ func (r *row) decode(line []byte, e *event.Event) (isRow bool, err error) {
 	r.e, r.hasSeq, r.hasFD, r.errno, r.args, r.cut, r.control = e, false, false, 0, r.args[:0], false, false
 	r.timed, r.unread, r.noUnit = false, 0, false
 	e.Result = event.ResultUnknown
+	r.ancestors.Reset()
 	if err := r.object(r.member); err != nil {
 		return false, err
 	}
@@ -104,6 +106,7 @@ func (r *row) finish() {
 			e.ArgsSize++
 		}
 	}
+	e.Ancestors = r.ancestors
 	if e.Exe.Problem == event.PathExact && e.Exe.Known == nil {
 		e.Exe.Problem = event.PathNone
 	}
@@ -168,6 +171,8 @@ func (r *row) member(name []byte) error {
 		return r.base64(&e.Process)
 	case "pcomm_base64":
 		return r.base64(&e.PComm)
+	case "ancestors", "ancestors_cut":
+		return r.ancestorsField(string(name))
 	case "args", "args_base64", "args_cut":
 		return r.argsField(string(name))
 	case "container":

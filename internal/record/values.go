@@ -22,6 +22,44 @@ func (r *row) tookField(name string) (err error) {
 	return err
 }
 
+// ancestorsField reads what a process descends from, the topmost first.
+func (r *row) ancestorsField(name string) (err error) {
+	r.e.Fields |= event.Ancestry
+	switch {
+	case r.null():
+		return nil
+	case name == "ancestors_cut":
+		r.ancestors.Cut, err = r.boolean()
+		return err
+	}
+	var tgids [event.AncestorsMax]uint32
+	var comms [event.AncestorsMax][]byte
+	n := 0
+	err = r.array(func() error {
+		if n == event.AncestorsMax {
+			return errSyntax
+		}
+		n++
+		return r.object(func(name []byte) error {
+			switch string(name) {
+			case "pid":
+				pid, err := r.unsigned(32)
+				tgids[n-1] = uint32(pid)
+				return err
+			case "comm":
+				return r.keep(&comms[n-1])
+			case "comm_base64":
+				return r.base64(&comms[n-1])
+			}
+			return r.skip(0)
+		})
+	})
+	for i := n - 1; i >= 0; i-- {
+		r.ancestors.Add(tgids[i], comms[i])
+	}
+	return err
+}
+
 // argsField reads a field of the arguments that a program was executed with.
 func (r *row) argsField(name string) (err error) {
 	r.e.Fields |= event.Args

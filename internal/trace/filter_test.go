@@ -153,6 +153,11 @@ func watch(t *testing.T, s *Session, take func(event.Event)) (stop func() Losses
 func keep(e *event.Event) event.Event {
 	kept := *e
 	kept.Name, kept.Comm, kept.Process = slices.Clone(e.Name), slices.Clone(e.Comm), slices.Clone(e.Process)
+	kept.Ancestors = event.Ancestors{}
+	for i := range e.Ancestors.Len() {
+		kept.Ancestors.Add(e.Ancestors.At(i))
+	}
+	kept.Ancestors.Cut = e.Ancestors.Cut
 	for _, p := range []*event.Place{&kept.Path, &kept.Exe, &kept.Real} {
 		p.Known = slices.Clone(p.Known)
 	}
@@ -168,7 +173,7 @@ func randomFilter(t *testing.T, r *rand.Rand, pid uint32, dir string) (f filter.
 		"flag-filter": {"O_WRONLY", "O_RDONLY", "O_DIRECTORY", "O_CLOEXEC,O_RDWR"},
 		"path":        {"/etc/**", "*.so", "/usr/**", "file", "/e*", dir + "/*", "/**", "f*/file", "/etc/hostname"},
 		"realpath":    {"/etc/**", dir + "/file", "/**/*.so"}, "exe": {"/**/trace.test", "/usr/**", "/**"},
-		"slower": {"1ns", "1h"}, "gid": {"0", "0,7", "4321"}, "login": {"0", "1000,4294967295", "4294967295"},
+		"under": {"exe", "trace.test,x", "xe"}, "slower": {"1ns", "1h"}, "gid": {"0", "0,7", "4321"}, "login": {"0", "1000,4294967295", "4294967295"},
 		"container": {"none"}, "unit": {"none.service", "system.slice"},
 	}
 	for _, e := range filter.Table {

@@ -65,6 +65,7 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.ExcludedComms = []string{"bash", "x"}[:1+r.IntN(2)] })
 	maybe(func() { f.Failed = true })
 	maybe(func() { f.Success = !f.Failed })
+	maybe(func() { f.Under = []string{"a", "fifteen bytes!!", "eight888"}[:1+r.IntN(3)] })
 	maybe(func() { f.Slower = filter.Duration(1 + r.IntN(1e9)) })
 	maybe(func() { f.Errnos = []syscall.Errno{syscall.ENOENT, syscall.EACCES}[:1+r.IntN(2)] })
 	maybe(func() { f.Flags = []filter.Flag{{Mask: 3, Value: 1}, {Mask: 0o100, Value: 0o100}}[:1+r.IntN(2)] })
@@ -75,7 +76,7 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.Roots = []uint32{1} })
 	maybe(func() { f.InContainer = true })
 	if facts.Types != nil { // what is refused there
-		opts.Execs, f.Roots, f.EUIDs, f.Logins, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, nil, false
+		opts.Execs, f.Roots, f.EUIDs, f.Logins, f.Under, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, nil, nil, false
 		for bit := event.Fields(1); bit < event.AllFields; bit <<= 1 {
 			if plan.Supports(bit, facts) != nil || bit == event.Depth {
 				opts.Fields &^= bit

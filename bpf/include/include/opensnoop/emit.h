@@ -4,6 +4,7 @@
 
 // Filling records and giving them out.
 
+#include <opensnoop/ancestors.h>
 #include <opensnoop/args.h>
 #include <opensnoop/filter.h>
 #include <opensnoop/maps.h>
@@ -127,6 +128,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 #endif
 	fill_args(r);
 	fill_depth(r);
+	fill_ancestors(r);
 #if FIELDS & FIELD_CGROUP
 	u64 cgroup = bpf_get_current_cgroup_id();
 

@@ -5,6 +5,7 @@
 // Which opens to record.
 
 #include <linux/sched.h>
+#include <opensnoop/ancestors.h>
 #include <opensnoop/follow.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/record.h>
@@ -175,7 +176,7 @@ static __always_inline bool chosen(u64 local)
 	if (!pid_listed(local))
 		return false;
 #endif
-	if (!listed(local))
+	if (!listed(local) || !under_wanted())
 		return false;
 #ifdef CGROUPS
 	u64 cgroup = bpf_get_current_cgroup_id();

@@ -117,7 +117,11 @@ static __always_inline bool take_pending(struct call *c, u64 id)
 
 	if (!kept)
 		return false;
-	__builtin_memcpy(c, kept, sizeof(*kept));
+	// The compiler copies 1,024 bytes at most.
+	if (sizeof(*kept) <= 1024)
+		__builtin_memcpy(c, kept, sizeof(*kept));
+	else
+		bpf_probe_read_kernel(c, sizeof(*kept), kept);
 	if (delete_pending(&id))
 		return false;
 	count_pending(id, -1);

@@ -42,6 +42,7 @@ enum how {
 #define FIELD_GID 8192
 #define FIELD_LOGIN 16384 // who logged in, for audit(8)
 #define FIELD_TOOK 32768  // needs FIELD_RESULT
+#define FIELD_ANCESTORS 65536
 
 #ifndef FIELDS
 #define FIELDS 0
@@ -53,6 +54,14 @@ enum how {
 struct args {
 	u32 size; // bytes that there are; 0 if they are not known
 	char bytes[ARGS_MAX];
+};
+
+// How many processes are kept of those that a process descends from, with itself.
+#define ANCESTORS_MAX 32
+
+struct ancestor {
+	u32 tgid;
+	char comm[TASK_COMM_LEN]; // of its first thread
 };
 
 // Set in `fields` for a part that is there, but whose values could not be read, from the top down:
@@ -185,6 +194,11 @@ struct record {
 #endif
 #if FIELDS & FIELD_LOGIN
 	u32 login; // ~0 for nobody
+#endif
+#if FIELDS & FIELD_ANCESTORS
+	u32 ancestors_cut;   // not 0: there are more
+	u32 ancestors_count; // the process itself is the first
+	struct ancestor ancestors[ANCESTORS_MAX];
 #endif
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
