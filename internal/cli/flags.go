@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,14 @@ type flags struct {
 func (f *flags) filtered() (filtered bool) {
 	f.filters.VisitAll(func(flag *pflag.Flag) { filtered = filtered || flag.Changed && flag.Name != "execs" })
 	return filtered
+}
+
+// namesUsers reports whether users' names show, or are asked for.
+func (f *flags) namesUsers() bool {
+	if o := &f.output; !o.summary.set && o.layout != layoutBCC {
+		return slices.ContainsFunc(o.shown(&f.trace), func(c *format.Column) bool { return c.Name == "user" })
+	}
+	return len(f.trace.Filter.UIDs) > 0
 }
 
 // whatToShow is said of all filters.

@@ -15,6 +15,8 @@ import (
 	"opensnoop/internal/cache"
 	"opensnoop/internal/command"
 	"opensnoop/internal/event"
+	"opensnoop/internal/format"
+	"opensnoop/internal/kernel"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/stream"
 	"opensnoop/internal/trace"
@@ -337,6 +339,9 @@ func (r *run) tell(session *trace.Session) {
 	}
 	if blind := session.Blind(); blind != "" {
 		m.printf("%s", blind)
+	}
+	if r.flags.namesUsers() && format.ForeignUsers(r.flags.trace.Kernel.Namespace != kernel.PIDNamespace{}) {
+		m.printf("users' names are those of this container: add -v /etc/passwd:/etc/passwd:ro for the host's")
 	}
 	if r.flags.verbose > 0 {
 		if r.flags.verbose > 1 {

@@ -82,8 +82,7 @@ func capabilities(s *System) Check {
 		c.Status = Fail
 		c.Found = "missing: " + strings.Join(missing, ", ")
 		c.Meaning = "opensnoop may not trace"
-		c.Remedy = fmt.Sprintf("run it with sudo, or grant them once with: sudo setcap %s+ep %s",
-			strings.ToLower(strings.Join(missing, ",")), s.Program)
+		c.Remedy = kernel.GrantHelp(missing, s.Program)
 	case s.Capabilities.Has(unix.CAP_SYS_ADMIN):
 		c.Status = OK
 		c.Found = "CAP_SYS_ADMIN"

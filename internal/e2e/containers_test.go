@@ -291,3 +291,25 @@ func TestRealContainers(t *testing.T) {
 		}
 	}
 }
+
+// In a container, what helps is said that helps there: neither sudo nor setcap gives what is not in
+// the bounding set. Users' names are said to be the container's where they are.
+func TestHonestInAContainer(t *testing.T) {
+	refused := exec.Command("setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", opensnoop, "-d", "0.1")
+	wantError(t, runToEnd(t, refused), 1, "--privileged", "--cap-add BPF,PERFMON", "seccomp=unconfined")
+	// Process 1 cannot be seen into everywhere.
+	const script = `mount -t tmpfs none "$1" && echo "someone:x:4711:4711::/:/bin/sh" >"$1/passwd" && mount --bind "$1/passwd" /etc/passwd && shift && exec "$@"`
+	_, hidden := os.Stat("/proc/1/root/etc/passwd")
+	for args, shows := range map[string]bool{"-o json": true, "--columns user,path": true, "--columns pid,path": false} {
+		cmd := exec.Command("unshare", append([]string{"-m", "sh", "-c", script, "sh", t.TempDir(), opensnoop, "-d", "0.1", "-p", "1"}, strings.Fields(args)...)...)
+		r := runToEnd(t, cmd)
+		if told := strings.Contains(r.stderr, "users' names are those of this container"); r.status != 0 || told != (shows && hidden == nil) {
+			t.Errorf("%s: status %d, stderr %q", args, r.status, r.stderr)
+		}
+		cmd = exec.Command(opensnoop, append(strings.Fields(args), "-d", "0.1", "-p", "1")...)
+		cmd.Env = append(os.Environ(), "container=podman")
+		if r := runToEnd(t, cmd); r.status != 0 || strings.Contains(r.stderr, "users' names") != (shows && hidden != nil) {
+			t.Errorf("%s in a container: status %d, stderr %q", args, r.status, r.stderr)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,4 +41,24 @@ func (s Capabilities) Missing(version Version) []string {
 		missing = append(missing, "CAP_PERFMON")
 	}
 	return missing
+}
+
+// GrantHelp says how this process can come by capabilities that it misses, by their names. What is
+// not in the bounding set no sudo and no setcap gives: so it is in a container.
+func GrantHelp(missing []string, program string) string {
+	if InBounds() {
+		return fmt.Sprintf("run it with sudo, or grant them once with: sudo setcap %s+ep %s", strings.ToLower(strings.Join(missing, ",")), program)
+	}
+	names := strings.ReplaceAll(strings.Join(missing, ","), "CAP_", "")
+	return fmt.Sprintf("in a container, add --privileged, or --cap-add %s --security-opt seccomp=unconfined", names)
+}
+
+// InBounds reports whether this process can have the capabilities to trace.
+func InBounds() bool {
+	for _, c := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_BPF} {
+		if in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err != nil || in == 1 {
+			return true
+		}
+	}
+	return false
 }

@@ -74,7 +74,7 @@ func whyNoBuffers(err error) string {
 		// CAP_PERFMON does not suffice.
 		return "; where kernel.perf_event_paranoid is above 2, this kernel asks for CAP_SYS_ADMIN in place of CAP_PERFMON: run it with sudo, or set sysctl kernel.perf_event_paranoid=2"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
-		return "; a seccomp filter, as of a container, or the kernel's lockdown refuses it: run it on the host"
+		return "; a seccomp filter, as of a container, or the kernel's lockdown refuses it: in a container, add --security-opt seccomp=unconfined"
 	}
 	return ""
 }

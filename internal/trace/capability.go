@@ -20,16 +20,11 @@ func checkCapabilities(version kernel.Version) error {
 		return err
 	}
 	if missing := have.Missing(version); len(missing) > 0 {
-		names := make([]string, len(missing))
-		for i, name := range missing {
-			names[i] = strings.ToLower(name)
-		}
 		program, err := os.Executable()
 		if err != nil {
 			program = "opensnoop"
 		}
-		return fmt.Errorf("missing the capabilities to trace: %s; run it with sudo, or grant them once with: sudo setcap %s+ep %s",
-			strings.Join(missing, ", "), strings.Join(names, ","), program)
+		return fmt.Errorf("missing the capabilities to trace: %s; %s", strings.Join(missing, ", "), kernel.GrantHelp(missing, program))
 	}
 	return nil
 }
@@ -44,7 +39,7 @@ func refused(err error) error {
 	switch refusal := kernel.RefusesBPF(); {
 	case errors.Is(refusal, unix.EPERM):
 		return fmt.Errorf("the kernel refuses BPF although the capabilities are there: %w; "+
-			"a user namespace, a container's seccomp filter or kernel lockdown does that; run it on the host, as its root", refusal)
+			"a user namespace, a seccomp filter or kernel lockdown does that; in a container, add --privileged, or --security-opt seccomp=unconfined", refusal)
 	case refusal != nil:
 		return fmt.Errorf("the kernel refuses BPF: %w; it needs CONFIG_BPF_SYSCALL and Linux 4.17 or newer", refusal)
 	}
