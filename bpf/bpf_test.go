@@ -77,6 +77,10 @@ var shapes = map[string]struct {
 		append([]string{"-DPROBE_TRACEPOINT", "-DFOLLOW"}, offsets...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "task_exit": ebpf.RawTracepoint},
 	},
+	"tracepoint that leaves out a pipeline": {
+		append([]string{"-DPROBE_TRACEPOINT", "-DFOLLOW", "-DFOLLOWED_EXCLUDED", "-DPID_SLOT"}, offsets...),
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "task_exit": ebpf.RawTracepoint},
+	},
 	"kprobe that sees programs executed": {
 		append([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFIELDS=8191", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, offsets...),
 		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_fork": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},

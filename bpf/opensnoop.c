@@ -21,6 +21,7 @@
 //
 //	FOLLOW            the processes in the map `followed`, and what they start; with one of
 //	                  the next two, those too
+//	FOLLOWED_EXCLUDED none of those of FOLLOW
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS              the processes whose tgids are in the map `pids`
 //	TIDS, UIDS, EUIDS, GIDS, LOGINS

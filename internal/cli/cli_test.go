@@ -78,6 +78,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--summary=fil"}, `--summary=fil: did you mean file?`},
 		{[]string{"--summary=user,user"}, `--summary=user,user: user is there twice`},
 		{[]string{"--summary=live", "-o", "json"}, "--summary=live is for a terminal: leave out -o json and -w"},
+		{[]string{"-p", "1", "--follow", "--exclude-pipeline"}, "--exclude-pipeline is for runs without --follow"},
 		{[]string{"--summary=live", "--", "true"}, "--summary=live would draw over what a command prints: leave out live"},
 		{[]string{"--tree"}, "--tree is for processes that are followed: a command (-- CMD), or -p with --follow"},
 		{[]string{"--tree", "-o", "json", "--", "true"}, "--tree is for the usual table: with -o json or csv, the column depth has what it shows"},

@@ -23,6 +23,9 @@ type flags struct {
 	asRoot   bool
 	follow   bool
 	noFollow bool
+
+	excludePipeline bool
+
 	waitAll  bool
 	noCache  bool
 	noSystem bool
@@ -95,6 +98,7 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 		}
 	}
 	addBool(fs, &f.follow, "follow", "", "with -p, opens of all processes too that they have started, and will start")
+	addBool(fs, &f.excludePipeline, "exclude-pipeline", "", "no opens of those who read the rows by a pipe, nor of what they start")
 	addBool(fs, &f.trace.Execs, "execs", "", "also files that the kernel opens to execute programs, with interpreters and loaders; adds FLAGS, which is exec for them")
 	addBool(fs, &f.noSystem, "no-system", "", "no opens of what the loader, the locale and the C library open in every program, nor by a container's runtime")
 }

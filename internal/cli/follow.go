@@ -35,6 +35,12 @@ func countProcesses(n int, one, more string) string {
 // tellFollowed says which processes were not followed, or go on.
 func (r *run) tellFollowed(session *trace.Session) {
 	certain, doubtful, err := session.Unfollowed()
+	if r.flags.trace.Filter.RootsExcluded {
+		if n := certain + doubtful; err == nil && n > 0 {
+			r.messages.printf("up to %s not seen to be of the pipeline: what they opened is shown", countProcesses(int(n), "was", "were"))
+		}
+		return
+	}
 	if err == nil && certain > 0 {
 		r.messages.printf("%s not followed, as too many were at a time: what they opened is neither shown nor counted", countProcesses(int(certain), "was", "were"))
 	}
@@ -59,6 +65,8 @@ func (f *flags) checkFollow(command bool) error {
 		return errors.New("--follow is for -p; what a command starts is followed anyway")
 	case f.follow && command:
 		return errors.New("--follow is for -p, without a command")
+	case f.follow && f.excludePipeline:
+		return errors.New("--exclude-pipeline is for runs without --follow")
 	case f.noFollow && !command:
 		return errors.New("--no-follow is for a command (-- CMD)")
 	case f.output.tree && !f.follow && (!command || f.noFollow):

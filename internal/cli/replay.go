@@ -58,7 +58,7 @@ that is shown.`,
 			}
 		})
 	}
-	without := []string{"follow"}
+	without := []string{"follow", "exclude-pipeline"}
 	for _, e := range filter.Table {
 		if !e.Recorded() {
 			without = append(without, e.Flag)

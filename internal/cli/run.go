@@ -55,6 +55,9 @@ func (r *run) run(argv []string) (status int, err error) {
 		err = r.start(argv)
 	}
 	if err == nil {
+		err = r.leaveOutPipeline()
+	}
+	if err == nil {
 		err = r.trace()
 	}
 	// It ends before it is on when a signal comes.
@@ -286,6 +289,7 @@ func (r *run) reportCauses(lost trace.Losses) {
 // hand writes the session's events as rows until ctx ends, and returns how many, and how
 // many the session lost.
 func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
+	feedback := r.watchFeedback()
 	var once *unique
 	if r.flags.unique {
 		once = newUnique()
@@ -298,6 +302,9 @@ func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (wri
 			}
 			if err := sink.Event(e); err != nil {
 				return err
+			}
+			if feedback != nil {
+				feedback.see(e)
 			}
 			if written++; written == r.flags.count {
 				return errors.Join(sink.Writer.Flush(), errEnough)

@@ -23,6 +23,10 @@ type Filter struct {
 	Roots   []uint32
 	Running bool
 
+	// RootsExcluded is whether Roots are what not to show, with all that descends from them from now
+	// on.
+	RootsExcluded bool
+
 	TIDs  []uint32 // threads
 	UIDs  []uint32 // users
 	EUIDs []uint32 // effective users

@@ -36,6 +36,9 @@ func processMacros(f *Filter, _ event.Fields) []macro {
 	var macros []macro
 	if len(f.Roots) > 0 {
 		macros = append(macros, macro{"FOLLOW", defined})
+		if f.RootsExcluded {
+			macros = append(macros, macro{"FOLLOWED_EXCLUDED", defined})
+		}
 	}
 	if _, ok := f.OnePID(); ok {
 		return append(macros, macro{"PID_SLOT", defined})

@@ -192,6 +192,9 @@ func check(o *Options, fields event.Fields, f *kernel.Facts) error {
 		if err := CanFollow(f); err != nil {
 			return err
 		}
+		if o.Filter.RootsExcluded && f.Namespace != (kernel.PIDNamespace{}) {
+			return errors.New("in a pid namespace, as of a container, who reads the rows cannot be left out: leave out --exclude-pipeline, or run opensnoop on the host")
+		}
 		if o.Filter.Running && f.Namespace != (kernel.PIDNamespace{}) {
 			return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
 		}

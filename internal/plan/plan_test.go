@@ -143,6 +143,7 @@ func TestRefused(t *testing.T) {
 		{Options{Filter: filter.Filter{InContainer: true}}, linux(5, 4, noTypes), "the container cannot be told"},
 		{Options{Filter: filter.Filter{Roots: []uint32{1}}}, linux(5, 4, noTypes), "what processes start cannot be followed"},
 		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true}}, linux(6, 12, inContainer), "in a pid namespace, as of a container, running processes cannot be followed"},
+		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true, RootsExcluded: true}}, linux(6, 12, inContainer), "in a pid namespace, as of a container, who reads the rows cannot be left out"},
 	} {
 		if _, _, err := New(c.options, c.facts); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q", c.options, err, c.want)
@@ -169,6 +170,7 @@ func TestGolden(t *testing.T) {
 		"execs-tracepoint":    {Options{Execs: true, Fields: event.Path}, linux(7, 0, noKprobes)},
 		"execs-arm64":         {Options{Execs: true}, linux(6, 12, func(f *kernel.Facts) { f.Arch = "arm64" })},
 		"following":           {Options{Filter: filter.Filter{Roots: []uint32{7}, Running: true}}, linux(6, 12)},
+		"pipeline":            {Options{Filter: filter.Filter{Roots: []uint32{7, 9}, Running: true, RootsExcluded: true}}, linux(6, 12)},
 		"process":             {Options{Filter: filter.Filter{PIDs: []uint32{7}}}, linux(6, 12)},
 		"processes":           {Options{Filter: filter.Filter{PIDs: []uint32{7, 9}}}, linux(5, 4, noTypes)},
 		"arguments":           {Options{Fields: event.Args}, linux(6, 12)},

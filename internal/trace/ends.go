@@ -45,6 +45,9 @@ func (s *Session) watchEnds() (err error) {
 	slices.Sort(watched)
 	watched = slices.Compact(watched)
 	s.ends.left = len(watched)
+	if f.RootsExcluded {
+		s.ends.left = len(slices.Compact(slices.Sorted(slices.Values(f.PIDs))))
+	}
 	for _, pid := range watched {
 		if err := s.ends.watch(pid); err != nil {
 			return err
@@ -132,17 +135,20 @@ func (s *Session) pollEnds() error {
 
 // tellEnds tells of the processes that have ended, and if none is left to trace.
 func (s *Session) tellEnds(h Handler) error {
-	e := &s.ends
-	if e.none || len(s.plan.Filter.PIDs) == 0 && !s.plan.Filter.Running {
+	e, f := &s.ends, &s.plan.Filter
+	if e.none || len(f.PIDs) == 0 && (!f.Running || f.RootsExcluded) {
 		return nil
 	}
 	err := s.pollEnds()
+	if f.RootsExcluded {
+		e.ended = slices.DeleteFunc(e.ended, func(pid uint32) bool { return !slices.Contains(f.PIDs, pid) })
+	}
 	for _, pid := range e.ended {
 		h.Ended(pid)
 	}
 	e.left -= len(e.ended)
 	e.ended = nil
-	if e.left == 0 && s.Followed() == 0 {
+	if e.left == 0 && (f.RootsExcluded || s.Followed() == 0) {
 		e.none = true
 		h.NoneLeft()
 	}

@@ -31,7 +31,9 @@ func (s *Session) startFollowing() (err error) {
 				return err
 			}
 		}
-		err = s.slots.set(slotLooking, 1)
+		if !f.RootsExcluded {
+			err = s.slots.set(slotLooking, 1)
+		}
 	} else {
 		// Its number in the kernel, which may not be the one here, shows when it does
 		// something.
@@ -45,7 +47,7 @@ func (s *Session) startFollowing() (err error) {
 			return fmt.Errorf("following processes: %w", err)
 		}
 	}
-	if f.Running {
+	if f.Running && !f.RootsExcluded {
 		return s.findDescendants()
 	}
 	return nil

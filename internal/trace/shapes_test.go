@@ -74,6 +74,7 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.RealPaths = globs() })
 	maybe(func() { f.Exes = globs() })
 	maybe(func() { f.Roots = []uint32{1} })
+	maybe(func() { f.RootsExcluded = f.Roots != nil })
 	maybe(func() { f.InContainer = true })
 	if facts.Types != nil { // what is refused there
 		opts.Execs, f.Roots, f.EUIDs, f.Logins, f.Under, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, nil, nil, false

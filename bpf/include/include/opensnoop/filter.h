@@ -85,7 +85,7 @@ static __always_inline bool pid_listed(u64 local)
 	return !NO_SLOT(pid) && local >> 32 == *pid;
 #elif defined(PIDS)
 	return in_pids(local >> 32);
-#elif defined(FOLLOW)
+#elif defined(FOLLOW) && !defined(FOLLOWED_EXCLUDED)
 	return false;
 #else
 	return true;
@@ -169,11 +169,15 @@ static __always_inline bool chosen(u64 local)
 	if (NO_SLOT(shut) || *shut)
 		return false;
 #endif
-#ifdef FOLLOW
+#if defined(FOLLOW) && !defined(FOLLOWED_EXCLUDED)
 	if (!is_followed(local) && !pid_listed(local))
 		return false;
 #else
 	if (!pid_listed(local))
+		return false;
+#endif
+#ifdef FOLLOWED_EXCLUDED
+	if (is_followed(local))
 		return false;
 #endif
 	if (!listed(local) || !under_wanted())
