@@ -17,20 +17,19 @@ static __always_inline int on_syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 // sys_exit(struct pt_regs *regs, long ret)
 static __always_inline int on_syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct pt_regs *regs = (void *)ctx->args[0];
+	struct pt_regs *regs;
 
 	// What can be said of most calls at once comes first.
+	if (none_pending())
+		return 0;
+	regs = current_regs((void *)ctx->args[0]);
 #if FIELDS & FIELD_RESULT
-	typeof(regs->SYSCALL_NR) saved = 0;
-	u32 nr;
+	u32 nr = syscall_nr(regs);
 
-	bpf_probe_read_kernel(&saved, sizeof(saved), &regs->SYSCALL_NR);
-	nr = saved;
 	if (!is_open(nr) && nr != NR_NONE)
 		return 0;
 #endif
-	if (!none_pending())
-		trace_return(ctx, current_regs(regs), (long)ctx->args[1]);
+	trace_return(ctx, regs, (long)ctx->args[1]);
 	return 0;
 }
 
