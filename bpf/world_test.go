@@ -154,6 +154,12 @@ func (w *world) dentry() {
 	case 1:
 		w.put(d+at("DENTRY_NAME"), w.random.Uint64N(1<<32))
 	case 2:
+		w.put(d+at("DENTRY_OPS"), w.pointer(w.room(16)))
+	case 3:
+		ops := w.room(16)
+		w.put(ops+at("OPS_DNAME"), 1)
+		w.put(d+at("DENTRY_OPS"), w.pointer(ops))
+	case 4:
 		w.put(d+at("DENTRY_PARENT"), w.pointer(w.some(append(w.dentries, d)))) // may go round
 	}
 	w.dentries = append(w.dentries, d)

@@ -77,7 +77,7 @@ func took(t *testing.T, probe, how string) {
 		if err != nil {
 			continue
 		}
-		if row.ns > most[ms] { // of the writer, too
+		if row.ns > most[ms] {
 			t.Errorf("%s: an open of at most %d ns took %d ns", how, most[ms], row.ns)
 		}
 		if row.ns >= uint64(ms)*1e6 {

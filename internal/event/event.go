@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // headerSize is the size in bytes of what every record begins with. Parts follow, as
@@ -111,7 +112,9 @@ type Event struct {
 	Inode   uint64
 	Dev     uint32 // of its file system, as the kernel has it: 12 bits and 20
 	Created bool   // this open made it
-	Real    Place
+
+	StatDiffers bool // stat(2) may tell another Dev or Inode: of btrfs a subvolume's, of overlayfs a layer's
+	Real        Place
 }
 
 // NoLogin is the Login of what nobody who has logged in runs, such as services.
@@ -165,6 +168,9 @@ func (e *Event) Decode(record []byte) error {
 	}
 	if e.Fields.Has(File) {
 		e.Real.find(real)
+		if e.Real.Problem == PathSpecial && string(e.Real.Kind) == "nsfs" {
+			e.Real.Known = append(strconv.AppendUint(append(e.Real.Known, ":["...), e.Inode, 10), ']')
+		}
 	}
 	return nil
 }

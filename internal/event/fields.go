@@ -136,17 +136,22 @@ var parts = []part{
 		File, 20,
 		func(e *Event, b []byte) {
 			e.Inode = uint64(order.Uint32(b)) | uint64(order.Uint32(b[4:]))<<32
-			e.Dev, e.Created = order.Uint32(b[8:]), order.Uint32(b[12:]) != 0
+			e.Dev = order.Uint32(b[8:])
+			bits := order.Uint32(b[12:])
+			e.Created, e.StatDiffers = bits&fileCreated != 0, bits&fileStatDiffers != 0
 			e.Real.Walk.decode(b[16:])
 		},
 		func(e *Event, b []byte) []byte {
 			b = order.AppendUint32(order.AppendUint32(b, uint32(e.Inode)), uint32(e.Inode>>32))
 			b = order.AppendUint32(b, e.Dev)
-			created := uint32(0)
+			bits := uint32(0)
 			if e.Created {
-				created = 1
+				bits |= fileCreated
 			}
-			return e.Real.Walk.append(order.AppendUint32(b, created))
+			if e.StatDiffers {
+				bits |= fileStatDiffers
+			}
+			return e.Real.Walk.append(order.AppendUint32(b, bits))
 		},
 	},
 	{
@@ -198,6 +203,12 @@ var parts = []part{
 		func(e *Event, b []byte) []byte { return e.Ancestors.append(b) },
 	},
 }
+
+// What is known of an opened file: FILE_… in <opensnoop/record.h>.
+const (
+	fileCreated     = 1
+	fileStatDiffers = 2
+)
 
 // cgroupNSBit, in the upper half of a cgroup's id, tells of a cgroup namespace.
 const cgroupNSBit = 1 << 31

@@ -123,7 +123,7 @@ int main(void)
 	r.inode[0] = 0x91929394;
 	r.inode[1] = 0xa1a2a3a4;
 	r.dev = 0xb1b2b3b4;
-	r.created = 1;
+	r.file = FILE_CREATED | FILE_STAT_DIFFERS;
 	r.real_len = sizeof(root);
 	r.real_state = WALK_MORE;
 	memcpy(last, root, sizeof(root));
@@ -306,7 +306,7 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 		e.Exe = Place{Walk: Walk{Components: []byte("jail\x00")}, Known: []byte("/jail")}
 	}
 	if fields.Has(File) {
-		e.Inode, e.Dev, e.Created = 0xa1a2a3a491929394, 0xb1b2b3b4, true
+		e.Inode, e.Dev, e.Created, e.StatDiffers = 0xa1a2a3a491929394, 0xb1b2b3b4, true, true
 		e.Real = Place{Walk: Walk{WalkMore, []byte("jail\x00")}, Known: []byte("jail"), Problem: PathTooDeep}
 	}
 	return e

@@ -137,6 +137,9 @@ var Columns = []*Column{
 			{name: "flags", kind: number, known: flagsPassed, value: func(_ *rows, b []byte, e *event.Event) []byte {
 				return strconv.AppendUint(b, e.Flags, 10)
 			}},
+			{name: "flags_text", optional: true, known: func(e *event.Event) bool { return flagsPassed(e) && e.Flags > exactMax }, value: func(_ *rows, b []byte, e *event.Event) []byte {
+				return strconv.AppendUint(b, e.Flags, 10)
+			}},
 			{name: "flag_names", kind: list, value: appendFlags},
 		},
 	},
@@ -235,14 +238,20 @@ var Columns = []*Column{
 	{
 		Name: "dev", Help: "device of the opened file's file system", aliases: []string{"device"}, Needs: event.File, OnDemand: true, known: fileKnown,
 		place: 122, header: "DEV", width: 7,
-		text:   ifOpened(appendDev),
-		fields: []field{{name: "dev", known: opened, value: appendDev}},
+		text: ifOpened(mayDiffer(appendDev)),
+		fields: []field{
+			{name: "dev", known: opened, value: appendDev},
+			{name: "stat_differs", kind: number, optional: true, known: statDiffers, value: appendTrue},
+		},
 	},
 	{
 		Name: "inode", Help: "inode of the opened file", aliases: []string{"ino"}, Needs: event.File, OnDemand: true, known: fileKnown,
 		place: 124, header: "INODE", width: 9,
-		text:   ifOpened(appendInode),
-		fields: []field{{name: "inode", kind: number, known: opened, value: appendInode}},
+		text: ifOpened(mayDiffer(appendInode)),
+		fields: []field{
+			{name: "inode", kind: number, known: opened, value: appendInode},
+			{name: "inode_text", optional: true, known: func(e *event.Event) bool { return opened(e) && e.Inode > exactMax }, value: appendInode},
+		},
 	},
 	{
 		Name: "created", Help: "whether this open made the file", Needs: event.File, OnDemand: true, known: fileKnown,

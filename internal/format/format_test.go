@@ -53,7 +53,7 @@ var testEvents = []event.Event{
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("config.h"), Fields: event.AllFields,
 		EUID: 1000, Ancestors: ancestors(false, "make", "a>b\\\xff", "sh"), Took: 12345678, GID: 100, Login: 1000, Process: []byte("bu\nilder"), PComm: []byte("sh"), Args: []byte("make\x00-C\x00a \xff\n\x00"), ArgsSize: 300, Depth: 3,
 		Container: &event.Container{ID: strings.Repeat("ab", 32), Name: "web\x1b[2J", Title: "web\x1b[2J@1000", UID: 1000, Image: "img:1", Pod: "p", Namespace: "n", Runtime: "docker"}, Path: event.Place{Known: []byte("/home/a\xff/config.h")}, Exe: event.Place{Known: []byte("/usr/bin/make")},
-		Inode: 1 << 40, Dev: 254<<20 | 3, Created: true, Real: event.Place{Known: []byte("/srv/a\xff/config.h")}},
+		Inode: 1<<53 + 1, StatDiffers: true, Dev: 254<<20 | 3, Created: true, Real: event.Place{Known: []byte("/srv/a\xff/config.h")}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("worker-1"), Name: []byte("/proc/self/fd/5"), Fields: event.AllFields, Result: 3,
 		Path: event.Place{Known: []byte("/proc/self/fd/5")}, Exe: event.Place{Known: []byte("/usr/bin/old"), Problem: event.PathDeletedFile},
 		Inode: 7, Real: event.Place{Known: []byte("memfd:x\n"), Problem: event.PathSpecial, Kind: []byte("tmpfs")}},

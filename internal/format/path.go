@@ -100,6 +100,19 @@ func appendDev(_ *rows, b []byte, e *event.Event) []byte {
 	return strconv.AppendUint(append(b, ':'), uint64(e.Dev&(1<<20-1)), 10)
 }
 
+// statDiffers reports whether stat(2) may tell another device or inode of the file that was opened.
+func statDiffers(e *event.Event) bool { return opened(e) && e.StatDiffers }
+
+// mayDiffer marks a value that may not be what stat(2) tells.
+func mayDiffer(text value) value {
+	return func(r *rows, b []byte, e *event.Event) []byte {
+		if b = text(r, b, e); statDiffers(e) {
+			b = append(b, '~')
+		}
+		return b
+	}
+}
+
 func appendInode(_ *rows, b []byte, e *event.Event) []byte { return strconv.AppendUint(b, e.Inode, 10) }
 
 func appendCreated(_ *rows, b []byte, e *event.Event) []byte { return strconv.AppendBool(b, e.Created) }

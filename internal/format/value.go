@@ -13,6 +13,10 @@ import (
 
 // The values of an event as text, for all formats.
 
+// exactMax is the largest number up to which programs that have 64-bit floating point alone, as jq,
+// read each as it is.
+const exactMax = 1 << 53
+
 // appendSeconds appends a time in ns as seconds with nine digits behind the dot.
 func appendSeconds(b []byte, ns uint64) []byte {
 	b = strconv.AppendUint(b, ns/1e9, 10)

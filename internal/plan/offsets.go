@@ -28,6 +28,20 @@ type described struct {
 	members []kernel.Fact
 }
 
+// namesOfFiles are what the names of files that are in no folder need.
+var namesOfFiles = []kernel.Fact{
+	member("FILE_INODE", "file", "f_inode"),
+	member("INODE_SB", "inode", "i_sb"),
+	member("SB_FLAGS", "super_block", "s_flags"),
+	member("SB_TYPE", "super_block", "s_type"),
+	member("TYPE_NAME", "file_system_type", "name"),
+	member("DENTRY_OPS", "dentry", "d_op"),
+	member("OPS_DNAME", "dentry_operations", "d_dname"),
+	member("INODE_PRIVATE", "inode", "i_private"),
+	optional("NS_OPS", "ns_common", "ops"),
+	optional("NS_OPS_NAME", "proc_ns_operations", "name"),
+}
+
 // allDescribed are all there are.
 var allDescribed = []described{
 	{event.PPID, "the parent's process id", []kernel.Fact{
@@ -101,15 +115,13 @@ var allDescribed = []described{
 		member("TASK_MM", "task_struct", "mm"),
 		member("MM_EXE_FILE", "mm_struct", "exe_file"),
 	}},
+	{event.Exe, "the program of a process", namesOfFiles},
+	{event.File, "the file that was opened", namesOfFiles},
 	{event.File, "the file that was opened", []kernel.Fact{
-		member("FILE_INODE", "file", "f_inode"),
 		member("FILE_MODE", "file", "f_mode"),
-		member("INODE_SB", "inode", "i_sb"),
+		member("FILE_FLAGS", "file", "f_flags"),
 		member("INODE_INO", "inode", "i_ino"),
 		member("SB_DEV", "super_block", "s_dev"),
-		member("SB_FLAGS", "super_block", "s_flags"),
-		member("SB_TYPE", "super_block", "s_type"),
-		member("TYPE_NAME", "file_system_type", "name"),
 	}},
 }
 

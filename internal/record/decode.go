@@ -220,6 +220,9 @@ func (r *row) fileMember(name []byte) (err error) {
 			return nil
 		}
 		return r.unsignedTo(&e.Inode)
+	case "stat_differs":
+		e.StatDiffers, err = r.boolean()
+		return err
 	case "created":
 		if r.null() {
 			return nil

@@ -317,6 +317,7 @@ static void release(const char *fifo, int ms, int interrupts)
 {
 	char path[64], text[256] = "";
 
+	prctl(PR_SET_NAME, "writer");
 	snprintf(path, sizeof(path), "/proc/%d/stat", getppid());
 	while (!strstr(text, ") S")) {
 		int fd = open(path, O_RDONLY);

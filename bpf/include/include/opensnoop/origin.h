@@ -141,8 +141,7 @@ appended:
 	return true;
 }
 
-#if FIELDS & FIELD_FILE
-#define FMODE_CREATED 0x100000
+#if FIELDS & (FIELD_FILE | FIELD_EXE)
 #define SB_NOUSER (1U << 31)
 
 // append_text appends a short name of which the length is not known.
@@ -160,25 +159,78 @@ static __always_inline void append_text(struct record *r, struct walk *w, u64 te
 		FRESH(w->end) = end + n;
 }
 
-// read_file reads what an opened file is. One of a file system that nothing can be mounted of,
-// as a pipe's, has no path: in its place are its own name and that of the file system.
+// What the names of kinds of file systems begin with, as a number.
+#define TYPE_BTRFS 0x7366727462ULL	 // and a NUL, as below
+#define TYPE_NSFS 0x7366736eULL
+#define TYPE_OVERLAY 0x79616c7265766fULL
+
+static __always_inline u64 type_of(u64 super)
+{
+	return member(super, SB_TYPE);
+}
+
+static __always_inline bool is_type(u64 type, u64 name, int size)
+{
+	return !((member(member(type, TYPE_NAME), 0) ^ name) << (64 - 8 * (size + 1)));
+}
+
+// names_itself reports whether a file is of no folder: of a file system that nothing can be mounted of,
+// as a pipe's, or one with names of its own.
+static __always_inline bool names_itself(u64 dentry, u64 super)
+{
+	u64 ops = member(dentry, DENTRY_OPS);
+
+	return (ops && member(ops, OPS_DNAME)) || (u32)member(super, SB_FLAGS) & SB_NOUSER;
+}
+
+// read_itself puts a file's own name and that of its kind of file system in the place of the path
+// that it does not have.
+static __always_inline void read_itself(struct record *r, struct walk *w, u64 file)
+{
+	u64 dentry = member(file, FILE_PATH + 8);
+	u64 inode = member(file, FILE_INODE);
+	u64 super = member(inode, INODE_SB);
+
+	if (!names_itself(dentry, super))
+		return;
+	w->state |= WALK_SPECIAL;
+	w->ended = true;
+#if defined(NS_OPS) && defined(NS_OPS_NAME)
+	if (is_type(type_of(super), TYPE_NSFS, 4)) {
+		u64 ops = member(member(inode, INODE_PRIVATE), NS_OPS);
+
+		append_text(r, w, member(ops, NS_OPS_NAME));
+		append_text(r, w, member(type_of(super), TYPE_NAME));
+		return;
+	}
+#endif
+	if (append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), 0, NULL))
+		append_text(r, w, member(type_of(super), TYPE_NAME));
+}
+#endif
+
+#if FIELDS & FIELD_FILE
+#define FMODE_CREATED 0x100000
+#define O_TMPFILE_ITSELF 020000000 // __O_TMPFILE of include/uapi/asm-generic/fcntl.h
+
+// read_file reads what an opened file is.
 static __always_inline void read_file(struct record *r, struct walk *w, u64 file)
 {
 	u64 inode = member(file, FILE_INODE);
 	u64 super = member(inode, INODE_SB);
 	u64 number = member(inode, INODE_INO);
-	u64 dentry = member(file, FILE_PATH + 8);
+	u64 type = type_of(super);
 
 	r->inode[0] = number;
 	r->inode[1] = number >> 32;
 	r->dev = member(super, SB_DEV);
-	r->created = (u32)member(file, FILE_MODE) & FMODE_CREATED;
-	if (!((u32)member(super, SB_FLAGS) & SB_NOUSER))
-		return;
-	w->state |= WALK_SPECIAL;
-	w->ended = true;
-	if (append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), 0, NULL))
-		append_text(r, w, member(member(super, SB_TYPE), TYPE_NAME));
+	r->file = 0;
+	if ((u32)member(file, FILE_MODE) & FMODE_CREATED ||
+	    (u32)member(file, FILE_FLAGS) & O_TMPFILE_ITSELF)
+		r->file |= FILE_CREATED;
+	if (is_type(type, TYPE_BTRFS, 5) || is_type(type, TYPE_OVERLAY, 7))
+		r->file |= FILE_STAT_DIFFERS;
+	read_itself(r, w, file);
 }
 #endif
 
@@ -214,6 +266,8 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 		u64 mm = task_member(TASK_MM);
 
 		file = mm ? member(mm, MM_EXE_FILE) : 0;
+		if (file)
+			read_itself(r, w, file);
 	}
 #endif
 #if FIELDS & FIELD_FILE

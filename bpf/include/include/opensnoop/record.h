@@ -56,6 +56,10 @@ struct args {
 	char bytes[ARGS_MAX];
 };
 
+// What is known of an opened file.
+#define FILE_CREATED 1      // this call made it
+#define FILE_STAT_DIFFERS 2 // stat(2) may tell another dev or inode
+
 // How many processes are kept of those that a process descends from, with itself.
 #define ANCESTORS_MAX 32
 
@@ -173,7 +177,7 @@ struct record {
 #if FIELDS & FIELD_FILE
 	u32 inode[2]; // its halves
 	u32 dev;      // as the kernel has it: 12 bits and 20
-	u32 created;  // not 0: this call made the file
+	u32 file;     // a sum of FILE_…
 	u16 real_len; // the same from the opened file
 	u16 real_state;
 #endif
