@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/proc"
 )
 
 // OfProcess returns what the cgroup is of that a process is in, waiting until that is known or ctx
@@ -44,4 +45,23 @@ func cgroupOf(process string) string {
 	_, path, _ := strings.Cut("\n"+string(text), "\n0::")
 	path, _, _ = strings.Cut(path, "\n")
 	return path
+}
+
+// Running calls each with what the cgroups are of that processes are in now, as far as that is known
+// when ctx ends.
+func (r *Registry) Running(ctx context.Context, each func(*event.Container, *event.Unit)) error {
+	all, err := proc.All(proc.Root)
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]bool)
+	for _, p := range all {
+		path := cgroupOf("/proc/" + strconv.FormatUint(uint64(p.PID), 10))
+		if seen[path] || ctx.Err() != nil {
+			continue
+		}
+		seen[path] = true
+		each(r.OfProcess(ctx, p.PID))
+	}
+	return nil
 }

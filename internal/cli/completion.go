@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"opensnoop/internal/cgroup"
+	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/format"
 	"opensnoop/internal/probe"
@@ -23,10 +27,26 @@ import (
 // completions are what may stand behind a flag, by the type of its values, each with a description
 // behind a tab.
 var completions = map[string]func() []string{
-	"PID":     processes,
-	"USER":    func() []string { return namesIn("/etc/passwd") },
-	"GROUP":   func() []string { return namesIn("/etc/group") },
-	"COMM":    runningNames,
+	"PID":   processes,
+	"USER":  func() []string { return namesIn("/etc/passwd") },
+	"GROUP": func() []string { return namesIn("/etc/group") },
+	"COMM":  runningNames,
+	"CONTAINER": func() []string {
+		return cgroupNames(func(c *event.Container, _ *event.Unit) string {
+			if c == nil {
+				return ""
+			}
+			return c.Title
+		})
+	},
+	"UNIT": func() []string {
+		return cgroupNames(func(_ *event.Container, u *event.Unit) string {
+			if u == nil {
+				return ""
+			}
+			return u.Name
+		})
+	},
 	"LIST":    columnNames,
 	"ERROR":   errnoTexts,
 	"O_X":     filter.FlagNames,
@@ -38,7 +58,7 @@ var completions = map[string]func() []string{
 }
 
 // lists are the types of which several words are taken, by commas.
-var lists = []string{"PID", "USER", "GROUP", "COMM", "LIST", "ERROR", "O_X", "BY,TIME"}
+var lists = []string{"PID", "USER", "GROUP", "COMM", "LIST", "ERROR", "O_X", "BY,TIME", "CONTAINER", "UNIT"}
 
 // addCompletions tells the shell what may stand behind the flags that a command has.
 func addCompletions(cmd *cobra.Command) {
@@ -178,6 +198,30 @@ func runningNames() []string {
 		if name := string(p.Comm); harmless.MatchString(name) {
 			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// completionTime is how long running containers and units are looked for.
+const completionTime = 500 * time.Millisecond
+
+// cgroupNames are the names of what running processes are in, as runningNames.
+func cgroupNames(of func(*event.Container, *event.Unit) string) (names []string) {
+	registry, err := cgroup.New()
+	if err != nil {
+		return nil
+	}
+	defer registry.Close()
+	ctx, end := context.WithTimeout(context.Background(), completionTime)
+	defer end()
+	err = registry.Running(ctx, func(c *event.Container, u *event.Unit) {
+		if name := of(c, u); harmless.MatchString(name) {
+			names = append(names, name)
+		}
+	})
+	if err != nil {
+		return nil
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

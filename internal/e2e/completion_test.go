@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -13,6 +14,13 @@ import (
 func typed(t *testing.T) map[string]string {
 	t.Helper()
 	standIn(t, "zz-daemon")
+	mount := cgroups(t)
+	for _, cgroup := range []string{"lxc.payload.zz-box", "system.slice/zz-web.service"} {
+		path := makeCgroup(t, mount, cgroup)
+		if err := os.WriteFile(filepath.Join(path, "cgroup.procs"), []byte(strconv.Itoa(standIn(t, "zz-inside"))), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return map[string]string{
 		"--colu\t":               "--columns",
 		"--columns time,rea\t":   "--columns time,realpath",
@@ -21,6 +29,8 @@ func typed(t *testing.T) map[string]string {
 		"--errno ENOEN\t":        "--errno ENOENT",
 		"--errno EACCES,ENOEN\t": "--errno EACCES,ENOENT",
 		"-f O_WRO\t":             "-f O_WRONLY",
+		"--container zz-b\t":     "--container zz-box",
+		"--unit ssh,zz-w\t":      "--unit ssh,zz-web.service",
 		"--summary=progr\t":      "--summary=program",
 		"-- zz-to\t":             "-- zz-tool",
 		"-- zz-tool some-f\t":    "-- zz-tool some-file",

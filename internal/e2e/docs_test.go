@@ -38,7 +38,7 @@ func TestCommandsOfThePages(t *testing.T) {
 }
 
 // standIn runs a process of a name until the end of the test.
-func standIn(t *testing.T, name string) {
+func standIn(t *testing.T, name string) (pid int) {
 	t.Helper()
 	sleep, err := os.ReadFile("/bin/sleep")
 	if err != nil {
@@ -53,4 +53,5 @@ func standIn(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd.Process.Pid
 }
