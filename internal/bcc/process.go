@@ -178,11 +178,11 @@ func died(err error, messages string) error {
 	switch status.Signal() {
 	case unix.SIGKILL:
 		e.Err = proc.LimitError(e.Err.Error())
-		e.Remedy = "if nobody killed it, memory was short: it needs some 100 MB, which a limit of its cgroup (container) may not leave"
+		e.Remedy = "if nobody killed it, memory was short: it needs some 100 MB (a cgroup's limit may leave less)"
 	case unix.SIGXCPU:
 		e.Remedy = "raise the limit of CPU time (ulimit -t)"
 	default:
-		e.Remedy = "it does so when memory (ulimit -v) or open files (ulimit -n) are short, or when libbcc and LLVM do not fit together (opensnoop doctor)"
+		e.Remedy = "memory (ulimit -v) or files (ulimit -n) may be short, or LLVM not fit libbcc: see opensnoop doctor"
 	}
 	return e
 }

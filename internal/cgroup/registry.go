@@ -156,8 +156,7 @@ func (r *Registry) Blind() string {
 	case !inUse("/proc/self/cgroup"):
 		return "containers cannot be told: only cgroups of version 1 are in use here"
 	case r.hierarchy == nil:
-		return "containers that run already cannot be told: cgroup2 is not mounted here from its root; " +
-			"in a container, add -v /sys/fs/cgroup:/sys/fs/cgroup"
+		return "containers that run already cannot be told: mount all of cgroup2 (-v /sys/fs/cgroup:/sys/fs/cgroup)"
 	}
 	return ""
 }

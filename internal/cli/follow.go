@@ -42,10 +42,10 @@ func (r *run) tellFollowed(session *trace.Session) {
 		return
 	}
 	if err == nil && certain > 0 {
-		r.messages.printf("%s not followed, as too many were at a time: what they opened is neither shown nor counted", countProcesses(int(certain), "was", "were"))
+		r.messages.printf("%s not followed, as too many were at a time: their opens are neither shown nor counted", countProcesses(int(certain), "was", "were"))
 	}
 	if err == nil && doubtful > 0 {
-		r.messages.printf("up to %s not followed, as the kernel skipped the BPF program where it had preempted it: what they opened is neither shown nor counted", countProcesses(int(doubtful), "was", "were"))
+		r.messages.printf("up to %s not followed, as the kernel skipped the program: their opens are neither shown nor counted", countProcesses(int(doubtful), "was", "were"))
 	}
 	if r.command == nil {
 		return

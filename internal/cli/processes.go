@@ -72,10 +72,10 @@ func checkProcesses(wanted, threads []uint32, elsewhere func([]uint32) string) (
 func checkProc(readlink func(string) (string, error)) error {
 	self, err := readlink("/proc/self")
 	if err != nil {
-		return fmt.Errorf("/proc does not show this process, so that the numbers to trace cannot be told from others: mount it (mount -t proc proc /proc): %w", err)
+		return fmt.Errorf("/proc shows no processes, and -p needs it: mount -t proc proc /proc (%w)", err)
 	}
 	if self != strconv.Itoa(os.Getpid()) {
-		return fmt.Errorf("/proc is of another pid namespace: this process is %d here and %s there, so that the numbers that ps shows are not those to trace: run opensnoop in that namespace, or mount this one's /proc", os.Getpid(), self)
+		return fmt.Errorf("/proc is of another pid namespace (this process is %d here, %s there): mount this one's /proc for -p", os.Getpid(), self)
 	}
 	return nil
 }

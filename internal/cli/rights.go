@@ -12,5 +12,5 @@ func checkRights() error {
 	if os.Getuid() == os.Geteuid() && os.Getgid() == os.Getegid() {
 		return nil
 	}
-	return errors.New("refusing to run with the setuid or setgid bit (chmod ug-s it): use sudo, or setcap cap_bpf,cap_perfmon+ep")
+	return errors.New("no tracing by the setuid or setgid bit: chmod ug-s; use sudo, or setcap cap_bpf,cap_perfmon+ep")
 }

@@ -205,10 +205,10 @@ func check(o *Options, fields event.Fields, f *kernel.Facts) error {
 			return err
 		}
 		if o.Filter.RootsExcluded && f.Namespace != (kernel.PIDNamespace{}) {
-			return errors.New("in a pid namespace, as of a container, who reads the rows cannot be left out: leave out --exclude-pipeline, or run opensnoop on the host")
+			return errors.New("in a pid namespace the rows' readers cannot be told: run on the host, or without --exclude-pipeline")
 		}
 		if o.Filter.Running && f.Namespace != (kernel.PIDNamespace{}) {
-			return errors.New("in a pid namespace, as of a container, running processes cannot be followed, as their numbers in the kernel do not show: run opensnoop on the host, or follow a command (-- CMD)")
+			return errors.New("in a pid namespace running processes cannot be followed: run it on the host, or trace a command (--)")
 		}
 	}
 	return Supports(fields|o.Filter.Compared(), f)
@@ -234,10 +234,10 @@ func CanFollow(f *kernel.Facts) error {
 // Supports returns nil if events can have these fields, else the reason.
 func Supports(fields event.Fields, f *kernel.Facts) error {
 	if fields.Has(event.PPID) && f.Namespace != (kernel.PIDNamespace{}) {
-		return errors.New("the parent's process id cannot be told in a pid namespace, as of a container: leave out the column ppid, or run it on the host")
+		return errors.New("the parent's process id cannot be told in a pid namespace: leave out ppid, or run it on the host")
 	}
 	if fields.Has(event.Ancestry) && f.Namespace != (kernel.PIDNamespace{}) {
-		return errors.New("what a process descends from cannot be told in a pid namespace, as of a container: leave out the column ancestors and --under, or run it on the host")
+		return errors.New("ancestors cannot be told in a pid namespace: leave out the column and --under, or run on the host")
 	}
 	i := slices.IndexFunc(allDescribed, func(d described) bool { return fields.Has(d.field) })
 	if i < 0 || f.Types == nil {

@@ -142,8 +142,8 @@ func TestRefused(t *testing.T) {
 		{Options{Filter: filter.Filter{Logins: []uint32{0}}}, linux(5, 4, noTypes), "who logged in cannot be told"},
 		{Options{Filter: filter.Filter{InContainer: true}}, linux(5, 4, noTypes), "the container cannot be told"},
 		{Options{Filter: filter.Filter{Roots: []uint32{1}}}, linux(5, 4, noTypes), "what processes start cannot be followed"},
-		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true}}, linux(6, 12, inContainer), "in a pid namespace, as of a container, running processes cannot be followed"},
-		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true, RootsExcluded: true}}, linux(6, 12, inContainer), "in a pid namespace, as of a container, who reads the rows cannot be left out"},
+		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true}}, linux(6, 12, inContainer), "in a pid namespace running processes cannot be followed"},
+		{Options{Filter: filter.Filter{Roots: []uint32{1}, Running: true, RootsExcluded: true}}, linux(6, 12, inContainer), "in a pid namespace the rows' readers cannot be told"},
 	} {
 		if _, _, err := New(c.options, c.facts); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q", c.options, err, c.want)

@@ -109,9 +109,9 @@ func check(file *os.File) (regular bool, err error) {
 	switch {
 	case !regular && st.Mode&unix.S_IFMT != unix.S_IFIFO:
 	case !trusted(st.Uid):
-		return false, fmt.Errorf("%s belongs to the user %d, who could read and change what is written: remove it, or choose another file", path, st.Uid)
+		return false, fmt.Errorf("%s belongs to the user %d, who could read and change it: remove it, or choose another file", path, st.Uid)
 	case regular && st.Nlink > 1:
-		return false, fmt.Errorf("%s has %d names (hard links), and may be another user's link to a file of yours: remove it, or choose another file", path, st.Nlink)
+		return false, fmt.Errorf("%s has %d names (hard links), perhaps one of another user's: remove it, or choose another file", path, st.Nlink)
 	}
 	return regular, nil
 }

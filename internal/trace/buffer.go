@@ -66,15 +66,15 @@ func whyNoBuffers(err error) string {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM) && step == "mmap":
-		return "; this user may lock no more memory: use a smaller -b, or raise ulimit -l or kernel.perf_event_mlock_kb"
+		return "; this user may lock no more memory: use a smaller -b, or raise ulimit -l"
 	case errors.Is(err, unix.ENOMEM):
 		return "; use a smaller -b"
 	case errors.Is(err, unix.EACCES):
 		// Debian's and Ubuntu's kernels have a level above the usual 2, at which
 		// CAP_PERFMON does not suffice.
-		return "; where kernel.perf_event_paranoid is above 2, this kernel asks for CAP_SYS_ADMIN in place of CAP_PERFMON: run it with sudo, or set sysctl kernel.perf_event_paranoid=2"
+		return "; where kernel.perf_event_paranoid is above 2 it takes CAP_SYS_ADMIN: set it to 2, or use sudo"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS):
-		return "; a seccomp filter, as of a container, or the kernel's lockdown refuses it: in a container, add --security-opt seccomp=unconfined"
+		return "; a seccomp filter or lockdown refuses it: in a container, add --security-opt seccomp=unconfined"
 	}
 	return ""
 }

@@ -38,8 +38,7 @@ func refused(err error) error {
 	}
 	switch refusal := kernel.RefusesBPF(); {
 	case errors.Is(refusal, unix.EPERM):
-		return fmt.Errorf("the kernel refuses BPF although the capabilities are there: %w; "+
-			"a user namespace, a seccomp filter or kernel lockdown does that; in a container, add --privileged, or --security-opt seccomp=unconfined", refusal)
+		return fmt.Errorf("the kernel refuses BPF (%w) by a user namespace, seccomp or lockdown: in a container, add --privileged", refusal)
 	case refusal != nil:
 		return fmt.Errorf("the kernel refuses BPF: %w; it needs CONFIG_BPF_SYSCALL and Linux 4.17 or newer", refusal)
 	}

@@ -67,7 +67,7 @@ func checkPinned(f *filter.Filter) error {
 		}
 		m.Close()
 		if m.Type() != ebpf.Hash || m.KeySize() != 8 || m.ValueSize() != pinned.valueSize {
-			return fmt.Errorf("the pinned BPF map %s is a %v with keys of %d and values of %d bytes; expected a Hash with keys of 8 bytes and values of %d",
+			return fmt.Errorf("the pinned BPF map %s is a %v with keys of %d and values of %d bytes; expected a Hash, 8 and %d",
 				pinned.path, m.Type(), m.KeySize(), m.ValueSize(), pinned.valueSize)
 		}
 	}
