@@ -83,6 +83,9 @@ BPF_ARRAY(slots, u64, SLOTS);
 BPF_PERF_OUTPUT(events);
 BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
 BPF_HASH(pending, u64, struct pending_call, PENDING_MAX); // by pid_tgid, or REQUEST_ID
+#ifdef HAS_CELLS
+BPF_F_TABLE("array", u32, struct pending_call, cells, CELLS, BPF_F_MMAPABLE);
+#endif
 #if HAS_LONG_NAMES
 struct long_name {
 	char bytes[LONG_NAME];
@@ -149,6 +152,15 @@ static __always_inline long output(void *ctx, struct record *r, u64 size)
 {
 	return events.perf_submit(ctx, r, size);
 }
+
+#ifdef HAS_CELLS
+static __always_inline struct pending_call *cell_of(u64 id)
+{
+	u32 which = id & (CELLS - 1);
+
+	return cells.lookup(&which);
+}
+#endif
 
 static __always_inline struct pending_call *find_pending(u64 *id)
 {

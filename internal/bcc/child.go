@@ -147,7 +147,7 @@ func objectOf(m *gobpf.Module) (*object.Object, error) {
 			spec.MaxEntries = 0 // libbcc has asked /sys
 		}
 		index[uint32(config["fd"].(int))] = uint32(len(o.Maps))
-		if spec.Flags&unix.BPF_F_MMAPABLE != 0 {
+		if spec.Flags&unix.BPF_F_MMAPABLE != 0 && spec.MaxEntries == 1 {
 			index[0] = uint32(len(o.Maps)) // for map_value of bcc/helpers.h
 		}
 		o.Maps = append(o.Maps, spec)

@@ -61,6 +61,9 @@ func wantCounted(t *testing.T, rows, opens int, stderr string) {
 	t.Helper()
 	certain, most := lost(t, stderr), lostAtMost(t, stderr)
 	t.Logf("%d rows of %d opens, and %d to %d lost", rows, opens, certain, most)
+	if most > 0 {
+		t.Log(stderr)
+	}
 	if rows+certain > opens || rows+most < opens || rows == 0 {
 		t.Errorf("%d rows and %d to %d lost, of %d opens; stderr %q", rows, certain, most, opens, stderr)
 	}

@@ -76,9 +76,10 @@ const longName = 1024
 // record is the call's record, less long strings.
 func (p pendingCall) record(fields event.Fields) []byte { return p[recordAt(fields):] }
 
-// pending are the calls whose name or result is not known yet: maps that the kernel puts them into
-// and takes them out of, too.
+// pending are the calls whose name or result is not known yet: cells and maps that the kernel puts
+// them into and takes them out of, too.
 type pending struct {
+	cells                                      *cells    // nil without
 	calls, longNames, longestNames, namesTaken *ebpf.Map // but for the first, nil if no strings are long
 
 	ids    []uint64
@@ -87,7 +88,8 @@ type pending struct {
 	passed int // in this pass through the map
 	all    int // in the last one
 
-	taken      uint64 // of what count_pending counts
+	counted    bool   // whether all that are in the map are: count_pending
+	taken      uint64 // of these
 	unfinished uint64 // were given out for others to have room,
 	lost       uint64 // or lost, as their results would say whether they are wanted
 }
@@ -98,6 +100,16 @@ func (s *Session) openPending() (err error) {
 	if p.calls, err = s.module.Map("pending"); err != nil {
 		return err
 	}
+	if s.module.Has("cells") {
+		array, err := s.module.Map("cells")
+		if err != nil {
+			return err
+		}
+		if p.cells, err = openCells(array); err != nil {
+			return err
+		}
+	}
+	p.counted = !s.plan.Results() || p.cells != nil
 	if s.plan.Fields&(event.Result|event.Path|event.Flags) == 0 {
 		return nil
 	}
@@ -157,14 +169,20 @@ func takeOut(m *ebpf.Map, id uint64) (value []byte, err error) {
 	return value, err
 }
 
-// take takes a call out, with its long name in its place; nil if the kernel has come to it meanwhile.
-// Until the name is out, the kernel keeps no other one of this id.
+// take takes a call out, with its long name in its place. It fails with ErrKeyNotExist if the kernel has
+// come to it meanwhile. Until the name is out, the kernel keeps no other one of this id.
 func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
-	value, err := takeOut(p.calls, id)
-	if err != nil {
-		return nil, err
+	call, ok := p.cells.take(id)
+	if !ok {
+		value, err := takeOut(p.calls, id)
+		if err != nil {
+			return nil, err
+		}
+		call = value
+		if p.counted || interrupted(id) {
+			p.taken++
+		}
 	}
-	call := pendingCall(value)
 	short, size := shortName(fields), event.StringsSize(call.record(fields))
 	if size <= short {
 		return call, nil
@@ -174,7 +192,9 @@ func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
 		names = p.longestNames
 	}
 	name, err := takeOut(names, id)
-	if err != nil {
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return call[:len(call)-short], nil // which makes no sense, and is counted so
+	} else if err != nil {
 		return nil, err
 	}
 	var taken uint64
@@ -188,15 +208,26 @@ func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
 // reclaim takes some of the calls whose end will not be seen out of the kernel and gives them out
 // as far as they are known.
 func (s *Session) reclaim() error {
+	var unseen []uint64
+	s.pending.cells.look(cellSlice, func(id uint64, call pendingCall) {
+		if s.endUnseen(id, s.age(call)) {
+			unseen = append(unseen, id)
+		}
+	})
+	return errors.Join(s.giveAll(unseen, unseenEnd), s.reclaimMapped())
+}
+
+// reclaimMapped is reclaim of those in the map.
+func (s *Session) reclaimMapped() error {
 	p := &s.pending
-	if none, err := s.nonePending(); none || err != nil {
+	if none, err := s.noneMapped(); none || err != nil {
 		return err
 	}
 	var unseen, crowd []uint64
 	excess := max(p.all, p.passed) - pendingCrowd
 	end, err := p.look(func(id uint64, call pendingCall) {
 		p.passed++
-		age := time.Duration(s.clock.now() - event.Time(call.record(s.plan.Fields)))
+		age := s.age(call)
 		switch {
 		case s.endUnseen(id, age):
 			unseen = append(unseen, id)
@@ -212,20 +243,27 @@ func (s *Session) reclaim() error {
 	return errors.Join(err, s.giveAll(unseen, unseenEnd), s.giveAll(crowd, isCrowd))
 }
 
+// age is how long a call is pending.
+func (s *Session) age(call pendingCall) time.Duration {
+	return time.Duration(s.clock.now() - event.Time(call.record(s.plan.Fields)))
+}
+
 // reclaimAll gives out all pending calls, at the end.
 func (s *Session) reclaimAll() error {
-	if none, err := s.nonePending(); none || err != nil {
-		return err
-	}
 	var ids []uint64
-	err := s.pending.lookAtAll(func(id uint64, _ pendingCall) { ids = append(ids, id) })
+	add := func(id uint64, _ pendingCall) { ids = append(ids, id) }
+	s.pending.cells.look(cellCount, add)
+	none, err := s.noneMapped()
+	if !none && err == nil {
+		err = s.pending.lookAtAll(add)
+	}
 	return errors.Join(err, s.giveAll(ids, tracingEnds))
 }
 
-// nonePending reports whether it is known, without a look, that no call is pending.
-func (s *Session) nonePending() (bool, error) {
-	if s.plan.Results() {
-		return false, nil // they are not counted
+// noneMapped reports whether it is known, without a look, that no call is in the map.
+func (s *Session) noneMapped() (bool, error) {
+	if !s.pending.counted {
+		return false, nil
 	}
 	in, err := s.slots.get(slotPendingIn)
 	return in == s.pending.taken, err
@@ -277,9 +315,6 @@ func (s *Session) give(id uint64, why reason) error {
 	p, err := s.pending.take(id, s.plan.Fields)
 	if err != nil {
 		return err
-	}
-	if !s.plan.Results() || interrupted(id) {
-		s.pending.taken++
 	}
 	if why == isCrowd && s.plan.Filter.ByResult() {
 		s.pending.lost++

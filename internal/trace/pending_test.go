@@ -54,6 +54,9 @@ func TestPendingCallsAreThoseOfC(t *testing.T) {
 		"UNREAD_TIME":                uint64(unreadTime),
 		"LONG_NAME":                  longName,
 		"PENDING_MAX":                pendingMax,
+		"CELLS":                      cellCount,
+		"CELL_FREE":                  cellFree,
+		"CELL_BUSY":                  cellBusy,
 		"HOLDER_SHIFT":               (holderAt - 24) * 8,
 	} {
 		source += fmt.Sprintf("_Static_assert(%s == %dULL, \"%s\");\n", condition, want, condition)

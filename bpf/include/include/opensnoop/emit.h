@@ -164,16 +164,22 @@ static __always_inline void count_lost(long error)
 		*dead |= 1ULL << (bpf_get_smp_processor_id() & 63); // if not now, then next time
 }
 
-// submit sends a record.
-static __always_inline void submit(void *ctx, struct record *r)
+// submit_sized sends a record with so many bytes of strings.
+static __always_inline void submit_sized(void *ctx, struct record *r, u32 size)
 {
 	long error;
 
 	r->time = bpf_ktime_get_ns();
 	set_took(r, r->time);
-	error = output(ctx, r, FIXED_SIZE + strings_size(r));
+	error = output(ctx, r, FIXED_SIZE + size);
 	if (error)
 		count_lost(error);
+}
+
+// submit sends a record.
+static __always_inline void submit(void *ctx, struct record *r)
+{
+	submit_sized(ctx, r, strings_size(r));
 }
 
 // set_address puts the address of a name into its place; kind says why.

@@ -283,7 +283,7 @@ static __always_inline int on_open_named(FUNCTION *ctx)
 
 	if (!none_pending()) {
 		id = bpf_get_current_pid_tgid();
-		kept = (struct call *)find_pending(&id);
+		kept = find_call(id);
 	}
 	if (!kept) {
 		show_renamed(ctx, filename);

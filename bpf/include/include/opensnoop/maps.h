@@ -46,8 +46,11 @@ static __always_inline struct call *scratch_call(int which);
 // if they do not fit.
 static __always_inline long output(void *ctx, struct record *r, u64 size);
 
-// The pending calls, by pid_tgid. Putting and deleting return 0, or an error if there
-// is no room, or no such call.
+// cell_of is the cell of a thread, by its pid_tgid; NULL only for the verifier.
+static __always_inline struct pending_call *cell_of(u64 id);
+
+// The pending calls that are in no cell, by pid_tgid. Putting and deleting return 0, or an error if
+// there is no room, or no such call.
 static __always_inline struct pending_call *find_pending(u64 *id);
 static __always_inline long put_pending(u64 *id, struct call *c);
 static __always_inline long delete_pending(u64 *id);

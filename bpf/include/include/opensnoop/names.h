@@ -64,8 +64,9 @@ static __always_inline bool is_same(const char *a, u32 len, u32 room, const char
 }
 
 // check_name compares the name of a call that ends with what is in the program's memory then, where
-// the kernel's copy is not seen. What was changed and put back meanwhile is not noticed.
-static __always_inline void check_name(struct call *c)
+// the kernel's copy is not seen. What was changed and put back meanwhile is not noticed. There is
+// room for that name.
+static __always_inline void check_name(struct call *c, u32 room)
 {
 #ifdef PROBE_TRACEPOINT
 	struct call *now = scratch_call(SCRATCH_INTERRUPTED);
@@ -75,7 +76,7 @@ static __always_inline void check_name(struct call *c)
 	if (!now || r->name_kind != NAME_READ)
 		return;
 	n = bpf_probe_read_user_str(now->record.name, PATH_MAX, (void *)c->address);
-	if (!is_same(r->name, r->name_len, PATH_MAX, now->record.name, n))
+	if (!is_same(r->name, r->name_len, room, now->record.name, n))
 		r->name_kind = NAME_UNSURE;
 #endif
 }

@@ -5,15 +5,16 @@
 // Pending calls: those whose record waits for their return.
 
 #include <opensnoop/call.h>
+#include <opensnoop/cells.h>
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/shared.h>
 
 // count_pending counts what is rare among the calls of the map, so that nobody has to look
-// for it who knows that there is none: any call, or with results an interrupted one.
+// for it who knows that there is none: any call, or with results and no cells an interrupted one.
 static __always_inline void count_pending(u64 id, s64 n)
 {
-#if FIELDS & FIELD_RESULT
+#if FIELDS & FIELD_RESULT && !defined(HAS_CELLS)
 	if (id != INTERRUPTED_ID(id))
 		return;
 #endif
@@ -109,27 +110,93 @@ static __always_inline void recall_name(struct call *c, u64 id)
 #endif
 }
 
-// take_pending takes a call out of the map; false if it is not there. Only one taker gets
-// it: user space, which gives out calls whose end will not be seen, does the same.
-static __always_inline bool take_pending(struct call *c, u64 id)
+// find_call is where the call of this id is pending; NULL if it is not.
+static __always_inline struct call *find_call(u64 id)
 {
-	struct pending_call *kept = find_pending(&id);
+	struct call *found = NULL;
 
+#ifdef HAS_CELLS
+	found = find_cell(id);
+	if (!found && !none_counted())
+#endif
+		found = (struct call *)find_pending(&id);
+	APART(found); // or there are two copies of what follows
+	return found;
+}
+
+// copy_kept copies what is kept of a call.
+static __always_inline void copy_kept(struct call *to, struct call *from)
+{
+	// The compiler copies 1,024 bytes at most.
+	if (sizeof(struct pending_call) <= 1024)
+		__builtin_memcpy(to, from, sizeof(struct pending_call));
+	else
+		bpf_probe_read_kernel(to, sizeof(struct pending_call), from);
+}
+
+// copy_out takes a call out, less its long strings. Only one taker gets it: user space, which gives
+// out calls whose end will not be seen, does the same.
+static __always_inline bool copy_out(struct call *c, u64 id)
+{
+	struct call *kept = NULL;
+
+#ifdef HAS_CELLS
+	struct call *cell = find_cell(id);
+
+	if (cell && !move_cell(cell, id, CELL_BUSY))
+		cell = NULL;
+	kept = cell;
+	if (!cell && !none_counted())
+#endif
+		kept = (struct call *)find_pending(&id);
+	APART(kept); // as above
 	if (!kept)
 		return false;
-	// The compiler copies 1,024 bytes at most.
-	if (sizeof(*kept) <= 1024)
-		__builtin_memcpy(c, kept, sizeof(*kept));
-	else
-		bpf_probe_read_kernel(c, sizeof(*kept), kept);
+	copy_kept(c, kept);
+#ifdef HAS_CELLS
+	if (cell) {
+		c->id = id;
+		set_cell(cell, CELL_FREE);
+		return true;
+	}
+#endif
 	if (delete_pending(&id))
 		return false;
 	count_pending(id, -1);
+	return true;
+}
+
+// take_pending takes a call out; false if it is not pending.
+static __always_inline bool take_pending(struct call *c, u64 id)
+{
+	if (!copy_out(c, id))
+		return false;
 	recall_name(c, id);
 	return true;
 }
 
-// make_pending puts a call into the map. If there is no room, its record is sent without what is
+// put_in puts a call where it is pending; false if there is no room.
+static __always_inline bool put_in(struct call *c, u64 id)
+{
+#ifdef HAS_CELLS
+	struct call *cell = id >> 61 ? NULL : claim_cell(id);
+
+	if (cell) {
+		c->id = CELL_BUSY;
+		copy_kept(cell, c);
+		set_cell(cell, id);
+		return true;
+	}
+#endif
+	// Counted first: who finds none counted does not look.
+	count_pending(id, 1);
+	if (!put_pending(&id, c))
+		return true;
+	count_pending(id, -1);
+	return false;
+}
+
+// make_pending makes a call pending. If there is no room, its record is sent without what is
 // missing rather than not at all; unless it takes the result to say whether it is wanted.
 static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
 {
@@ -141,10 +208,8 @@ static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
 	if (!began(r))
 		set_began(r, -(s64)r->time);
 	named = !is_long || keep_name(c, id, len);
-	if (named && !put_pending(&id, c)) {
-		count_pending(id, 1);
+	if (named && put_in(c, id))
 		return;
-	}
 	if (named && is_long)
 		drop_name(c, id, len);
 	if (result_wanted(RESULT_UNKNOWN)) {

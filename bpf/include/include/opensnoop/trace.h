@@ -5,6 +5,7 @@
 // What happens at the entry and at the return of an open, whatever hooks it.
 
 #include <opensnoop/emit.h>
+#include <opensnoop/inplace.h>
 #include <opensnoop/interrupted.h>
 #include <opensnoop/names.h>
 #include <opensnoop/pending.h>
@@ -23,6 +24,8 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 #else
 	args->flags_read = true; // none are wanted
 #endif
+	if (enter_in_place(id, args))
+		return;
 	c = scratch_call(SCRATCH_ENTER);
 	if (!c)
 		return;
@@ -123,6 +126,8 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 	if (!c || none_pending())
 		return;
 	id = bpf_get_current_pid_tgid();
+	if (return_in_place(ctx, id, regs, result))
+		return;
 	if (take_pending(c, id)) {
 		ending = ending_of(c, regs, result);
 #if FIELDS & FIELD_RESULT
@@ -134,7 +139,7 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 		if (ending == LATER) {
 			result = RESULT_UNKNOWN;
 		} else {
-			check_name(c);
+			check_name(c, PATH_MAX);
 			if (!read_missing(c, regs, result))
 				return;
 			prove_descriptor(c, result);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_CELLS_H
+#define _OPENSNOOP_CELLS_H
+
+// Cells: where the calls of threads are pending, each at the place of its thread. The record is made
+// there, and sent from there. internal/trace/cells.go takes out those whose end will not be seen.
+
+#include <opensnoop/call.h>
+#include <opensnoop/maps.h>
+
+#ifdef HAS_CELLS
+// set_cell says whose call a cell has, for the task that has made it busy.
+static __always_inline void set_cell(struct call *cell, u64 id)
+{
+	*(volatile u64 *)&cell->id = id;
+}
+
+// move_cell does it if the cell says so as yet.
+static __always_inline bool move_cell(struct call *cell, u64 from, u64 to)
+{
+	return __sync_val_compare_and_swap(&cell->id, from, to) == from;
+}
+
+// find_cell is the cell with the call of this id; NULL if there is none.
+static __always_inline struct call *find_cell(u64 id)
+{
+	struct call *cell = (struct call *)cell_of(id);
+
+	return cell && *(volatile u64 *)&cell->id == id ? cell : NULL;
+}
+
+// claim_cell is the thread's cell, to make a call in it; NULL if one is there.
+static __always_inline struct call *claim_cell(u64 id)
+{
+	struct call *cell = (struct call *)cell_of(id);
+
+	return cell && move_cell(cell, CELL_FREE, CELL_BUSY) ? cell : NULL;
+}
+#endif
+
+#endif

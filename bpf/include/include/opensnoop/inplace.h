@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _OPENSNOOP_INPLACE_H
+#define _OPENSNOOP_INPLACE_H
+
+// Calls of which nothing is out of the ordinary: their record is made in their cell, and sent from there.
+
+#include <opensnoop/cells.h>
+#include <opensnoop/emit.h>
+#include <opensnoop/interrupted.h>
+#include <opensnoop/names.h>
+
+// Absolute paths are walked, and names looked at, in more memory than a cell has.
+#if defined(HAS_CELLS) && !(FIELDS & FIELD_PATH) && !defined(BY_NAME)
+#define IN_PLACE
+#endif
+
+// enter_in_place is trace_enter of such a call; false if it is none, and nothing is done.
+static __always_inline bool enter_in_place(u64 id, struct open_args *args)
+{
+#ifdef IN_PLACE
+	struct call *c;
+	struct record *r;
+	long n;
+
+	// What the map has may be a call of this thread that was interrupted, or whose end was not seen.
+	if (args->by_handle || !none_counted())
+		return false;
+	c = claim_cell(id);
+	if (!c)
+		return false;
+	r = &c->record;
+	if (names_later()) {
+		set_address(r, NAME_UNSEEN, args->name);
+	} else {
+		n = bpf_probe_read_user_str(r->name, SHORT_NAME, (void *)args->name);
+		if (n < 0 || n >= SHORT_NAME) {
+			set_cell(c, CELL_FREE);
+			return false;
+		}
+		set_name(r, n);
+	}
+	fill(r, id, args);
+	c->address = args->name;
+	c->nr = args->nr;
+	r->time = bpf_ktime_get_ns();
+	set_began(r, -(s64)r->time);
+	set_cell(c, id);
+	return true;
+#else
+	return false;
+#endif
+}
+
+// return_in_place is trace_return of such a call; false if it is none, and nothing is done.
+static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *regs, s64 result)
+{
+#ifdef IN_PLACE
+	struct call *c = find_cell(id);
+	struct record *r;
+
+	if (!c)
+		return false;
+	r = &c->record;
+	if (r->name_kind != NAME_READ || r->name_len >= SHORT_NAME || r->fields & FLAGS_UNREAD ||
+	    r->how != OPENED || ending_of(c, regs, result) != ITS_END || !move_cell(c, id, CELL_BUSY))
+		return false;
+	check_name(c, SHORT_NAME);
+	if (set_result(r, result))
+		submit_sized(ctx, r, r->name_len & (SHORT_NAME - 1));
+	set_cell(c, CELL_FREE);
+	return true;
+#else
+	return false;
+#endif
+}
+
+#endif
