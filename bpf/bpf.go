@@ -37,10 +37,14 @@ func Headers() fs.FS {
 	return sub
 }
 
-// Text returns [Source] with the program's own headers where it includes them, and these macros, as NAME
-// or NAME=value, before all: one text, which libbcc compiles by itself. It is for an architecture by
-// libbcc's name, such as "x86".
-func Text(arch string, macros []string) (string, error) {
+// Program is one that the kernel runs. What it does is on_ and its name in the text; Context is what
+// that takes, such as "struct pt_regs".
+type Program struct{ Name, Context string }
+
+// Text returns [Source] with the program's own headers where it includes them, these macros, as NAME
+// or NAME=value, before all, and these programs behind all: one text, which libbcc compiles by itself.
+// It is for an architecture by libbcc's name, such as "x86".
+func Text(arch string, macros []string, programs []Program) (string, error) {
 	var text strings.Builder
 	text.WriteString(Define(macros))
 	seen := make(map[string]bool)
@@ -71,6 +75,9 @@ func Text(arch string, macros []string) (string, error) {
 		return nil
 	}
 	err := add(Source)
+	for _, p := range programs {
+		fmt.Fprintf(&text, "int %s(%s *ctx) { return on_%[1]s(ctx); }\n", p.Name, p.Context)
+	}
 	return text.String(), err
 }
 

@@ -3,7 +3,9 @@ package bpf_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -59,7 +61,7 @@ var shapes = map[string]struct {
 	},
 	"fentry with results": {
 		append([]string{"-DPROBE_FENTRY"}, everything...),
-		map[string]ebpf.ProgramType{"open_exit": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "openat2_exit": ebpf.RawTracepoint, "sigreturn_exit": ebpf.RawTracepoint},
+		map[string]ebpf.ProgramType{"open_exit": ebpf.RawTracepoint, "named_exit": ebpf.RawTracepoint, "openat2_exit": ebpf.RawTracepoint, "sigreturn_exit": ebpf.RawTracepoint},
 	},
 	"tracepoint": {
 		[]string{"-DPROBE_TRACEPOINT"},
@@ -83,7 +85,7 @@ var shapes = map[string]struct {
 	},
 	"kprobe that sees programs executed": {
 		append([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFIELDS=8191", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, offsets...),
-		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_fork": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
+		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_wake": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
 	},
 	"tracepoint that sees programs executed": {
 		append([]string{"-DPROBE_TRACEPOINT", "-DEXECS", "-DFIELDS=2116"}, offsets...),
@@ -127,6 +129,27 @@ func needBPF(t *testing.T) {
 	}
 }
 
+// text is the program's, with these programs of their types.
+func text(t *testing.T, arch string, programs map[string]ebpf.ProgramType) string {
+	t.Helper()
+	var made []bpf.Program
+	for name, kind := range programs {
+		context := "struct bpf_raw_tracepoint_args"
+		if kind == ebpf.Kprobe {
+			context = "struct pt_regs"
+		}
+		made = append(made, bpf.Program{Name: name, Context: context})
+	}
+	text, err := bpf.Text(arch, nil, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// here is this machine's architecture.
+var here = map[string]string{"amd64": "x86", "arm64": "arm64"}[runtime.GOARCH]
+
 var compiler = &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(6, 0, 0)}
 
 // whole is an error with libbcc's messages.
@@ -143,7 +166,7 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 		for name, shape := range shapes {
 			t.Run(arch+" "+name, func(t *testing.T) {
 				r, err := compiler.Compile(t.Context(), bcc.Source{
-					Code:    bpf.Source + layout,
+					Code:    text(t, arch, shape.programs) + layout,
 					Headers: bpf.Headers(),
 					Flags:   append([]string{noControlFlow, "-DTHREAD_STATUS=16", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Werror"}, shape.flags...),
 					Arch:    arch,
@@ -171,8 +194,12 @@ func TestOldKernelsLookSlotsUp(t *testing.T) {
 	needBPF(t)
 	old := &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(5, 4, 0)}
 	for name, shape := range shapes {
+		programs := maps.Clone(shape.programs)
+		if strings.HasPrefix(name, "kprobe") {
+			programs["handle_enter"] = ebpf.Kprobe
+		}
 		r, err := old.Compile(t.Context(), bcc.Source{
-			Code: bpf.Source, Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16", "-DHANDLE_ENTER"}, shape.flags...),
+			Code: text(t, here, programs), Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16"}, shape.flags...),
 		})
 		if err != nil {
 			t.Fatal(whole(err))
@@ -186,13 +213,8 @@ func TestOldKernelsLookSlotsUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for program, kind := range shape.programs {
+		for program, kind := range programs {
 			if err := m.Load(program, kind); err != nil {
-				t.Errorf("%s: %s", name, whole(err))
-			}
-		}
-		if strings.HasPrefix(name, "kprobe") {
-			if err := m.Load("handle_enter", ebpf.Kprobe); err != nil {
 				t.Errorf("%s: %s", name, whole(err))
 			}
 		}
@@ -218,7 +240,7 @@ func TestBrokenHeaderFails(t *testing.T) {
 		}
 		headers["arch/"+arch+"/include/asm/ptrace.h"].Data = []byte("struct pt_regs { u64 wrong; };\n")
 		_, err = compiler.Compile(t.Context(), bcc.Source{
-			Code:    bpf.Source,
+			Code:    text(t, arch, nil),
 			Headers: headers,
 			Flags:   []string{noControlFlow, "-DPROBE_TRACEPOINT", "-DTHREAD_STATUS=16"},
 			Arch:    arch,

@@ -239,7 +239,14 @@ func loadShape(t *testing.T, shape *runShape) *object.Module {
 		noControlFlow, "-DTHREAD_STATUS=0", "-D" + shape.probe, fmt.Sprintf("-DFIELDS=%d", shape.fields), fmt.Sprintf("-DWORLD=%d", worldSize),
 		"-include", "opensnoop/fake.h", "-Dbpf_get_current_task()=fake_task()",
 	}, offsets)
-	made, err := c.Compile(t.Context(), bcc.Source{Code: bpf.Source + fakeTask, Headers: headers, Flags: flags})
+	all := make(map[string]ebpf.ProgramType)
+	for _, program := range shape.runs {
+		all[program] = ebpf.RawTracepoint
+	}
+	for _, tail := range shape.tails {
+		all[tail[1]] = ebpf.RawTracepoint
+	}
+	made, err := c.Compile(t.Context(), bcc.Source{Code: text(t, here, all) + fakeTask, Headers: headers, Flags: flags})
 	if err != nil {
 		t.Fatal(whole(err))
 	}

@@ -31,21 +31,23 @@ type Options struct {
 type Module struct {
 	object   *Object
 	version  kernel.Version
-	maps     []bpfMap // as in the object
+	maps     []bpfMap // as in the object; nil of one that nobody uses
 	programs map[loaded]*ebpf.Program
 	links    []link.Link
 }
 
-// Create makes the object's maps.
+// Create makes the object's maps that programs refer to.
 func (o *Object) Create(opts Options) (*Module, error) {
-	m := &Module{object: o, version: max(opts.Version, 1), programs: make(map[loaded]*ebpf.Program)}
-	for i := range o.Maps {
-		made, err := o.Maps[i].create(opts.Pinned[o.Maps[i].Name], m.version)
-		if err != nil {
+	m := &Module{object: o, version: max(opts.Version, 1), maps: make([]bpfMap, len(o.Maps)), programs: make(map[loaded]*ebpf.Program)}
+	for i, used := range o.used() {
+		if !used {
+			continue
+		}
+		var err error
+		if m.maps[i], err = o.Maps[i].create(opts.Pinned[o.Maps[i].Name], m.version); err != nil {
 			m.Close()
 			return nil, err
 		}
-		m.maps = append(m.maps, made)
 	}
 	return m, nil
 }
@@ -64,12 +66,18 @@ func unlocked[T any](f func() (T, error)) (T, error) {
 	return f()
 }
 
-// Map returns a map of the object by its name, which is no per-CPU map. It is the module's,
-// and closed with it.
+// Map returns a map of the object by its name, which is no per-CPU map, and makes it if no program
+// refers to it. It is the module's, and closed with it.
 func (m *Module) Map(name string) (*ebpf.Map, error) {
 	i, ok := m.object.index(name)
 	if !ok {
 		return nil, fmt.Errorf("the BPF program has no map %s", name)
+	}
+	if m.maps[i] == nil {
+		var err error
+		if m.maps[i], err = m.object.Maps[i].create("", m.version); err != nil {
+			return nil, err
+		}
 	}
 	made, ok := m.maps[i].(*ebpf.Map)
 	if !ok {
@@ -297,7 +305,9 @@ func (m *Module) Close() error {
 	}
 	m.programs = nil
 	for _, made := range m.maps {
-		errs = append(errs, made.Close())
+		if made != nil {
+			errs = append(errs, made.Close())
+		}
 	}
 	m.maps = nil
 	return errors.Join(errs...)

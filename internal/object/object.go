@@ -39,11 +39,13 @@ type Program struct {
 	Instructions []byte
 }
 
-// Memory is about how many bytes the object's maps take in the kernel when they are made.
+// Memory is about how many bytes the maps that programs refer to take in the kernel when they are made.
 func (o *Object) Memory() uint64 {
 	var sum uint64
-	for i := range o.Maps {
-		sum += o.Maps[i].memory()
+	for i, used := range o.used() {
+		if used {
+			sum += o.Maps[i].memory()
+		}
 	}
 	return sum
 }
@@ -112,6 +114,19 @@ func MapReferences(instructions []byte, f func(uint32) (uint32, error)) error {
 		at += asm.InstructionSize
 	}
 	return nil
+}
+
+// used reports of each map whether a program refers to it.
+func (o *Object) used() []bool {
+	used := make([]bool, len(o.Maps))
+	for i := range o.Programs {
+		// The programs have been checked.
+		_ = MapReferences(o.Programs[i].Instructions, func(index uint32) (uint32, error) {
+			used[index] = true
+			return index, nil
+		})
+	}
+	return used
 }
 
 // index returns where a map is in the object; false if it has none of that name.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"opensnoop/bpf"
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
 	"opensnoop/internal/kernel"
@@ -75,6 +76,23 @@ type Tail struct {
 
 // Results reports whether records leave at the end of calls.
 func (p *Plan) Results() bool { return p.Fields.Has(event.Result) }
+
+// Programs are those of the BPF program, each once.
+func (p *Plan) Programs() []bpf.Program {
+	var programs []bpf.Program
+	add := func(name string, kind probe.Kind) {
+		if made := (bpf.Program{Name: name, Context: kind.Context()}); !slices.Contains(programs, made) {
+			programs = append(programs, made)
+		}
+	}
+	for _, h := range slices.Concat(p.Cgroups, p.Followed, p.Ends, p.Arguments, p.Opens, p.IOUring) {
+		add(h.Program, h.Kind)
+	}
+	for _, t := range p.Tails {
+		add(t.Program, t.Kind)
+	}
+	return programs
+}
 
 // New returns the plans for the probes that can serve the options, in the order to try them, and why
 // each other one cannot. There is an error if the kernel cannot tell what is asked for.

@@ -47,12 +47,12 @@ var fentry = Probe{
 	Macros: func(*kernel.Facts) []string { return []string{"PROBE_FENTRY"} },
 	Forks:  &probedForks,
 	Hooks: func(f *kernel.Facts, results bool) []Hook {
-		kind, end, handle := Fentry, "_enter", "openat2_enter"
+		kind, end, handle, byName := Fentry, "_enter", "openat2_enter", openNamed
 		if results {
-			kind, end, handle = Fexit, "_exit", "open_exit" // of as many arguments
+			kind, end, handle, byName = Fexit, "_exit", "open_exit", "named_exit" // of as many arguments
 		}
 		hooks := []Hook{
-			{Program: openNamed, Kind: kind, At: named},
+			{Program: byName, Kind: kind, At: named},
 			{Program: handle, Kind: kind, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		if results {

@@ -1,13 +1,10 @@
 package probe
 
-// Fork is the program that follows a process to those that it makes.
-const Fork = "task_fork"
-
 // Exits sees all threads that end.
 var Exits = Hook{Program: "task_exit", Kind: RawTracepoint, At: []string{"sched_process_exit"}, Hidden: true}
 
 // tracedForks and probedForks see all processes that are made.
 var (
-	tracedForks = Hook{Program: Fork, Kind: RawTracepoint, At: []string{"sched_process_fork"}, Hidden: true}
-	probedForks = Hook{Program: Fork, Kind: Kprobe, At: []string{"wake_up_new_task"}, Hidden: true}
+	tracedForks = Hook{Program: "task_fork", Kind: RawTracepoint, At: []string{"sched_process_fork"}, Hidden: true}
+	probedForks = Hook{Program: "task_wake", Kind: Kprobe, At: []string{"wake_up_new_task"}, Hidden: true}
 )

@@ -12,9 +12,6 @@ var kprobe = Probe{
 		if OpenSymbol(f.Version) == doSysOpen {
 			macros = append(macros, "DO_SYS_OPEN")
 		}
-		if handleProgram(f.Version) == handleEnter {
-			macros = append(macros, "HANDLE_ENTER")
-		}
 		return macros
 	},
 	Forks: &probedForks,
@@ -36,13 +33,11 @@ var kprobe = Probe{
 	},
 }
 
-const handleEnter = "handle_enter"
-
 // handleProgram is the program of the function behind open_by_handle_at. Since Linux 5.15 one reads
 // all that it has to know out of the system call's registers, as it does for openat2.
 func handleProgram(version kernel.Version) string {
 	if version < kernel.NewVersion(5, 15, 0) {
-		return handleEnter
+		return "handle_enter"
 	}
 	return "openat2_enter"
 }

@@ -106,6 +106,14 @@ func (k Kind) ProgramType() ebpf.ProgramType {
 	return ebpf.Kprobe
 }
 
+// Context is the C type of what such a program gets.
+func (k Kind) Context() string {
+	if k == Kprobe || k == Kretprobe {
+		return "struct pt_regs"
+	}
+	return "struct bpf_raw_tracepoint_args"
+}
+
 // AttachType is where the kernel has to know of a program at its loading that it is attached.
 func (k Kind) AttachType() ebpf.AttachType {
 	switch k {
@@ -119,7 +127,7 @@ func (k Kind) AttachType() ebpf.AttachType {
 
 // Hook attaches a program.
 type Hook struct {
-	Program string // the function in bpf/opensnoop.c
+	Program string // what it does is on_ and this in bpf/include/include/opensnoop
 	Kind    Kind
 	At      []string // kernel functions or tracepoints: the first that is there
 

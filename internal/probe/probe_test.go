@@ -74,9 +74,13 @@ func TestHooksArePrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	hooks = slices.Concat(hooks, uring, []Hook{Exits, Exec, Cgroups})
+	text, err := bpf.Text("x86", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, h := range hooks {
-		if !regexp.MustCompile(`(?m)^int ` + h.Program + `\(`).MatchString(bpf.Source) {
-			t.Errorf("there is no program %s", h.Program)
+		if !regexp.MustCompile(`(?m)^static __always_inline int on_` + h.Program + `\((FUNCTION|` + h.Kind.Context() + `) \*ctx\)`).MatchString(text) {
+			t.Errorf("there is no program %s of a %s", h.Program, h.Kind)
 		}
 		if len(h.At) == 0 {
 			t.Errorf("%s attaches nowhere", h.Program)

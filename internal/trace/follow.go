@@ -8,7 +8,6 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"opensnoop/internal/probe"
 	"opensnoop/internal/proc"
 )
 
@@ -208,6 +207,6 @@ func (s *Session) Unfollowed() (certain, doubtful uint64, err error) {
 	if certain, err = s.slots.get(slotUnfollowed); err != nil {
 		return 0, 0, err
 	}
-	doubtful, err = s.module.Misses(probe.Fork)
+	doubtful, err = s.module.Misses(s.plan.Probe.Forks.Program)
 	return certain, doubtful, err
 }

@@ -14,7 +14,7 @@
 // is_topmost reports whether nothing is looked for above a process.
 static __always_inline bool is_topmost(u32 tgid)
 {
-	u32 *depth = find_followed(&tgid);
+	u32 *depth = depth_of(tgid);
 
 	return tgid <= 1 || (depth && !*depth);
 }

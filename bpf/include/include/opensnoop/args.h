@@ -14,7 +14,7 @@ static __always_inline void fill_args(struct record *r)
 {
 #if FIELDS & FIELD_ARGS
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct args *args = find_args(&tgid);
+	struct args *args = program_args.lookup(&tgid);
 
 	if (args)
 		__builtin_memcpy(&r->args, args, sizeof(*args));
@@ -27,12 +27,12 @@ static __always_inline void fill_args(struct record *r)
 static __always_inline void copy_args(u32 parent, u32 child)
 {
 #if FIELDS & FIELD_ARGS
-	struct args *args = find_args(&parent);
+	struct args *args = program_args.lookup(&parent);
 
 	if (args)
-		put_args(&child, args);
+		program_args.update(&child, args);
 	else
-		delete_args(&child); // of one that had the number before
+		program_args.delete(&child); // of one that had the number before
 #endif
 }
 
@@ -52,16 +52,14 @@ static __always_inline void read_args(void)
 		size = ARGS_MAX;
 	if (bpf_probe_read_user(args.bytes, size, (void *)start))
 		args.size = 0;
-	put_args(&tgid, &args);
+	program_args.update(&tgid, &args);
 #endif
 }
 
 #if defined(FOLLOW) || FIELDS & FIELD_ARGS
-// on_task_fork is for a task that the current one has just made, in
-// sched_process_fork(struct task_struct *parent, struct task_struct *child), or in
-// wake_up_new_task(struct task_struct *child), where no other task can preempt the program and
-// have the kernel skip it. The parent is the one that calls, also with CLONE_PARENT.
-static __always_inline int on_task_fork(u64 task)
+// made is for a task that the current one has just made. The parent is the one that calls, also with
+// CLONE_PARENT.
+static __always_inline int made(u64 task)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	u32 parent = id >> 32, child = member(task, TASK_TGID);
@@ -71,6 +69,19 @@ static __always_inline int on_task_fork(u64 task)
 	copy_args(parent, child);
 	follow_fork(id, parent, child);
 	return 0;
+}
+
+// sched_process_fork(struct task_struct *parent, struct task_struct *child)
+static __always_inline int on_task_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	return made(ctx->args[1]);
+}
+
+// wake_up_new_task(struct task_struct *child), where no other task can preempt the program and
+// have the kernel skip it
+static __always_inline int on_task_wake(struct pt_regs *ctx)
+{
+	return made(PT_REGS_PARM1(ctx));
 }
 #endif
 

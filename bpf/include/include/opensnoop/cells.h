@@ -9,6 +9,14 @@
 #include <opensnoop/maps.h>
 
 #ifdef HAS_CELLS
+// cell_of is the cell of a thread, by its pid_tgid; NULL only for the verifier.
+static __always_inline struct pending_call *cell_of(u64 id)
+{
+	u32 which = id & (CELLS - 1);
+
+	return cells.lookup(&which);
+}
+
 // set_cell says whose call a cell has, for the task that has made it busy.
 static __always_inline void set_cell(struct call *cell, u64 id)
 {

@@ -11,7 +11,8 @@
 // cgroup_mkdir(struct cgroup *cgrp, const char *path)
 static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct cgroup_made *made = scratch_cgroup();
+	int first = 0;
+	struct cgroup_made *made = scratch_cgroups.lookup(&first);
 	long n;
 
 	// The hierarchies of version 1 have other numbers.
@@ -21,8 +22,8 @@ static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 	made->id = member(member(ctx->args[0], CGROUP_KN), KERNFS_ID);
 	made->uid = bpf_get_current_uid_gid();
 	made->size = n > 0 ? n : 0;
-	output_cgroup(ctx, made,
-		      offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
+	cgroups_made.perf_submit(ctx, made,
+				 offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
 	return 0;
 }
 #endif

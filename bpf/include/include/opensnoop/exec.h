@@ -44,10 +44,8 @@ static __always_inline int on_exec_enter(struct pt_regs *ctx)
 	return 0;
 }
 
-// on_exec_open begins the record of a file that the kernel opens by this name: in
-// open_exec(const char *name), or since Linux 7.0, for loaders, in
-// bprm_open_interpreter(struct linux_binprm *bprm, const char *path).
-static __always_inline int on_exec_open(struct pt_regs *ctx, u64 name)
+// open_executed begins the record of a file that the kernel opens by this name.
+static __always_inline int open_executed(struct pt_regs *ctx, u64 name)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct call *c = scratch_call(SCRATCH_ENTER);
@@ -63,6 +61,18 @@ static __always_inline int on_exec_open(struct pt_regs *ctx, u64 name)
 	keep_shared(c);
 	entered(ctx, c);
 	return 0;
+}
+
+// open_exec(const char *name)
+static __always_inline int on_exec_open(struct pt_regs *ctx)
+{
+	return open_executed(ctx, PT_REGS_PARM1(ctx));
+}
+
+// bprm_open_interpreter(struct linux_binprm *bprm, const char *path), since Linux 7.0, for loaders
+static __always_inline int on_exec_loader(struct pt_regs *ctx)
+{
+	return open_executed(ctx, PT_REGS_PARM2(ctx));
 }
 #endif
 

@@ -18,8 +18,8 @@ static __always_inline void unlist_ended(u32 tgid)
 	if (!NO_SLOT(pid) && tgid == *pid && is_last_thread())
 		*pid = NO_PID;
 #elif defined(PIDS)
-	if (in_pids(tgid) && is_last_thread())
-		delete_pid(tgid);
+	if (pids.lookup(&tgid) && is_last_thread())
+		pids.delete(&tgid);
 #endif
 }
 

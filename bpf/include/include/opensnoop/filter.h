@@ -84,7 +84,9 @@ static __always_inline bool pid_listed(u64 local)
 
 	return !NO_SLOT(pid) && local >> 32 == *pid;
 #elif defined(PIDS)
-	return in_pids(local >> 32);
+	u32 tgid = local >> 32;
+
+	return pids.lookup(&tgid);
 #elif defined(FOLLOW) && !defined(FOLLOWED_EXCLUDED)
 	return false;
 #else
@@ -185,13 +187,14 @@ static __always_inline bool chosen(u64 local)
 #ifdef CGROUPS
 	u64 cgroup = bpf_get_current_cgroup_id();
 
-	if (!cgroup_listed(&cgroup))
+	if (!cgroupset.lookup(&cgroup))
 		return false;
 #endif
 #ifdef CGROUPS_EXCLUDED
 	u64 in = bpf_get_current_cgroup_id();
+	u8 *how = cgroups_excluded.lookup(&in);
 
-	if (cgroup_excluded(&in))
+	if (how && (*how == EXCLUDED || !in_cgroup_namespace()))
 		return false;
 #endif
 #ifdef MNTNSES
@@ -199,7 +202,7 @@ static __always_inline bool chosen(u64 local)
 	// The number is of 4 bytes, the key is not.
 	u64 mntns = (u32)member(member(nsproxy, NSPROXY_MNT_NS), MNT_NS_INUM);
 
-	if (!mount_ns_listed(&mntns))
+	if (!mount_ns_set.lookup(&mntns))
 		return false;
 #endif
 #if defined(COMMS) || defined(COMMS_EXCLUDED)

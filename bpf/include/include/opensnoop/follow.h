@@ -14,12 +14,13 @@
 // follow follows a process that is so far below the one to follow.
 static __always_inline void follow(u32 tgid, u32 depth)
 {
-	u64 *here = alike_here(tgid & (ALIKE - 1));
+	int last = tgid & (ALIKE - 1);
+	u64 *here = followed_here.lookup(&last);
 
-	if (!insert_followed(&tgid, &depth)) {
+	if (!followed.insert(&tgid, &depth)) {
 		if (here)
 			__sync_fetch_and_add(here, 1);
-	} else if (!find_followed(&tgid) || put_followed(&tgid, &depth)) {
+	} else if (!followed.lookup(&tgid) || followed.update(&tgid, &depth)) {
 		add(UNFOLLOWED, 1);
 	} // one that had the number before, and whose end was not seen
 }
@@ -27,7 +28,8 @@ static __always_inline void follow(u32 tgid, u32 depth)
 // may_be_followed reports at little cost whether a process may be followed.
 static __always_inline bool may_be_followed(u32 tgid)
 {
-	u64 *here = alike_here(tgid & (ALIKE - 1)), *there = alike_there(tgid & (ALIKE - 1));
+	int last = tgid & (ALIKE - 1);
+	u64 *here = followed_here.lookup(&last), *there = followed_there.lookup(&last);
 
 	return !here || !there || *here + *there;
 }
@@ -51,7 +53,7 @@ static __always_inline bool is_followed(u64 local)
 	u64 id = bpf_get_current_pid_tgid();
 	u32 tgid = id >> 32;
 
-	return (may_be_followed(tgid) && find_followed(&tgid)) || is_root(id, local);
+	return (may_be_followed(tgid) && followed.lookup(&tgid)) || is_root(id, local);
 }
 
 #ifdef FOLLOW
@@ -61,21 +63,22 @@ static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 	u32 *depth;
 
 	if (told(LOOKING))
-		put_fork(&child, &parent);
+		forks.update(&child, &parent);
 	if (!is_followed(local_id(id)))
 		return;
-	depth = find_followed(&parent);
+	depth = followed.lookup(&parent);
 	follow(child, depth ? *depth + 1 : 0);
 }
 
 // unfollow_ended follows the current process no more if this is its last thread.
 static __always_inline void unfollow_ended(u32 tgid)
 {
-	u64 *here = alike_here(tgid & (ALIKE - 1));
+	int last = tgid & (ALIKE - 1);
+	u64 *here = followed_here.lookup(&last);
 
-	if (!may_be_followed(tgid) || !find_followed(&tgid) || !is_last_thread())
+	if (!may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
 		return;
-	if (!delete_followed(&tgid) && here)
+	if (!followed.delete(&tgid) && here)
 		__sync_fetch_and_add(here, -1);
 }
 #else
@@ -88,12 +91,21 @@ static __always_inline void unfollow_ended(u32 tgid)
 }
 #endif
 
+// depth_of is how far a process is below the one to follow; NULL if it is not followed.
+static __always_inline u32 *depth_of(u32 tgid)
+{
+#ifdef FOLLOW
+	return followed.lookup(&tgid);
+#else
+	return NULL;
+#endif
+}
+
 // fill_depth sets how far the current process is below the one that is followed.
 static __always_inline void fill_depth(struct record *r)
 {
 #if FIELDS & FIELD_DEPTH
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	u32 *depth = find_followed(&tgid);
+	u32 *depth = depth_of(bpf_get_current_pid_tgid() >> 32);
 
 	if (depth)
 		r->depth = *depth;

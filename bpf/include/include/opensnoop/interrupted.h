@@ -66,7 +66,7 @@ static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 r
 	if (result != -EINTR || !regs || none_interrupted())
 		return false;
 	id = INTERRUPTED_ID(id);
-	kept = (struct call *)find_pending(&id);
+	kept = (struct call *)pending.lookup(&id);
 	return kept && (u32)syscall_nr(regs) == NR_NONE && LOAD(&regs->sp) == kept->sp;
 }
 
@@ -80,7 +80,7 @@ static __always_inline s64 restart(struct call *c, u64 id, struct open_args *arg
 	if (none_interrupted())
 		return 0;
 	id = INTERRUPTED_ID(id);
-	kept = (struct call *)find_pending(&id);
+	kept = (struct call *)pending.lookup(&id);
 	if (kept && kept->address == args->name && (!args->sp || kept->sp == args->sp) &&
 	    take_pending(c, id))
 		return began(&c->record);

@@ -2,16 +2,14 @@
 #ifndef _OPENSNOOP_MAPS_H
 #define _OPENSNOOP_MAPS_H
 
-// What touches the maps. It is defined in opensnoop.c, because libbcc rewrites the
-// calls of a map's methods in the main file only.
+// What is in the maps that opensnoop.c declares. All of them are declared, and those that nobody
+// uses are not made (internal/object).
 
 #include <linux/types.h>
+#include <opensnoop/call.h>
+#include <opensnoop/record.h>
 #include <opensnoop/slots.h>
 #include <uapi/linux/limits.h>
-
-struct call;
-struct pending_call;
-struct record;
 
 // slot is where a value of enum slot stands. NO_SLOT asks whether it is NULL: for the verifier, of a
 // look-up; the address of a mapped value never is. As macros they are quicker to compile: there are
@@ -24,6 +22,11 @@ struct record;
 static __always_inline u64 *slot(int which);
 #define NO_SLOT(value) (!(value))
 #endif
+
+// All slots, as one value.
+struct slots {
+	u64 slot[SLOTS];
+};
 
 // Each program has memory of its own to build a record in. The kernel does not run a
 // program on a CPU where it runs already, but it may well run another one meanwhile:
@@ -42,63 +45,14 @@ enum scratch {
 // scratch_call is a program's memory on this CPU; NULL only for the verifier.
 static __always_inline struct call *scratch_call(int which);
 
-// output puts the first size bytes of a record into the perf buffer of this CPU; not 0
-// if they do not fit.
+// The first size bytes of a record go into the perf buffer of this CPU; not 0 if they do not fit.
 static __always_inline long output(void *ctx, struct record *r, u64 size);
 
-// cell_of is the cell of a thread, by its pid_tgid; NULL only for the verifier.
-static __always_inline struct pending_call *cell_of(u64 id);
-
-// The pending calls that are in no cell, by pid_tgid. Putting and deleting return 0, or an error if
-// there is no room, or no such call.
-static __always_inline struct pending_call *find_pending(u64 *id);
-static __always_inline long put_pending(u64 *id, struct call *c);
-static __always_inline long delete_pending(u64 *id);
-
-// The strings of pending calls that are too long for the map of these. Where they are goes by their
-// length, and putting takes a place that is free.
-static __always_inline char *find_long_name(u64 *id, u32 len);
-static __always_inline long put_long_name(u64 *id, char *name, u32 len);
-static __always_inline long delete_long_name(u64 *id, u32 len);
-
-// How many of them a holder has: those that the program has put in, less those that it took out, and
-// those that user space took out.
-static __always_inline u64 *names_put(int holder);
-static __always_inline u64 *names_taken(int holder);
-
-// continue_walk runs the program that walks on, for the program whose memory this is. It
-// returns only if there is none, or too many have run.
-static __always_inline void continue_walk(void *ctx, enum scratch which);
-
-// The processes that are followed, by their tgids in the kernel's first pid namespace, and of
-// those that were made while user space looked, who made them. Putting and deleting as above.
-static __always_inline u32 *find_followed(u32 *tgid);
-static __always_inline long insert_followed(u32 *tgid, u32 *depth);
-static __always_inline long put_followed(u32 *tgid, u32 *depth);
-static __always_inline long delete_followed(u32 *tgid);
-static __always_inline void put_fork(u32 *child, u32 *parent);
-
-// How many of them there are whose tgids end in the same bits: those that the program has put in,
+// How many processes are followed whose tgids end in the same bits: those that the program has put in,
 // less those that it took out, and the same of user space. A look at both numbers says of most
 // other processes that they are not followed.
 #define ALIKE 4096
-static __always_inline u64 *alike_here(int last);
-static __always_inline u64 *alike_there(int last);
 
-// The arguments of the programs of processes, by tgid.
-struct args;
-static __always_inline struct args *find_args(u32 *tgid);
-static __always_inline void put_args(u32 *tgid, struct args *args);
-static __always_inline void delete_args(u32 *tgid);
-
-// The processes to trace, by their tgids in the tracer's pid namespace.
-static __always_inline bool in_pids(u32 tgid);
-static __always_inline void delete_pid(u32 tgid);
-
-// Whether an id is among those to trace.
-static __always_inline bool cgroup_listed(u64 *id);
-static __always_inline bool mount_ns_listed(u64 *inum);
-static __always_inline bool cgroup_excluded(u64 *id);
 // How one is excluded; internal/trace/cgroup.go has the same. The processes on the host are those
 // of no container that are in no cgroup namespace.
 enum { EXCLUDED = 1, EXCLUDED_ON_HOST = 2 };
@@ -111,9 +65,13 @@ struct cgroup_made {
 	char path[PATH_MAX]; // in the hierarchy
 };
 
-// Its memory on this CPU; NULL only for the verifier.
-static __always_inline struct cgroup_made *scratch_cgroup(void);
-static __always_inline long output_cgroup(void *ctx, struct cgroup_made *made, u64 size);
+// The strings of pending calls that are too long for the map of these.
+struct long_name {
+	char bytes[LONG_NAME];
+};
+struct longest_name {
+	char bytes[STRINGS_MAX];
+};
 
 // told is the value of a slot.
 static __always_inline u64 told(enum slot which)

@@ -44,7 +44,40 @@ static __always_inline bool none_interrupted(void)
 	return none_counted();
 }
 
-#if HAS_LONG_NAMES
+// Where long names are goes by their length, and putting takes a place that is free.
+static __always_inline char *find_long_name(u64 *id, u32 len)
+{
+	if (len <= LONG_NAME)
+		return (char *)long_names.lookup(id);
+	return (char *)longest_names.lookup(id);
+}
+
+static __always_inline long put_long_name(u64 *id, char *name, u32 len)
+{
+	if (len <= LONG_NAME)
+		return long_names.insert(id, (struct long_name *)name);
+	return longest_names.insert(id, (struct longest_name *)name);
+}
+
+static __always_inline long delete_long_name(u64 *id, u32 len)
+{
+	if (len <= LONG_NAME)
+		return long_names.delete(id);
+	return longest_names.delete(id);
+}
+
+// How many of them a holder has: those that the program has put in, less those that it took out, and
+// those that user space took out.
+static __always_inline u64 *names_put(int holder)
+{
+	return names_put_in.lookup(&holder);
+}
+
+static __always_inline u64 *names_taken(int holder)
+{
+	return names_taken_out.lookup(&holder);
+}
+
 // holder_of is where the long names of the current user are counted.
 static __always_inline u32 holder_of(u32 len)
 {
@@ -63,9 +96,14 @@ static __always_inline void count_name(u32 holder, s64 n)
 // many there.
 static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
 {
-	u32 holder = holder_of(len);
-	u64 *put = names_put(holder), *taken = names_taken(holder);
+	u64 *put, *taken;
+	u32 holder;
 
+	if (!HAS_LONG_NAMES)
+		return false;
+	holder = holder_of(len);
+	put = names_put(holder);
+	taken = names_taken(holder);
 	c->nr = (c->nr & ((1ULL << HOLDER_SHIFT) - 1)) | (u64)holder << HOLDER_SHIFT;
 	if (!put || !taken ||
 	    *put - *taken >= (len > LONG_NAME ? LONGEST_NAMES : LONG_NAMES) / 2 ||
@@ -77,29 +115,18 @@ static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
 
 static __always_inline void drop_name(struct call *c, u64 id, u32 len)
 {
-	if (!delete_long_name(&id, len))
+	if (HAS_LONG_NAMES && !delete_long_name(&id, len))
 		count_name(c->nr >> HOLDER_SHIFT, -1);
 }
-#else
-static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
-{
-	return false;
-}
-
-static __always_inline void drop_name(struct call *c, u64 id, u32 len)
-{
-}
-#endif
 
 // recall_name puts the strings of a call that was taken out of the map beside into its record.
 static __always_inline void recall_name(struct call *c, u64 id)
 {
-#if HAS_LONG_NAMES
 	struct record *r = &c->record;
 	u32 len = strings_size(r);
 	char *name;
 
-	if (len <= SHORT_NAME)
+	if (!HAS_LONG_NAMES || len <= SHORT_NAME)
 		return;
 	name = find_long_name(&id, len);
 	if (!name || bpf_probe_read_kernel(r->name, len, name)) {
@@ -107,7 +134,6 @@ static __always_inline void recall_name(struct call *c, u64 id)
 		set_address(r, NAME_UNSEEN, c->address);
 	}
 	drop_name(c, id, len);
-#endif
 }
 
 // find_call is where the call of this id is pending; NULL if it is not.
@@ -119,7 +145,7 @@ static __always_inline struct call *find_call(u64 id)
 	found = find_cell(id);
 	if (!found && !none_counted())
 #endif
-		found = (struct call *)find_pending(&id);
+		found = (struct call *)pending.lookup(&id);
 	APART(found); // or there are two copies of what follows
 	return found;
 }
@@ -148,7 +174,7 @@ static __always_inline bool copy_out(struct call *c, u64 id)
 	kept = cell;
 	if (!cell && !none_counted())
 #endif
-		kept = (struct call *)find_pending(&id);
+		kept = (struct call *)pending.lookup(&id);
 	APART(kept); // as above
 	if (!kept)
 		return false;
@@ -160,7 +186,7 @@ static __always_inline bool copy_out(struct call *c, u64 id)
 		return true;
 	}
 #endif
-	if (delete_pending(&id))
+	if (pending.delete(&id))
 		return false;
 	count_pending(id, -1);
 	return true;
@@ -190,7 +216,7 @@ static __always_inline bool put_in(struct call *c, u64 id)
 #endif
 	// Counted first: who finds none counted does not look.
 	count_pending(id, 1);
-	if (!put_pending(&id, c))
+	if (!pending.update(&id, (struct pending_call *)c))
 		return true;
 	count_pending(id, -1);
 	return false;

@@ -266,6 +266,18 @@ static __always_inline bool choose(struct record *r, struct walk *w)
 	return next_origin(w);
 }
 
+// continue_walk runs the program that walks on, for the program whose memory this is. It
+// returns only if there is none, or too many have run.
+static __always_inline void continue_walk(void *ctx, enum scratch which)
+{
+	switch (which) {
+	case SCRATCH_SUBMIT: uring_walks.call(ctx, 0); break;
+	case SCRATCH_RETURN: file_walks.call(ctx, 0); break;
+	case SCRATCH_EXEC: exec_walks.call(ctx, 0); break;
+	default: walks.call(ctx, 0);
+	}
+}
+
 // walk_on makes some steps. It returns when there are none left.
 static __always_inline void walk_on(void *ctx, struct call *c, enum scratch which)
 {
