@@ -48,7 +48,7 @@ KERNEL_BENCH := 6.12
 FREEZE      := github.com/charmbracelet/freeze@v0.2.2
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all help build share run check callers test test-unit test-host test-all test-modes test-wide test-arm64 test-distros test-instructions test-hostile fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-test-all deps-lint deps-bench clean
+.PHONY: all help build share run check callers test test-unit test-host test-all test-modes test-wide test-arm64 test-distros test-instructions test-hostile test-fleet image fuzz bench bench-kprobe lint docs install uninstall deb deps deps-test deps-test-all deps-lint deps-bench clean
 
 all: build share ## build all that install puts in place (the default)
 
@@ -252,7 +252,7 @@ lint: deps-lint build ## the static checks of Go, shell, C and the pages
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	shellcheck -x .ci/run packaging/*.sh tools/guest/*.sh internal/e2e/*.sh tools/docs/*.sh tools/docs/stand-ins/*
+	shellcheck -x .ci/run packaging/*.sh packaging/image/*.sh tools/guest/*.sh internal/e2e/*.sh tools/docs/*.sh tools/docs/stand-ins/*
 	@$(GO) run ./tools/docs check
 	$(CC) -fsyntax-only -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 		-Wwrite-strings -Wvla -Werror testdata/callers/*.c
@@ -308,6 +308,19 @@ deb: deps ## make a Debian package in bin
 	@packaging/deps.sh dpkg-dev
 	@$(MAKE) --no-print-directory all
 	@VERSION=$(VERSION) packaging/deb.sh bin
+
+# podman or docker (ENGINE), and the image to begin with (BASE).
+image: deb ## build the container images opensnoop:latest and opensnoop:cached
+	@packaging/image/build.sh "$$(ls -t bin/opensnoop_*.deb | head -n 1)"
+
+# A collector of OpenTelemetry's modules, which take some minutes the first time.
+COLLECTOR := $(CURDIR)/.cache/fleet/collector
+PACKAGES_FLEET := podman runc prometheus
+test-fleet: deps $(E2E) ## count rows where they arrive: a real collector, podman, and Prometheus
+	@packaging/deps.sh $(PACKAGES_FLEET)
+	@mkdir -p $(dir $(COLLECTOR))
+	@cd tools/fleet && $(GO) build -trimpath -ldflags '-s -w' -o $(COLLECTOR) ./collector
+	@cd tools/fleet && $(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -v -timeout 30m . -collector $(COLLECTOR)
 
 deps: ## install what building needs, or say what that is
 	@packaging/deps.sh $(PACKAGES)

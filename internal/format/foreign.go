@@ -1,8 +1,8 @@
 package format
 
 import (
+	"bytes"
 	"os"
-	"syscall"
 )
 
 // ForeignUsers reports whether users' names here are a container's own, and not those of the
@@ -13,17 +13,15 @@ func ForeignUsers(ownPIDs bool) bool {
 	if host, hostErr := os.Stat("/proc/1/root" + passwdFile); hostErr == nil && !ownPIDs {
 		return err != nil || !os.SameFile(here, host)
 	}
-	top, topErr := os.Stat("/")
-	if topErr != nil || !weAreContained() {
-		return false
-	}
-	return err != nil || here.Sys().(*syscall.Stat_t).Dev == top.Sys().(*syscall.Stat_t).Dev
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	return weAreContained(ownPIDs) && !bytes.Contains(mounts, []byte(" "+passwdFile+" "))
 }
 
-// weAreContained reports whether there is a sign of podman, Docker or Kubernetes.
-func weAreContained() bool {
-	for _, name := range []string{"/run/.containerenv", "/.dockerenv", "/var/run/secrets/kubernetes.io"} {
-		if _, err := os.Stat(name); err == nil {
+// weAreContained reports whether there is a sign of podman, Kubernetes or Docker. That of Docker
+// is also there in virtual machines made of its images.
+func weAreContained(ownPIDs bool) bool {
+	for _, name := range []string{"/run/.containerenv", "/.dockerenv"} {
+		if _, err := os.Stat(name); err == nil && (ownPIDs || name != "/.dockerenv") {
 			return true
 		}
 	}
