@@ -263,3 +263,31 @@ func TestFailingPartIsTold(t *testing.T) {
 		t.Errorf("it cannot run: %s", results[0].Reason)
 	}
 }
+
+// A figure above the recorded one is an error, also that of calls that are no opens, where people get it.
+func TestCompareInstructions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "recorded.json")
+	compare := func(open, call float64, accept bool) error {
+		return compareInstructions(path, []instructionReport{{Kernel: "6.12.117+deb12", Setups: []counted{
+			{Name: "auto: fd,err", Ours: true, Open: open, Call: call},
+			{Name: "bpftrace", Open: open},
+		}}}, accept)
+	}
+	for _, test := range []struct {
+		open, call float64
+		accept     bool
+		want       string // in the error
+	}{
+		{2500, 170, false, ""}, // nothing is recorded
+		{2560, 230, false, ""},
+		{2600, 170, false, "6.12: auto: fd,err: 2600 instructions, recorded are 2500"},
+		{2500, 250, false, "6.12: auto: fd,err, getppid: 250 instructions, recorded are 170"},
+		{2600, 250, true, ""},
+		{2600, 250, false, ""},
+	} {
+		err := compare(test.open, test.call, test.accept)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%v: %v", test, err)
+		}
+	}
+}
