@@ -110,9 +110,9 @@ var offsets = []string{
 }
 
 var everything = append([]string{
-	"-DFIELDS=63", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837", "-DEUIDS=case 0:",
-	"-DPIDS=case 1: case 2:", "-DTIDS=case 1:", "-DUIDS=case 0:", `-DCOMMS=HAS(comm, 0x61, 0, 1)`,
-	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DRESULT_WANTED=result < 0", "-DPIDS_EXCLUDED=case 7:", "-DUIDS_EXCLUDED=case 7:", `-DCOMMS_EXCLUDED=HAS(comm, 0x62, 0, 1)`,
+	"-DFIELDS=63", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
+	"-DPIDS=case 1: case 2:", "-DLISTED=ONE_OF((u32)local, case 1: case 9:) && !ONE_OF(local >> 32, case 7:) && ONE_OF((u32)member(task_member(TASK_CRED), CRED_EUID), case 0:)", `-DCOMMS=HAS(comm, 0x61, 0, 1)`,
+	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DRESULT_WANTED=result < 0", `-DCOMMS_EXCLUDED=HAS(comm, 0x62, 0, 1)`,
 }, offsets...)
 
 // noControlFlow keeps some libbcc's -fcf-protection=return, which is for x86, from

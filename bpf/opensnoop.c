@@ -24,13 +24,11 @@
 //	FOLLOWED_EXCLUDED none of those of FOLLOW
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS              the processes whose tgids are in the map `pids`
-//	TIDS, UIDS, EUIDS, GIDS, LOGINS
-//	                  "case 1: case 2:", so that many cost a binary search
+//	LISTED            "ONE_OF((u32)local, case 1: case 2:) && …", so that many cost a binary search
 //	COMMS             "HAS(comm, 0x61, 0, 1) || …", for the thread's or the process's
 //	UNDER             an expression of the two words of `comm`, for the process or any that it
 //	                  descends from
-//	PIDS_EXCLUDED, UIDS_EXCLUDED, COMMS_EXCLUDED
-//	                  the same for what not to show
+//	COMMS_EXCLUDED    as COMMS, for what not to show
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the
 //	                  loader puts the user's pinned map in its place
 //	CGROUPS_EXCLUDED  not the map cgroups_excluded has the ids

@@ -187,7 +187,7 @@ func TestSource(t *testing.T) {
 		t.Errorf("status %d, stderr %q", status, stderr)
 	}
 	for _, want := range []string{
-		"#define PROBE_TRACEPOINT 1\n", "#define PIDS 1\n", "#define TIDS case 4: case 17:\n", "// SPDX-License-Identifier: GPL-2.0-only\n", "\nint syscall_enter(",
+		"#define PROBE_TRACEPOINT 1\n", "#define PIDS 1\n", "#define LISTED ONE_OF((u32)local, case 4: case 17:)\n", "// SPDX-License-Identifier: GPL-2.0-only\n", "\nint syscall_enter(",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in the source", want)

@@ -14,12 +14,16 @@ import (
 // them: it is the same program for all. fields are what records have: without event.Path, names
 // stand in for paths.
 func (f *Filter) Macros(fields event.Fields) []string {
-	var macros []string
+	var macros, lists []string
 	for _, e := range f.used() {
 		if e.program == nil {
 			continue
 		}
 		for _, m := range e.program(f, fields) {
+			if m.name == listed {
+				lists = append(lists, m.value)
+				continue
+			}
 			text := m.name
 			if m.value != defined {
 				text += "=" + m.value
@@ -29,8 +33,14 @@ func (f *Filter) Macros(fields event.Fields) []string {
 			}
 		}
 	}
+	if len(lists) > 0 {
+		macros = append(macros, listed+"="+strings.Join(lists, " && "))
+	}
 	return macros
 }
+
+// listed is the macro that several filters have together: each adds a condition.
+const listed = "LISTED"
 
 func processMacros(f *Filter, _ event.Fields) []macro {
 	var macros []macro

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"syscall"
@@ -68,23 +69,23 @@ var Table = []*Entry{
 	numbers(Entry{
 		Flag: "tid", Short: "t", Help: "opens of these threads; adds TID", Column: "tid",
 		Value: func(f *Filter) Value { return (*PIDs)(&f.TIDs) },
-	}, "TIDS", func(f *Filter) []uint32 { return f.TIDs }, func(e *event.Event) uint32 { return e.TID }),
+	}, "(u32)local", func(f *Filter) []uint32 { return f.TIDs }, func(e *event.Event) uint32 { return e.TID }),
 	numbers(Entry{
 		Flag: "uid", Short: "u", Help: "opens of these users, by name or number; adds UID", Column: "uid",
 		Value: func(f *Filter) Value { return (*users)(&f.UIDs) }, reads: event.UID,
-	}, "UIDS", func(f *Filter) []uint32 { return f.UIDs }, func(e *event.Event) uint32 { return e.UID }),
+	}, "(u32)bpf_get_current_uid_gid()", func(f *Filter) []uint32 { return f.UIDs }, func(e *event.Event) uint32 { return e.UID }),
 	numbers(Entry{
 		Flag: "euid", Help: "opens of these effective users, which programs with the setuid bit have; adds EUID", Column: "euid",
 		Value: func(f *Filter) Value { return (*users)(&f.EUIDs) }, reads: event.EUID,
-	}, "EUIDS", func(f *Filter) []uint32 { return f.EUIDs }, func(e *event.Event) uint32 { return e.EUID }),
+	}, "(u32)member(task_member(TASK_CRED), CRED_EUID)", func(f *Filter) []uint32 { return f.EUIDs }, func(e *event.Event) uint32 { return e.EUID }),
 	numbers(Entry{
 		Flag: "gid", Help: "opens of these groups, by name or number; adds GID", Column: "gid",
 		Value: func(f *Filter) Value { return (*groups)(&f.GIDs) }, reads: event.GID,
-	}, "GIDS", func(f *Filter) []uint32 { return f.GIDs }, func(e *event.Event) uint32 { return e.GID }),
+	}, "(u32)(bpf_get_current_uid_gid() >> 32)", func(f *Filter) []uint32 { return f.GIDs }, func(e *event.Event) uint32 { return e.GID }),
 	numbers(Entry{
 		Flag: "login", Help: "opens of what these users run who logged in, also by su and sudo; adds LOGIN", Column: "login",
 		Value: func(f *Filter) Value { return (*users)(&f.Logins) }, reads: event.Login,
-	}, "LOGINS", func(f *Filter) []uint32 { return f.Logins }, func(e *event.Event) uint32 { return e.Login }),
+	}, "(u32)task_member(TASK_LOGINUID)", func(f *Filter) []uint32 { return f.Logins }, func(e *event.Event) uint32 { return e.Login }),
 	byComm(Entry{
 		Flag: "name", Short: "n", Help: "opens of threads and processes whose name (comm) contains this",
 		Value: func(f *Filter) Value { return (*comms)(&f.Comms) },
@@ -161,11 +162,11 @@ var Table = []*Entry{
 	without(numbers(Entry{
 		Flag: "exclude-pid", Help: "no opens of these processes",
 		Value: func(f *Filter) Value { return (*PIDs)(&f.ExcludedPIDs) },
-	}, "PIDS_EXCLUDED", func(f *Filter) []uint32 { return f.ExcludedPIDs }, func(e *event.Event) uint32 { return e.TGID })),
+	}, "local >> 32", func(f *Filter) []uint32 { return f.ExcludedPIDs }, func(e *event.Event) uint32 { return e.TGID })),
 	without(numbers(Entry{
 		Flag: "exclude-uid", Help: "no opens of these users",
 		Value: func(f *Filter) Value { return (*users)(&f.ExcludedUIDs) }, reads: event.UID,
-	}, "UIDS_EXCLUDED", func(f *Filter) []uint32 { return f.ExcludedUIDs }, func(e *event.Event) uint32 { return e.UID })),
+	}, "(u32)bpf_get_current_uid_gid()", func(f *Filter) []uint32 { return f.ExcludedUIDs }, func(e *event.Event) uint32 { return e.UID })),
 	without(byComm(Entry{
 		Flag: "exclude-name", Help: "no opens of threads and processes whose name (comm) contains this",
 		Value: func(f *Filter) Value { return (*comms)(&f.ExcludedComms) },
@@ -210,19 +211,33 @@ func show(wanted bool) Verdict {
 	return Drop
 }
 
-// numbers completes a filter by a list of numbers, which a macro has.
-func numbers(e Entry, name string, list func(*Filter) []uint32, of func(*event.Event) uint32) *Entry {
+// numbers completes a filter by a list of numbers, of which the BPF program has one as value, in C.
+func numbers(e Entry, value string, list func(*Filter) []uint32, of func(*event.Event) uint32) *Entry {
 	e.used = func(f *Filter) bool { return len(list(f)) > 0 }
 	e.compares = e.reads
-	e.program = func(f *Filter, _ event.Fields) []macro { return []macro{{name, cases(list(f))}} }
+	e.program = func(f *Filter, _ event.Fields) []macro {
+		return []macro{{listed, fmt.Sprintf("ONE_OF(%s, %s)", value, cases(list(f)))}}
+	}
 	e.match = func(f *Filter, ev *event.Event) Verdict { return show(slices.Contains(list(f), of(ev))) }
 	return &e
 }
 
 // without makes a filter one for what not to show.
 func without(e *Entry) *Entry {
-	match := e.match
+	match, program := e.match, e.program
 	e.match = func(f *Filter, ev *event.Event) Verdict { return match(f, ev).not() }
+	if program == nil {
+		return e
+	}
+	e.program = func(f *Filter, fields event.Fields) []macro {
+		macros := program(f, fields)
+		for i := range macros {
+			if macros[i].name == listed {
+				macros[i].value = "!" + macros[i].value
+			}
+		}
+		return macros
+	}
 	return e
 }
 

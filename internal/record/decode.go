@@ -159,22 +159,6 @@ func (r *row) member(name []byte) error {
 		return r.flags()
 	case "mode":
 		return r.mode()
-	case "comm":
-		return r.keep(&e.Comm)
-	case "process":
-		return r.text32(&e.Process, event.Process)
-	case "pcomm":
-		return r.text32(&e.PComm, event.PComm)
-	case "comm_base64":
-		return r.base64(&e.Comm)
-	case "process_base64":
-		return r.base64(&e.Process)
-	case "pcomm_base64":
-		return r.base64(&e.PComm)
-	case "ancestors", "ancestors_cut":
-		return r.ancestorsField(string(name))
-	case "args", "args_base64", "args_cut":
-		return r.argsField(string(name))
 	case "container":
 		return r.containerField()
 	case "unit", "unit_within", "unit_problem":
@@ -185,7 +169,36 @@ func (r *row) member(name []byte) error {
 		e.Container = nil
 		return r.skip(0)
 	}
+	if known, err := r.processMember(name); known {
+		return err
+	}
 	return r.fileMember(name)
+}
+
+// processMember reads a field of names and arguments of processes; false if it is none.
+func (r *row) processMember(name []byte) (known bool, err error) {
+	e := r.e
+	switch string(name) {
+	case "comm":
+		err = r.keep(&e.Comm)
+	case "process":
+		err = r.text32(&e.Process, event.Process)
+	case "pcomm":
+		err = r.text32(&e.PComm, event.PComm)
+	case "comm_base64":
+		err = r.base64(&e.Comm)
+	case "process_base64":
+		err = r.base64(&e.Process)
+	case "pcomm_base64":
+		err = r.base64(&e.PComm)
+	case "ancestors", "ancestors_cut":
+		err = r.ancestorsField(string(name))
+	case "args", "args_base64", "args_cut":
+		err = r.argsField(string(name))
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 // fileMember reads a field of the file, or of a place.

@@ -14,6 +14,17 @@
 // What NAMES and the like are made of. prefix is a literal of size bytes, less the NUL.
 #define STARTS(text, prefix, size) starts(text, prefix, size)
 
+// What LISTED is made of.
+#define ONE_OF(value, cases)		\
+	({				\
+		bool found = false;	\
+		switch (value) {	\
+			cases		\
+			found = true;	\
+		}			\
+		found;			\
+	})
+
 // What COMMS are made of. The part's size bytes are those of the numbers, the first 8 those of
 // low, the lowest first: of a literal, LLVM 11 makes data that libbcc 0.18 cannot load.
 #define HAS(comm, low, high, size) has(comm, low, high, size)
@@ -96,59 +107,11 @@ static __always_inline bool pid_listed(u64 local)
 
 static __always_inline bool listed(u64 local)
 {
-#ifdef PIDS_EXCLUDED
-	switch (local >> 32) {
-	PIDS_EXCLUDED
-		return false;
-	}
-#endif
-#ifdef UIDS_EXCLUDED
-	switch ((u32)bpf_get_current_uid_gid()) {
-	UIDS_EXCLUDED
-		return false;
-	}
-#endif
-#ifdef TIDS
-	switch ((u32)local) {
-	TIDS
-		break;
-	default:
-		return false;
-	}
-#endif
-#ifdef UIDS
-	switch ((u32)bpf_get_current_uid_gid()) {
-	UIDS
-		break;
-	default:
-		return false;
-	}
-#endif
-#ifdef EUIDS
-	switch ((u32)member(task_member(TASK_CRED), CRED_EUID)) {
-	EUIDS
-		break;
-	default:
-		return false;
-	}
-#endif
-#ifdef GIDS
-	switch ((u32)(bpf_get_current_uid_gid() >> 32)) {
-	GIDS
-		break;
-	default:
-		return false;
-	}
-#endif
-#ifdef LOGINS
-	switch ((u32)task_member(TASK_LOGINUID)) {
-	LOGINS
-		break;
-	default:
-		return false;
-	}
-#endif
+#ifdef LISTED
+	return LISTED;
+#else
 	return true;
+#endif
 }
 // clang-format on
 
