@@ -26,14 +26,15 @@ static __always_inline void fill_args(struct record *r)
 // copy_args gives a process the arguments of the one that it was forked from.
 static __always_inline void copy_args(u32 parent, u32 child)
 {
-#if FIELDS & FIELD_ARGS
-	struct args *args = program_args.lookup(&parent);
+	struct args *args;
 
+	if (!(FIELDS & FIELD_ARGS))
+		return;
+	args = program_args.lookup(&parent);
 	if (args)
 		program_args.update(&child, args);
 	else
 		program_args.delete(&child); // of one that had the number before
-#endif
 }
 
 // read_args reads those of the program that the current process has just executed.

@@ -34,11 +34,7 @@ static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 // __x64_sys_execve(const struct pt_regs *regs) and its like
 static __always_inline int on_exec_enter(struct pt_regs *ctx)
 {
-#ifdef TASK_REGS
-	struct pt_regs *regs = current_regs(NULL);
-#else
-	struct pt_regs *regs = (void *)PT_REGS_PARM1(ctx);
-#endif
+	struct pt_regs *regs = current_regs((void *)PT_REGS_PARM1(ctx));
 
 	trace_call(ctx, regs, syscall_nr(regs));
 	return 0;

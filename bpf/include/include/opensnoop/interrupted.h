@@ -38,10 +38,8 @@ static __always_inline enum ending ending_of(struct call *c, struct pt_regs *reg
 		return ITS_END;
 	if ((u32)c->nr != NR_ANY && (u32)c->nr != (u32)syscall_nr(regs))
 		return LATER;
-#if FIELDS & FIELD_RESULT
-	if (is_interruption(result))
+	if (FIELDS & FIELD_RESULT && is_interruption(result))
 		return INTERRUPTION;
-#endif
 	return ITS_END;
 }
 
@@ -74,17 +72,15 @@ static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 r
 // beginning, and returns when it began, or 0.
 static __always_inline s64 restart(struct call *c, u64 id, struct open_args *args)
 {
-#if FIELDS & FIELD_RESULT
 	struct call *kept;
 
-	if (none_interrupted())
+	if (!(FIELDS & FIELD_RESULT) || none_interrupted())
 		return 0;
 	id = INTERRUPTED_ID(id);
 	kept = (struct call *)pending.lookup(&id);
 	if (kept && kept->address == args->name && (!args->sp || kept->sp == args->sp) &&
 	    take_pending(c, id))
 		return began(&c->record);
-#endif
 	return 0;
 }
 

@@ -61,18 +61,15 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
 		return 0;
-#if FIELDS & FIELD_RESULT
-	settle(ctx, c, REQUEST_ID(ctx->args[0]));
-#endif
+	if (FIELDS & FIELD_RESULT)
+		settle(ctx, c, REQUEST_ID(ctx->args[0]));
 	set_request(&c->record, id, &req, &args);
 	if (!record_wanted(&c->record))
 		return 0;
 	c->address = req.file_slot;
 	c->nr = NR_ANY;
 	c->id = REQUEST_ID(ctx->args[0]);
-#if FIELDS & FIELD_PATH
 	walk(ctx, c, SCRATCH_SUBMIT);
-#endif
 	entered(ctx, c);
 	return 0;
 }
@@ -87,17 +84,16 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 	walk_on(ctx, c, SCRATCH_SUBMIT);
 	if (!folder_wanted(c))
 		return 0;
-#if FIELDS & FIELD_RESULT
+	if (!(FIELDS & FIELD_RESULT)) {
+		submit(ctx, &c->record); // its end will not be seen
+		return 0;
+	}
 	keep_shared(c);
 	entered(ctx, c);
-#else
-	submit(ctx, &c->record); // its end will not be seen
-#endif
 	return 0;
 }
 #endif
 
-#if FIELDS & FIELD_RESULT
 // io_uring_complete(ctx, struct io_kiocb *req, u64 user_data, int res, …) up to 6.17, then
 // (ctx, req, struct io_uring_cqe *cqe). It runs in whatever thread comes to it.
 static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx)
@@ -120,6 +116,5 @@ static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx
 	end_call(ctx, c, result);
 	return 0;
 }
-#endif
 
 #endif

@@ -150,17 +150,11 @@ static __always_inline int on_handle_enter(FUNCTION *ctx)
 	return 0;
 }
 
-#ifdef PROBE_KPROBE
 static __always_inline int on_open_return(struct pt_regs *ctx)
 {
-#ifdef TASK_REGS
 	trace_return(ctx, current_regs(NULL), (s32)PT_REGS_RC(ctx));
-#else
-	trace_return(ctx, NULL, (s32)PT_REGS_RC(ctx));
-#endif
 	return 0;
 }
-#endif
 
 // is_name_of reports whether the kernel's copy of a name is of this call.
 static __always_inline bool is_name_of(struct call *call, struct filename *filename)
@@ -184,14 +178,16 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 // compare_name compares the name of a pending call, as it was at the entry, with the kernel's copy.
 static __always_inline void compare_name(struct call *kept, u64 id, const char *copy)
 {
-#if FIELDS & FIELD_RESULT
-	struct call *c = scratch_call(SCRATCH_NAMED);
+	struct call *c;
 	struct record *r = &kept->record;
 	bool same;
 	char *name;
 	long n;
 
+	if (!(FIELDS & FIELD_RESULT))
+		return;
 	kept->nr |= NR_COMPARED;
+	c = scratch_call(SCRATCH_NAMED);
 	if (!c)
 		return;
 	n = bpf_probe_read_kernel_str(c->record.name, PATH_MAX, copy);
@@ -208,7 +204,6 @@ static __always_inline void compare_name(struct call *kept, u64 id, const char *
 	}
 	if (!same)
 		r->name_kind = NAME_UNSURE;
-#endif
 }
 
 // take_name takes the kernel's copy of the name of a pending call that has none yet.
@@ -230,11 +225,10 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 	set_late_name(&c->record, n, NAME_UNSEEN, c->address);
 	if (!record_wanted(&c->record))
 		return;
-#if FIELDS & FIELD_RESULT
-	make_pending(ctx, c, id);
-#else
-	entered(ctx, c);
-#endif
+	if (FIELDS & FIELD_RESULT)
+		make_pending(ctx, c, id);
+	else
+		entered(ctx, c);
 }
 
 // show_renamed shows a call that was dropped at its entry for its name, if the kernel's copy is

@@ -31,11 +31,7 @@ static __always_inline bool none_counted(void)
 // none_pending reports whether it is certain, without a look-up, that no call is pending.
 static __always_inline bool none_pending(void)
 {
-#if FIELDS & FIELD_RESULT
-	return false;
-#else
-	return none_counted();
-#endif
+	return !(FIELDS & FIELD_RESULT) && none_counted();
 }
 
 // none_interrupted is the same of interrupted calls.
@@ -259,11 +255,8 @@ static __always_inline bool is_shared(struct record *r)
 // complete reports whether nothing is left to wait for of a record.
 static __always_inline bool complete(struct record *r)
 {
-#if FIELDS & FIELD_RESULT
-	return false;
-#else
-	return r->name_kind != NAME_UNSEEN && !(r->fields & FLAGS_UNREAD) && !is_shared(r);
-#endif
+	return !(FIELDS & FIELD_RESULT) && r->name_kind != NAME_UNSEEN && !(r->fields & FLAGS_UNREAD) &&
+	       !is_shared(r);
 }
 
 // entered sends the record of a call, or of a request, at its entry if it is complete, or else

@@ -130,12 +130,10 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 		return;
 	if (take_pending(c, id)) {
 		ending = ending_of(c, regs, result);
-#if FIELDS & FIELD_RESULT
 		if (ending == INTERRUPTION) {
 			interrupt(ctx, c, id, regs);
 			return;
 		}
-#endif
 		if (ending == LATER) {
 			result = RESULT_UNKNOWN;
 		} else {
@@ -157,12 +155,12 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 #endif
 		return;
 	}
-#if FIELDS & FIELD_RESULT
+	if (!(FIELDS & FIELD_RESULT))
+		return;
 	if (!ends_interrupted(id, regs, result))
 		count_unseen(id, regs, result);
 	else if (take_pending(c, INTERRUPTED_ID(id)))
 		end_call(ctx, c, -EINTR);
-#endif
 }
 
 #if FIELDS & FIELD_FILE

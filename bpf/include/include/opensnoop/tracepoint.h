@@ -23,12 +23,12 @@ static __always_inline int on_syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (none_pending())
 		return 0;
 	regs = current_regs((void *)ctx->args[0]);
-#if FIELDS & FIELD_RESULT
-	u32 nr = syscall_nr(regs);
+	if (FIELDS & FIELD_RESULT) {
+		u32 nr = syscall_nr(regs);
 
-	if (!is_open(nr) && nr != NR_NONE)
-		return 0;
-#endif
+		if (!is_open(nr) && nr != NR_NONE)
+			return 0;
+	}
 	trace_return(ctx, regs, (long)ctx->args[1]);
 	return 0;
 }
