@@ -242,15 +242,15 @@ func flood(t *testing.T, seconds, each int) (opens int) {
 func TestCollectorAddsUp(t *testing.T) {
 	for name, how := range map[string]struct {
 		rotate string
-		stop   func(c *collection)
+		stop   func(t *testing.T, c *collection)
 		gaps   bool // rows may have gone
 	}{
-		"stopped": {"2M,9", func(c *collection) {
+		"stopped": {"2M,9", func(t *testing.T, c *collection) {
 			c.Process.Signal(syscall.SIGSTOP)
 			time.AfterFunc(10*time.Second, func() { c.Process.Signal(syscall.SIGCONT) })
 		}, true},
-		"restarted": {"20M,20", func(c *collection) { c.end(t, syscall.SIGTERM); c.run(t) }, false},
-		"killed":    {"20M,20", func(c *collection) { c.end(t, syscall.SIGKILL); c.run(t) }, false},
+		"restarted": {"20M,20", func(t *testing.T, c *collection) { c.end(t, syscall.SIGTERM); c.run(t) }, false},
+		"killed":    {"20M,20", func(t *testing.T, c *collection) { c.end(t, syscall.SIGKILL); c.run(t) }, false},
 	} {
 		for round := range *rounds {
 			t.Run(fmt.Sprintf("%s/%d", name, round), func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestCollectorAddsUp(t *testing.T) {
 				p := trace(t, "-w", c.path("rows"), "--rotate", how.rotate)
 				opens := flood(t, 1, 20_000)
 				eventually(t, "the first rows", func() bool { return len(c.arrived(t).rows) > 0 })
-				how.stop(c)
+				how.stop(t, c)
 				opens += flood(t, 10, 20_000)
 				p.end(t, syscall.SIGTERM)
 				eventually(t, "the end record", func() bool { return c.arrived(t).ended })
