@@ -347,6 +347,9 @@ func (r *run) tell(session *trace.Session) {
 	if blind := session.Blind(); blind != "" {
 		m.printf("%s", blind)
 	}
+	if o := &r.flags.output; o.format != formatTable && len(o.columns) == 0 && !o.summary.set && !o.canTell(event.PPID, &r.flags.trace) {
+		m.printf("ppid is left out: the parent's process id cannot be told in a pid namespace")
+	}
 	if r.flags.namesUsers() && format.ForeignUsers(r.flags.trace.Kernel.Namespace != kernel.PIDNamespace{}) {
 		m.printf("users' names are those of this container: add -v /etc/passwd:/etc/passwd:ro for the host's")
 	}

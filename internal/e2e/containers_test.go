@@ -312,4 +312,8 @@ func TestHonestInAContainer(t *testing.T) {
 			t.Errorf("%s in a container: status %d, stderr %q", args, r.status, r.stderr)
 		}
 	}
+	r := runToEnd(t, exec.Command("unshare", "-p", "-f", "--mount-proc", opensnoop, "-o", "json", "-d", "0.1", "-p", "1"))
+	if r.status != 0 || !strings.Contains(r.stderr, "ppid is left out") {
+		t.Errorf("in a pid namespace: status %d, stderr %q", r.status, r.stderr)
+	}
 }
