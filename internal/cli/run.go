@@ -258,7 +258,11 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (
 	}
 	total := lost.Total()
 	if n := out.Dropped(); n > 0 && !sink.counts() {
-		r.messages.printf("lost %d opens: at the end, whoever reads the rows did not take them in time", n)
+		why := "at the end, whoever reads the rows did not take them in time"
+		if err != nil {
+			why = "their rows could not be written"
+		}
+		r.messages.printf("lost %d opens: %s", n, why)
 		total += n
 	}
 	if err == nil || errors.Is(err, errEnough) {
