@@ -83,18 +83,9 @@ static __always_inline void read_comm(u64 *comm)
 #endif
 }
 
-// fill sets what is known of a record at the entry of its call, but the name.
-static __always_inline void fill(struct record *r, u64 id, struct open_args *args)
+// fill_users sets whose the process is.
+static __always_inline void fill_users(struct record *r)
 {
-	u64 local = local_id(id);
-
-	if (local)
-		id = local;
-	r->tgid = id >> 32;
-	r->tid = id;
-	r->fields = FIELDS;
-	r->how = args->exec ? EXECUTED : OPENED;
-	read_comm((u64 *)r->comm);
 #if FIELDS & FIELD_UID
 	r->uid = bpf_get_current_uid_gid();
 #endif
@@ -111,6 +102,21 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 #if FIELDS & FIELD_EUID
 	r->euid = member(task_member(TASK_CRED), CRED_EUID);
 #endif
+}
+
+// fill sets what is known of a record at the entry of its call, but the name.
+static __always_inline void fill(struct record *r, u64 id, struct open_args *args)
+{
+	u64 local = local_id(id);
+
+	if (local)
+		id = local;
+	r->tgid = id >> 32;
+	r->tid = id;
+	r->fields = FIELDS;
+	r->how = args->exec ? EXECUTED : OPENED;
+	read_comm((u64 *)r->comm);
+	fill_users(r);
 #if FIELDS & FIELD_RESULT
 	r->result = RESULT_UNKNOWN;
 #endif
