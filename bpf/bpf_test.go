@@ -119,7 +119,7 @@ var everything = append([]string{
 // being refused where another architecture is compiled for.
 const noControlFlow = "-fcf-protection=none"
 
-func needBPF(t *testing.T) {
+func needBPF(t testing.TB) {
 	t.Helper()
 	if err := kernel.RefusesBPF(); err != nil {
 		if os.Getenv("OPENSNOOP_E2E") == "require" {
@@ -130,7 +130,7 @@ func needBPF(t *testing.T) {
 }
 
 // text is the program's, with these programs of their types.
-func text(t *testing.T, arch string, programs map[string]ebpf.ProgramType) string {
+func text(t testing.TB, arch string, programs map[string]ebpf.ProgramType) string {
 	t.Helper()
 	var made []bpf.Program
 	for name, kind := range programs {
