@@ -13,38 +13,65 @@ import (
 // once, what was submitted before that reading began is complete: the time at
 // which it began is the horizon, and Release gives out what is older.
 type Queue struct {
-	items []item
-	bytes []byte // of all items
-	spare []byte
-	last  uint64
-	used  bool // since the last Shrink
+	items  []item
+	chunks [][]byte // what they hold; only the last one has room
+	before [][]byte // for keep
+	free   [][]byte
+	size   int // bytes of all items
+	last   uint64
+	used   bool // since the last Shrink
 }
 
+// chunkSize is more than the largest sample, which has its size in 16 bits (struct
+// perf_event_header). In pieces, a queue takes no more memory while it grows than it has in use.
+const chunkSize = 64 << 10
+
 type item struct {
-	time       uint64
-	start, end int // in bytes
+	time  uint64
+	start int // in all chunks together
+	size  int
 }
 
 // Push adds a copy of a record of the given time.
 func (q *Queue) Push(time uint64, record []byte) {
-	start := len(q.bytes)
-	q.bytes = append(q.bytes, record...)
-	q.items = append(q.items, item{time, start, len(q.bytes)})
+	q.items = append(q.items, item{time, q.add(record), len(record)})
 	q.used = true
 }
 
-// shrinkSize is how many bytes an unused queue may hold.
-const shrinkSize = 64 << 10
+// add copies a record into the chunks, and returns where it starts there.
+func (q *Queue) add(record []byte) int {
+	at := len(q.chunks) - 1
+	if at < 0 || len(q.chunks[at])+len(record) > chunkSize {
+		var fresh []byte
+		if n := len(q.free); n > 0 {
+			fresh, q.free = q.free[n-1], q.free[:n-1]
+		} else {
+			fresh = make([]byte, 0, chunkSize)
+		}
+		q.chunks = append(q.chunks, fresh)
+		at++
+	}
+	start := at*chunkSize + len(q.chunks[at])
+	q.chunks[at] = append(q.chunks[at], record...)
+	q.size += len(record)
+	return start
+}
+
+// record returns what an item of some chunks holds.
+func (i item) record(chunks [][]byte) []byte {
+	at := i.start % chunkSize
+	return chunks[i.start/chunkSize][at : at+i.size]
+}
 
 // Shrink gives up the memory of a queue that a flood has made large, if nothing came
 // since Shrink was called last, and reports whether it has.
 func (q *Queue) Shrink() bool {
 	idle := !q.used && len(q.items) == 0
 	q.used = false
-	if !idle || cap(q.bytes)+cap(q.spare) <= shrinkSize {
+	if !idle || len(q.free) <= 1 {
 		return false
 	}
-	q.items, q.bytes, q.spare = nil, nil, nil
+	q.items, q.chunks, q.before, q.free = nil, nil, nil, nil
 	return true
 }
 
@@ -52,7 +79,7 @@ func (q *Queue) Shrink() bool {
 func (q *Queue) Len() int { return len(q.items) }
 
 // Size is the number of bytes of the records held.
-func (q *Queue) Size() int { return len(q.bytes) }
+func (q *Queue) Size() int { return q.size }
 
 // ErrLater is what a record is answered with that cannot be taken yet.
 var ErrLater = errors.New("not yet")
@@ -71,13 +98,13 @@ func (q *Queue) Release(horizon uint64, give func(time uint64, record []byte) er
 	n, _ := slices.BinarySearchFunc(q.items, horizon, func(i item, t uint64) int { return cmp.Compare(i.time, t) })
 	for at, i := range q.items[:n] {
 		q.last = max(q.last, i.time)
-		err := give(q.last, q.bytes[i.start:i.end])
+		err := give(q.last, i.record(q.chunks))
 		if err == ErrLater {
 			n = at
 			break
 		}
 		if err != nil {
-			q.items, q.bytes = q.items[:0], q.bytes[:0]
+			q.keep(nil)
 			return err
 		}
 	}
@@ -87,12 +114,14 @@ func (q *Queue) Release(horizon uint64, give func(time uint64, record []byte) er
 
 // keep makes the given items the only ones.
 func (q *Queue) keep(rest []item) {
-	kept := q.spare[:0]
-	for i := range rest {
-		start := len(kept)
-		kept = append(kept, q.bytes[rest[i].start:rest[i].end]...)
-		q.items[i] = item{rest[i].time, start, len(kept)}
+	before := q.chunks
+	q.chunks, q.size = q.before[:0], 0
+	for n, i := range rest {
+		q.items[n] = item{i.time, q.add(i.record(before)), i.size}
 	}
 	q.items = q.items[:len(rest)]
-	q.bytes, q.spare = kept, q.bytes
+	for _, chunk := range before {
+		q.free = append(q.free, chunk[:0])
+	}
+	q.before = before
 }

@@ -287,7 +287,7 @@ func TestShrink(t *testing.T) {
 	if q.Shrink() {
 		t.Error("an empty queue has shrunk")
 	}
-	record := make([]byte, shrinkSize)
+	record := make([]byte, chunkSize)
 	q.Push(1, record)
 	q.Push(2, record)
 	for range 2 {
