@@ -55,8 +55,9 @@ type field struct {
 	optional bool                      // JSON leaves it out where it has no value
 	known    func(e *event.Event) bool // reports whether there is a value; the column's if nil
 	value    value
-	derived  bool  // it follows from the time of day, and that of the row before
-	object   value // what JSON has for it, an object; nil for the value
+	derived  bool                      // it follows from the time of day, and that of the row before
+	same     func(e *event.Event) bool // reports whether it is what the field of the name is; nil for never
+	object   value                     // what JSON has for it, an object; nil for the value
 }
 
 // kind is how JSON shows a value.

@@ -207,11 +207,8 @@ var Columns = []*Column{
 	{
 		Name: "path", long: true, Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
-		text: appendPathText,
-		fields: append(placeFields("path", event.Path, func(e *event.Event) *event.Place { return &e.Path }),
-			field{name: "dirfd", kind: number, optional: true, known: badDescriptor, value: func(_ *rows, b []byte, e *event.Event) []byte {
-				return appendInt(b, int64(e.Folder.DFD))
-			}}),
+		text:   appendPathText,
+		fields: pathFields(),
 	},
 	{
 		Name: "realpath", long: true, Help: "path of the file that was opened, links followed", aliases: []string{"resolved"}, Needs: event.File, OnDemand: true, known: fileKnown,

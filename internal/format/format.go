@@ -50,7 +50,8 @@ type Options struct {
 	Color bool
 	// Begin, if set, appends what each row of JSON begins with: fields, each with a comma.
 	Begin func(b []byte) []byte
-	// Short has JSON leave out what is null, and seconds where they follow from the time of day.
+	// Short has JSON leave out what is null, the path where it is the name, and seconds where they
+	// follow from the time of day.
 	Short bool
 	// Boot is when the clock of events was 0, by the clock that tells the time of day,
 	// which may be set while rows are written. Times of day are shown in its location.

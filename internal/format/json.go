@@ -53,7 +53,7 @@ func (j *JSON) Event(e *event.Event) error {
 	for i := range j.fields {
 		f := &j.fields[i]
 		known := f.known(e)
-		if !known && (f.optional || j.short) || f.derived && steady {
+		if !known && (f.optional || j.short) || f.derived && steady || j.short && f.same != nil && f.same(e) {
 			continue
 		}
 		if b[len(b)-1] != '{' && b[len(b)-1] != ',' {

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"strconv"
 
 	"opensnoop/internal/event"
@@ -92,6 +93,22 @@ func placeFields(name string, needs event.Fields, place func(e *event.Event) *ev
 			return appendProblem(b, place(e))
 		}},
 	}
+}
+
+// pathFields are the fields of the path.
+func pathFields() []field {
+	fields := placeFields("path", event.Path, func(e *event.Event) *event.Place { return &e.Path })
+	for i := range fields {
+		fields[i].same = isNamed
+	}
+	return append(fields, field{name: "dirfd", kind: number, optional: true, known: badDescriptor, value: func(_ *rows, b []byte, e *event.Event) []byte {
+		return appendInt(b, int64(e.Folder.DFD))
+	}})
+}
+
+// isNamed reports whether the name that was passed is the path.
+func isNamed(e *event.Event) bool {
+	return e.Fields.Has(event.Path) && e.Path.Problem == event.PathExact && e.NameKind == event.NameRead && bytes.Equal(e.Path.Known, e.Name)
 }
 
 // appendDev appends a device as ls(1) does: the major and the minor number.

@@ -31,6 +31,7 @@ type row struct {
 
 	unit       event.Unit
 	units      bool // a row without a unit tells that there is none
+	paths      bool // a row without a path tells that it is the name
 	noUnit     bool // which unit it is, is not known
 	ancestors  event.Ancestors
 	containers [event.ContainersMax]event.Container // each in the one before
@@ -45,7 +46,7 @@ var nullable = map[string]event.Fields{
 
 // expect takes the columns that rows were recorded with.
 func (r *row) expect(columns []string) {
-	r.absent, r.units = 0, slices.Contains(columns, "unit")
+	r.absent, r.units, r.paths = 0, slices.Contains(columns, "unit"), slices.Contains(columns, "path")
 	for _, name := range columns {
 		r.absent |= nullable[name]
 	}
@@ -81,6 +82,7 @@ func (r *row) finish() {
 	} else {
 		e.Time = uint64(max(r.wall.Sub(r.boot), 0))
 	}
+	r.pathOfName()
 	absent := r.absent &^ e.Fields &^ r.unread
 	e.Fields |= absent
 	if r.absent.Has(event.Cgroup) && e.Container == nil && !r.unread.Has(event.Cgroup) {

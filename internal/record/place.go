@@ -47,6 +47,15 @@ func (r *row) placeMember(name []byte) (found bool, err error) {
 	return true, r.skip(0)
 }
 
+// pathOfName takes the name for the path where a recording leaves that out.
+func (r *row) pathOfName() {
+	e := r.e
+	if r.paths && !(e.Fields | r.unread).Has(event.Path) && e.NameKind == event.NameRead && bytes.HasPrefix(e.Name, []byte("/")) {
+		e.Fields |= event.Path
+		e.Path.Known = e.Name
+	}
+}
+
 // dev reads a device as "major:minor"; the event then has a file.
 func (r *row) dev() error {
 	if r.null() {
