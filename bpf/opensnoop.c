@@ -40,6 +40,8 @@
 //	                  need FIELD_PATH
 //	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
 //	EXECS             and files that are opened to execute programs; needs FIELD_RESULT
+//	LOOKUPS           and calls that only look for a file: stat, access, readlink and their like;
+//	                  needs FIELD_RESULT and PROBE_TRACEPOINT
 //	RESULT_WANTED     an expression of `result`; needs FIELD_RESULT
 //	GATED             those that begin while the slot GATE_SHUT is 0: one session gives way to another
 //	SLOWER            calls that took longer, in ns; needs FIELD_TOOK

@@ -25,7 +25,8 @@ func (e *troubleError) Unwrap() error { return e.error }
 // asked is a recording that is asked, or a command that is recorded for that.
 type asked struct {
 	*invocation
-	asRoot bool
+	asRoot  bool
+	lookups bool // of a command, what is only looked for is recorded, too
 }
 
 // addTo adds the flags for a command.
@@ -62,6 +63,7 @@ func (a *asked) open(cmd *cobra.Command, args []string) (in *recording, done fun
 	remove := func() { os.RemoveAll(dir) }
 	path := filepath.Join(dir, "recording")
 	f := &flags{asRoot: a.asRoot, output: recordOutput(), filters: cmd.Flags(), commandToStderr: true}
+	f.trace.Lookups = a.lookups
 	if err := f.record(a.invocation, path, args); err != nil {
 		remove()
 		return nil, nil, err
@@ -113,7 +115,7 @@ func endedWhole(in *record.Reader) error {
 
 // newMissingCommand tells what was looked for in vain.
 func newMissingCommand(i *invocation) *cobra.Command {
-	a := &asked{invocation: i}
+	a := &asked{invocation: i, lookups: true}
 	var all bool
 	output := formatTable
 	cmd := &cobra.Command{
@@ -121,7 +123,8 @@ func newMissingCommand(i *invocation) *cobra.Command {
 		Short: "Show what a recorded run, or a command run now, looked for and did not find",
 		Long: `Shows each thing that programs looked for in vain: the places in the order in
 which they were tried, each with its error, and where it was found at last, or
-that it was not. It then looks at the file system as it is now, for the first
+that it was not. A recording has what was looked for, and not opened, if it was
+made with --lookups; of a command that is always so. It then looks at the file system as it is now, for the first
 folder that does not exist, or that refuses.`,
 		Example: `  sudo opensnoop missing -- ./myapp
   opensnoop missing make.osn -o json`,
@@ -174,15 +177,15 @@ func readerLeft(err error) error {
 
 // newNeedsCommand lists the files of a run.
 func newNeedsCommand(i *invocation) *cobra.Command {
-	a := &asked{invocation: i}
+	a := &asked{invocation: i, lookups: true}
 	var zero, packages bool
 	var depfile string
 	cmd := &cobra.Command{
 		Use:   "needs [flags] FILE | -- COMMAND [ARGUMENT…]",
 		Short: "List the files that a recorded run, or a command run now, needed",
-		Long: `Lists the files that were read, executed or loaded, less those that the run made
-itself, and what is in /proc, /sys and /dev: a path a line, with each symbolic
-link on the way. So tar and rsync can take them to another machine:
+		Long: `Lists the files that were read, executed or loaded, or looked for and found, less
+those that the run made itself, and what is in /proc, /sys and /dev: a path a
+line, with each symbolic link on the way. So tar and rsync can take them to another machine:
 
   opensnoop needs make.osn -0 | tar --no-recursion --null -T - -cf needed.tar`,
 		Example: `  sudo opensnoop needs -- ./myapp

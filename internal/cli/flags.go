@@ -45,7 +45,9 @@ type flags struct {
 
 // filtered reports whether not all opens are asked for.
 func (f *flags) filtered() (filtered bool) {
-	f.filters.VisitAll(func(flag *pflag.Flag) { filtered = filtered || flag.Changed && flag.Name != "execs" })
+	f.filters.VisitAll(func(flag *pflag.Flag) {
+		filtered = filtered || flag.Changed && flag.Name != "execs" && flag.Name != "lookups"
+	})
 	return filtered
 }
 
@@ -100,6 +102,7 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 	addBool(fs, &f.follow, "follow", "", "with -p, opens of all processes too that they have started, and will start")
 	addBool(fs, &f.excludePipeline, "exclude-pipeline", "", "no opens of those who read the rows by a pipe, nor of what they start")
 	addBool(fs, &f.trace.Execs, "execs", "", "also files that the kernel opens to execute programs, with interpreters and loaders; adds FLAGS, which is exec for them")
+	addBool(fs, &f.trace.Lookups, "lookups", "", "also what is only looked for, by stat, access, readlink and their like; adds FLAGS, which says by which")
 	addBool(fs, &f.noSystem, "no-system", "", "no opens of what the loader, the locale and the C library open in every program, nor by a container's runtime")
 }
 

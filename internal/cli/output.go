@@ -115,7 +115,7 @@ func (o *outputOptions) check() error {
 // those that show what the flags select by.
 func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 	if len(o.columns) > 0 {
-		return o.withPath(o.columns)
+		return o.withOp(o.withPath(o.columns), opts)
 	}
 	added := o.added(opts)
 	if o.format != formatTable {
@@ -129,6 +129,15 @@ func (o *outputOptions) shown(opts *trace.Options) []*format.Column {
 		usual = slices.DeleteFunc(usual, func(c *format.Column) bool { return c.Name == "file" })
 	}
 	return usual
+}
+
+// withOp adds the column op to JSON of which not all rows are opens.
+func (o *outputOptions) withOp(columns []*format.Column, opts *trace.Options) []*format.Column {
+	op := format.Find("op")
+	if !opts.Lookups || o.format != formatJSON || slices.Contains(columns, op) {
+		return columns
+	}
+	return append(slices.Clip(columns), op)
 }
 
 // withPath puts the column path in the place of file with -F, or behind the others.
@@ -168,7 +177,7 @@ func (o *outputOptions) added(opts *trace.Options) []string {
 		name  string
 		added bool
 	}{
-		{"uid", o.printUID}, {"flags", o.extended || opts.Execs}, {"mode", o.extended}, {"path", o.fullPath},
+		{"uid", o.printUID}, {"flags", o.extended || opts.Execs || opts.Lookups}, {"op", opts.Lookups && o.format != formatTable}, {"mode", o.extended}, {"path", o.fullPath},
 	} {
 		if column.added {
 			added = append(added, column.name)

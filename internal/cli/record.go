@@ -71,7 +71,8 @@ func (f *flags) record(i *invocation, path string, command []string) (err error)
 	}
 	f.trace.Execs = plan.CanShowExecs(f.trace.Kernel) == nil
 	for _, c := range format.Columns {
-		if plan.Supports(c.Needs, f.trace.Kernel) == nil && (c.Name != "depth" || f.follow || len(command) > 0 && !f.noFollow) {
+		if plan.Supports(c.Needs, f.trace.Kernel) == nil && (c.Name != "depth" || f.follow || len(command) > 0 && !f.noFollow) &&
+			(c.Name != "op" || f.trace.Lookups) {
 			f.output.columns = append(f.output.columns, c)
 		}
 	}

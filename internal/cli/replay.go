@@ -146,6 +146,9 @@ func (f *replayFlags) run(i *invocation, path string) (err error) {
 // use takes the columns of a recording, and returns an error if the output or a filter needs one
 // that it has not.
 func (f *replayFlags) use(names []string) error {
+	if f.trace.Lookups && !slices.Contains(names, "op") {
+		return errors.New("what was looked for was not recorded: record it with --lookups")
+	}
 	f.output.recorded = []*format.Column{}
 	var fields event.Fields
 	for _, name := range names {
@@ -238,7 +241,7 @@ func (p *player) rowsOf() error {
 		if err := p.advance(e.Time); err != nil {
 			return err
 		}
-		if e.Exec && !p.flags.trace.Execs || !p.wants(&e) || p.once != nil && !p.once.first(&e) {
+		if e.Exec && !p.flags.trace.Execs || e.Lookup != event.NoLookup && !p.flags.trace.Lookups || !p.wants(&e) || p.once != nil && !p.once.first(&e) {
 			continue
 		}
 		if err := p.rows.Event(&e); err != nil {

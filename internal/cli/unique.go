@@ -71,8 +71,8 @@ func appendUnique(b []byte, e *event.Event) []byte {
 		return binary.LittleEndian.AppendUint32(append(b, 'e'), uint32(e.Result))
 	}
 	b = append(b, 'o')
-	if e.Exec {
-		b = append(b, 'x')
+	if e.Exec || e.Lookup != event.NoLookup {
+		b = append(b, e.Op()...)
 	}
 	return binary.LittleEndian.AppendUint64(b, e.Flags)
 }

@@ -95,6 +95,9 @@ func NewDiff(a, b *record.Reader, o DiffOptions) (*Diff, error) {
 func (d *Diff) read(in *record.Reader, mappings []Mapping) (*Run, error) {
 	r := &Run{outcomes: map[key]outcomes{}, temporary: map[string]bool{}, names: map[string]string{}}
 	err := each(in, func(e *event.Event) {
+		if e.Lookup != event.NoLookup {
+			return // the other recording may be without
+		}
 		p := mapped(path(e), mappings)
 		if absolute(p) && d.o.Ignore.Match([]byte(p)) {
 			return

@@ -19,6 +19,7 @@ import (
 type Files struct {
 	Read     []string // absolute paths, in the order in which they were first opened
 	Executed []string // of those, what was executed
+	Found    []string // what was looked for and found, and not read or executed before
 }
 
 // notFiles are file systems that a kernel makes up.
@@ -35,10 +36,13 @@ func madeUp(path string) bool {
 // Needed returns the files that a recording's run needed.
 func Needed(in *record.Reader) (Files, error) {
 	var files Files
-	read, executed, made := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	read, executed, made, looked := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	err := each(in, func(e *event.Event) {
 		p := path(e)
 		switch {
+		case found(e) && absolute(p) && !madeUp(p) && !made[p] && !read[p] && !looked[p]:
+			looked[p] = true
+			files.Found = append(files.Found, p)
 		case !opened(e) || !absolute(p) || madeUp(p) || made[p]:
 		case e.Fields.Has(event.File) && e.Created:
 			made[p] = true
@@ -69,7 +73,7 @@ func (f Files) WithLinks() []string {
 			all = append(all, path)
 		}
 	}
-	paths := slices.Clone(f.Read)
+	paths := slices.Concat(f.Read, f.Found)
 	for _, program := range f.Executed {
 		if interpreter := interpreterOf(program); interpreter != "" {
 			paths = append(paths, interpreter)

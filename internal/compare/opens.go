@@ -59,8 +59,8 @@ func outcome(e *event.Event) string {
 		return "?"
 	case e.Result < 0:
 		return errorName(e)
-	case e.Exec:
-		return "exec"
+	case e.Exec, e.Lookup != event.NoLookup:
+		return e.Op()
 	case e.Fields.Has(event.File) && e.Created:
 		return "create"
 	}
@@ -91,7 +91,10 @@ func access(flags uint64) string {
 func failed(e *event.Event) bool { return e.Result < 0 && e.Result != event.ResultUnknown }
 
 // opened reports whether an open is known to have succeeded.
-func opened(e *event.Event) bool { return e.Result >= 0 }
+func opened(e *event.Event) bool { return e.Result >= 0 && e.Lookup == event.NoLookup }
+
+// found reports whether a file was looked for and found.
+func found(e *event.Event) bool { return e.Result >= 0 && e.Lookup != event.NoLookup }
 
 // short is a program's name for a table.
 func short(program string) string { return filepath.Base(program) }

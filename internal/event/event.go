@@ -29,6 +29,9 @@ const ArgsMax = 252
 const (
 	howFixed    = 1
 	howExecuted = 2
+	howStated   = 3
+	howAccessed = 4
+	howLinkRead = 5
 )
 
 // addressSize is the size in bytes of what stands in the place of a name that is not known.
@@ -79,6 +82,7 @@ type Event struct {
 	Blocks  bool   // the call had not returned after Took, when tracing ended
 	Fixed   bool   // a Result of 0 or more is a place in an io_uring's own table of files
 	Exec    bool   // opened to execute a program: a Result of 0 is no descriptor
+	Lookup  Lookup // looked for, and not opened: its Result is 0 or an error
 	Depth   uint32 // how far the process is below the one that is followed
 
 	Ancestors Ancestors // the process and those that it descends from
@@ -147,11 +151,15 @@ func (e *Event) Decode(record []byte) error {
 		Fields:   there &^ unread,
 		Fixed:    record[23] == howFixed,
 		Exec:     record[23] == howExecuted,
+		Lookup:   lookupOf(record[23]),
 	}
 	nameLen := int(order.Uint16(record[20:]))
 	rest := record[headerSize:]
 	parts, rest := rest[:size], rest[size:]
 	e.decodeParts(there, parts)
+	if e.Lookup != NoLookup {
+		e.Result = min(e.Result, 0) // readlink returns a length
+	}
 	e.Comm = comm(rest)
 	rest = rest[CommSize:]
 	if err := e.decodeStrings(there, parts, rest, nameLen); err != nil {
@@ -298,6 +306,8 @@ func (e *Event) Append(b []byte) []byte {
 		how = howFixed
 	case e.Exec:
 		how = howExecuted
+	case e.Lookup != NoLookup:
+		how = howStated + byte(e.Lookup-Stat)
 	}
 	b = append(b, byte(e.NameKind), how)
 	b = e.appendParts(b)

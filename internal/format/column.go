@@ -42,7 +42,7 @@ type Column struct {
 	csv      string // the field that CSV has for the column where a user names it; "" for the first
 	long     bool   // its values may be much longer than its width
 	leads    bool   // JSON has its fields first
-	lookedUp bool   // it takes a look-up: JSON has it only if it is asked for
+	onAsking bool   // JSON has it only if it is asked for
 }
 
 // A value appends a value of an event as text.

@@ -21,7 +21,7 @@ func TestParseColumns(t *testing.T) {
 		{list: "pid", want: columnsOf("pid")},
 		{list: "file,time", want: columnsOf("file", "time")},
 		{list: " PID , Comm", want: columnsOf("pid", "comm")},
-		{list: "time,wall,pid,tid,ppid,uid,user,euid,gid,login,fd,err,took,flags,mode,comm,process,pcomm,ancestors,args,depth,container,unit,path,realpath,exe,dev,inode,created,file", want: Columns},
+		{list: "time,wall,pid,tid,ppid,uid,user,euid,gid,login,fd,err,took,op,flags,mode,comm,process,pcomm,ancestors,args,depth,container,unit,path,realpath,exe,dev,inode,created,file", want: Columns},
 		{list: "", err: `"" is no column: expected some of time,wall,pid,`},
 		{list: "pid,,file", err: `"" is no column`},
 		{list: "pid,file,pid", err: "the column pid is there twice"},
@@ -78,7 +78,7 @@ func TestUsual(t *testing.T) {
 		{nil, "time,comm,pid,file"},
 		{[]string{"file", "uid"}, "time,uid,comm,pid,file"},
 		{[]string{"mode", "flags", "err", "tid", "uid"}, "time,uid,comm,pid,tid,err,flags,mode,file"},
-		{strings.Split(Names(Columns), ","), "time,wall,uid,user,euid,gid,login,container,unit,comm,process,exe,args,pid,tid,depth,ppid,pcomm,ancestors,fd,err,took,flags,mode,dev,inode,created,file,path,realpath"},
+		{strings.Split(Names(Columns), ","), "time,wall,uid,user,euid,gid,login,container,unit,comm,process,exe,args,pid,tid,depth,ppid,pcomm,ancestors,fd,err,took,op,flags,mode,dev,inode,created,file,path,realpath"},
 	} {
 		if got := Names(Usual(test.names...)); got != test.want {
 			t.Errorf("with %q: %s, want %s", test.names, got, test.want)

@@ -62,7 +62,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "user", Help: "user's name", Needs: event.UID, lookedUp: true,
+		Name: "user", Help: "user's name", Needs: event.UID, onAsking: true, // it takes a look-up
 		place: 40, header: "USER", width: 8,
 		text: func(r *rows, b []byte, e *event.Event) []byte {
 			return AppendEscaped(b, appendUser(r, r.scratch[:0], e))
@@ -106,7 +106,7 @@ var Columns = []*Column{
 		text: appendDescriptorText,
 		fields: []field{
 			{name: "fd", kind: number, value: appendDescriptor, known: func(e *event.Event) bool {
-				return resultKnown(e) && !fixed(e) && (!e.Exec || e.Result < 0)
+				return resultKnown(e) && !fixed(e) && (!e.Exec || e.Result < 0) && e.Lookup == event.NoLookup
 			}},
 			{name: "fixed_fd", kind: number, optional: true, value: appendDescriptor, known: fixed},
 		},
@@ -128,6 +128,12 @@ var Columns = []*Column{
 			{name: "took_ns", kind: number, value: appendTook},
 			{name: "still_blocks", kind: number, optional: true, known: blocks, value: appendTrue},
 		},
+	},
+	{
+		Name: "op", Help: "what is done: open, exec, stat, access or readlink", aliases: []string{"operation"}, OnDemand: true, onAsking: true,
+		place: 108, header: "OP", width: 8,
+		text:   appendOp,
+		fields: []field{{name: "op", value: appendOp}},
 	},
 	{
 		Name: "flags", long: true, csv: "flag_names", Help: "flags of open(2)", Needs: event.Flags,

@@ -67,6 +67,8 @@ var testEvents = []event.Event{
 		Result: -int32(unix.EFAULT), Process: []byte("builder"), Path: event.Place{Problem: event.PathNoName}},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/true"), Fields: allFields, Exec: true, Container: event.Host, Unit: event.NoUnit},
 	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("sh"), Name: []byte("/bin/not"), Fields: event.AllFields, Exec: true, Result: -int32(unix.ENOENT), Container: event.Host, Login: event.NoLogin, Ancestors: ancestors(true, "true", "sh"), Took: 1, Blocks: true},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("git"), Name: []byte(".gitconfig"), Fields: event.Result | event.Flags, Lookup: event.Access, Result: -int32(unix.ENOENT)},
+	{Time: 4000000000000, TGID: 22, TID: 22, Comm: []byte("git"), Name: []byte(".git"), Fields: event.Result | event.Flags, Lookup: event.Stat},
 	{Time: 4000000000001, TGID: 22, TID: 22, Comm: []byte("plain"), Name: []byte(`C:\temp\x2d \n`)},
 }
 

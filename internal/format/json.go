@@ -26,7 +26,7 @@ func NewJSON(w io.Writer, o Options) *JSON {
 	var first, then []*Column
 	for _, c := range Columns {
 		switch {
-		case !held.Has(c.Needs) || c.lookedUp && !slices.Contains(o.Columns, c):
+		case !held.Has(c.Needs) || c.onAsking && !slices.Contains(o.Columns, c):
 		case c.leads:
 			first = append(first, c)
 		default:

@@ -125,7 +125,7 @@ func appendDescriptorText(r *rows, b []byte, e *event.Event) []byte {
 	switch {
 	case fixed(e):
 		b = append(b, "fixed:"...)
-	case e.Exec && e.Result >= 0:
+	case e.Exec && e.Result >= 0, e.Lookup != event.NoLookup:
 		return append(b, '-')
 	}
 	return appendDescriptor(r, b, e)
@@ -172,8 +172,8 @@ func appendError(_ *rows, b []byte, e *event.Event) []byte {
 }
 
 func appendFlags(_ *rows, b []byte, e *event.Event) []byte {
-	if e.Exec {
-		return append(b, "exec"...)
+	if e.Exec || e.Lookup != event.NoLookup {
+		return append(b, e.Op()...)
 	}
 	return event.AppendFlags(b, e.Flags)
 }
@@ -182,7 +182,11 @@ func appendFlags(_ *rows, b []byte, e *event.Event) []byte {
 func isExec(e *event.Event) bool { return e.Exec }
 
 // flagsPassed reports whether it is known which flags a program passed.
-func flagsPassed(e *event.Event) bool { return e.Fields.Has(event.Flags) && !e.Exec }
+func flagsPassed(e *event.Event) bool {
+	return e.Fields.Has(event.Flags) && !e.Exec && e.Lookup == event.NoLookup
+}
+
+func appendOp(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Op()...) }
 
 func appendDepth(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.Depth) }
 

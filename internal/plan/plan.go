@@ -31,6 +31,10 @@ type Options struct {
 	// of its interpreter and of its loader. Their results need event.Result.
 	Execs bool
 
+	// Lookups is whether calls are shown, too, that only look for a file, as stat(2) does. They need
+	// event.Result.
+	Lookups bool
+
 	// Filter chooses the opens to show.
 	Filter filter.Filter
 
@@ -104,7 +108,7 @@ func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []string, err erro
 	for _, p := range probe.Choose(o.Probe) {
 		err := p.Detect(f)
 		if err == nil && p.Supports != nil {
-			err = p.Supports(probe.Request{Fields: fields, Execs: o.Execs, Named: o.Probe == p.Name}, f)
+			err = p.Supports(probe.Request{Fields: fields, Execs: o.Execs, Lookups: o.Lookups, Named: o.Probe == p.Name}, f)
 		}
 		if err != nil {
 			rejected = append(rejected, fmt.Sprintf("%s: %v", p.Name, err))
@@ -126,7 +130,7 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 	if fields&(event.Exe|event.File) != 0 {
 		fields |= event.Path // which walks for them
 	}
-	if fields&(event.File|event.Took) != 0 || o.Execs {
+	if fields&(event.File|event.Took) != 0 || o.Execs || o.Lookups {
 		fields |= event.Result
 	}
 	return fields
@@ -141,6 +145,9 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 	plan.addHooks(f)
 	plan.addTails()
 	plan.addMacros(f)
+	if o.Lookups {
+		plan.Macros = append(plan.Macros, "LOOKUPS")
+	}
 	if o.Gated {
 		plan.Macros = append(plan.Macros, "GATED")
 	}

@@ -169,6 +169,7 @@ func TestGolden(t *testing.T) {
 		"execs":               {Options{Execs: true}, linux(7, 0)},
 		"execs-tracepoint":    {Options{Execs: true, Fields: event.Path}, linux(7, 0, noKprobes)},
 		"execs-arm64":         {Options{Execs: true}, linux(6, 12, func(f *kernel.Facts) { f.Arch = "arm64" })},
+		"lookups":             {Options{Execs: true, Lookups: true, Fields: event.Path}, linux(6, 12)},
 		"following":           {Options{Filter: filter.Filter{Roots: []uint32{7}, Running: true}}, linux(6, 12)},
 		"pipeline":            {Options{Filter: filter.Filter{Roots: []uint32{7, 9}, Running: true, RootsExcluded: true}}, linux(6, 12)},
 		"process":             {Options{Filter: filter.Filter{PIDs: []uint32{7}}}, linux(6, 12)},

@@ -35,6 +35,8 @@ var fentry = Probe{
 			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
 		case r.Fields.Has(event.Took):
 			return errors.New("it sees opens when they end, and not how long they took")
+		case r.Lookups:
+			return errLookups
 		case r.Execs:
 			return errors.New("it does not see programs that are executed")
 		case results && !r.Named:

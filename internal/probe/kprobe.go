@@ -1,12 +1,26 @@
 package probe
 
-import "opensnoop/internal/kernel"
+import (
+	"errors"
+
+	"opensnoop/internal/kernel"
+)
+
+// errLookups is why there is one probe for lookups: many functions of the kernel do these, and the
+// system calls alone are the same in all versions.
+var errLookups = errors.New("lookups are seen at the entry of system calls (--probe tracepoint)")
 
 // kprobe hooks the kernel function that all opens by system call go through.
 var kprobe = Probe{
 	Name:    "kprobe",
 	Detect:  func(f *kernel.Facts) error { return f.Kprobes },
 	Skipped: "the kernel skipped the kprobe while other BPF code ran on its CPU; --probe tracepoint is not skipped then",
+	Supports: func(r Request, _ *kernel.Facts) error {
+		if r.Lookups {
+			return errLookups
+		}
+		return nil
+	},
 	Macros: func(f *kernel.Facts) []string {
 		macros := []string{"PROBE_KPROBE"}
 		if OpenSymbol(f.Version) == doSysOpen {

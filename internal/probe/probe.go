@@ -78,9 +78,10 @@ func Choose(name string) []*Probe {
 
 // Request is what a probe is to serve.
 type Request struct {
-	Fields event.Fields // that records are to have
-	Execs  bool         // whether programs that are executed are to show
-	Named  bool         // the user has named the probe, and nothing stands in for it
+	Fields  event.Fields // that records are to have
+	Execs   bool         // whether programs that are executed are to show
+	Lookups bool         // whether what is looked for and not opened is to show
+	Named   bool         // the user has named the probe, and nothing stands in for it
 }
 
 // Kind is what a program can be attached to.

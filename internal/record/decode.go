@@ -222,6 +222,10 @@ func (r *row) fileMember(name []byte) (err error) {
 	case "exec":
 		e.Exec, err = r.boolean()
 		return err
+	case "op":
+		op, err := r.text()
+		e.SetOp(op)
+		return err
 	case "bad_address":
 		return r.address(event.NameBad)
 	case "unread_address":

@@ -119,6 +119,9 @@ struct walk {
 #define NR_COMPARED (1ULL << 32)
 #define HOLDER_SHIFT 48
 
+// Set in that of a call that goes by its descriptor alone if its name turns out to be empty.
+#define NR_MAY_BE_EMPTY (1ULL << 33)
+
 // A call while it is being recorded.
 struct call {
 	u64 id;      // by which it is pending

@@ -114,7 +114,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->tgid = id >> 32;
 	r->tid = id;
 	r->fields = FIELDS;
-	r->how = args->exec ? EXECUTED : OPENED;
+	r->how = how_of(args);
 	read_comm((u64 *)r->comm);
 	fill_users(r);
 #if FIELDS & FIELD_RESULT

@@ -41,13 +41,23 @@ static __always_inline bool enter_in_place(u64 id, struct open_args *args)
 	}
 	fill(r, id, args);
 	c->address = args->name;
-	c->nr = args->nr;
+	c->nr = call_nr(args);
 	r->time = bpf_ktime_get_ns();
 	set_began(r, -(s64)r->time);
 	set_cell(c, id);
 	return true;
 #else
 	return false;
+#endif
+}
+
+// is_executed reports of the record in a cell whether it is of a program: others are an open's or a lookup's.
+static __always_inline bool is_executed(struct record *r)
+{
+#ifdef LOOKUPS
+	return r->how == EXECUTED;
+#else
+	return r->how != OPENED;
 #endif
 }
 
@@ -62,7 +72,7 @@ static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *r
 		return false;
 	r = &c->record;
 	if (r->name_kind != NAME_READ || r->name_len >= SHORT_NAME || r->fields & FLAGS_UNREAD ||
-	    r->how != OPENED || ending_of(c, regs, result) != ITS_END || !move_cell(c, id, CELL_BUSY))
+	    is_executed(r) || ending_of(c, regs, result) != ITS_END || !move_cell(c, id, CELL_BUSY))
 		return false;
 	check_name(c, SHORT_NAME);
 	if (set_result(r, result))

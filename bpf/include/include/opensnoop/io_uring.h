@@ -27,9 +27,46 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 	const char *name = NULL;
 
 	fill(r, id, args);
-	r->how = req->file_slot ? FIXED : OPENED;
+	r->how = req->file_slot ? FIXED : how_of(args);
 	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
 	read_kernel_name(r, name);
+}
+
+#define IORING_OP_STATX 21
+
+// is_statx reports whether a request is one that only looks for a file.
+static __always_inline bool is_statx(struct open_request *req)
+{
+#ifdef LOOKUPS
+	return req->opcode == IORING_OP_STATX;
+#else
+	return false;
+#endif
+}
+
+// take_statx takes what a struct io_statx (io_uring/statx.c) holds: file, dfd, mask, flags and
+// filename, of 8, 4, 4, 4 and 8 bytes. False if the request has no name.
+static __always_inline bool take_statx(struct open_request *req, struct open_args *args)
+{
+#ifdef LOOKUPS
+	u32 flags = (u64)req->filename;
+	const char *name = NULL;
+	char first = 0;
+
+	req->filename = (const char **)req->how.flags;
+	req->file_slot = 0;
+	args->flags = 0;
+	args->mode = 0;
+	args->in_root = false;
+	args->lookup = STATED;
+	if (!(flags & AT_EMPTY_PATH))
+		return true;
+	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
+	bpf_probe_read_kernel(&first, sizeof(first), name);
+	return first;
+#else
+	return true;
+#endif
 }
 
 // io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
@@ -47,7 +84,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (bpf_probe_read_kernel(&req.opcode, 1,
 				  (void *)ctx->args[0] + offsetof(struct open_request, opcode)))
 		return 0;
-	if (req.opcode != 18 && req.opcode != 28) // IORING_OP_OPENAT, IORING_OP_OPENAT2
+	if (req.opcode != 18 && req.opcode != 28 && !is_statx(&req)) // IORING_OP_OPENAT, IORING_OP_OPENAT2
 		return 0;
 	id = bpf_get_current_pid_tgid();
 	if (is_self(local_id(id)) || !chosen(local_id(id)))
@@ -58,6 +95,8 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	args.flags_read = true;
 	args.dfd = req.dfd;
 	args.in_root = req.resolve & RESOLVE_IN_ROOT;
+	if (is_statx(&req) && !take_statx(&req, &args))
+		return 0;
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
 		return 0;

@@ -21,6 +21,9 @@ enum how {
 	OPENED = 0,
 	FIXED = 1,    // a result of 0 or more is a place in an io_uring's table of files
 	EXECUTED = 2, // as a program, or for one: a result of 0 is no descriptor
+	STATED = 3,   // these are looked for, and not opened
+	ACCESSED = 4,
+	LINK_READ = 5,
 };
 
 // The parts of a record: event.Fields in Go. Macros, for the preprocessor to choose by.

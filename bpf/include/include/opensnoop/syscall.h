@@ -4,6 +4,7 @@
 
 // The system calls that open, and their arguments.
 
+#include <opensnoop/call.h>
 #include <opensnoop/record.h>
 #include <opensnoop/task.h>
 #include <uapi/linux/fcntl.h>
@@ -20,12 +21,17 @@ struct open_args {
 	bool by_handle;
 	bool exec;
 	bool in_root; // the folder is the root for this call
+#ifdef LOOKUPS
+	u8 lookup;         // STATED, ACCESSED or LINK_READ; OPENED for what opens
+	bool may_be_empty; // with an empty name it goes by the descriptor alone
+#endif
 };
 
 #define AT_FDCWD -100
+#define AT_EMPTY_PATH 0x1000
 #define RESOLVE_IN_ROOT 16
 
-// The system calls that open.
+// The system calls that open, and with LOOKUPS those that only look for a file.
 enum door {
 	NO_DOOR,
 	OPEN,      // (name, flags, mode)
@@ -35,6 +41,14 @@ enum door {
 	BY_HANDLE, // (mount dfd, handle, flags)
 	EXECVE,    // (name, arguments, environment)
 	EXECVEAT,  // (dfd, name, arguments, environment, flags)
+	STAT,      // (name, …), and so on
+	ACCESS,
+	READLINK,
+	FSTATAT,    // (dfd, name, buffer, flags)
+	STATX,      // (dfd, name, flags, mask, buffer)
+	FACCESSAT,  // (dfd, name, mode)
+	FACCESSAT2, // (dfd, name, mode, flags)
+	READLINKAT, // (dfd, name, buffer, size)
 };
 
 struct open_how { // include/uapi/linux/openat2.h, less `resolve`
@@ -63,6 +77,60 @@ static __always_inline u64 read_argument(struct pt_regs *regs, bool compat, int 
 	return compat ? (u32)value : value;
 }
 
+#ifdef LOOKUPS
+// by_descriptor reports of a call that may have an empty name whether it has. NULL is one, too.
+static __always_inline bool by_descriptor(u64 name)
+{
+	char first = 0;
+
+	return !name || (!bpf_probe_read_user(&first, sizeof(first), (void *)name) && !first);
+}
+
+// read_lookup sets what a call is that only looks for a file. False if it has no name.
+static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum door door,
+					struct open_args *args)
+{
+	int flags = 0;
+
+	switch (door) {
+	case STAT: args->lookup = STATED; return true;
+	case ACCESS:
+	case FACCESSAT: args->lookup = ACCESSED; return true;
+	case READLINK: args->lookup = LINK_READ; return true;
+	case FSTATAT: args->lookup = STATED; flags = 3; break;
+	case STATX: args->lookup = STATED; flags = 2; break;
+	case FACCESSAT2: args->lookup = ACCESSED; flags = 3; break;
+	case READLINKAT: args->lookup = LINK_READ; break;
+	default: return true;
+	}
+	if (flags)
+		args->may_be_empty = read_argument(regs, compat, flags) & AT_EMPTY_PATH;
+	else
+		args->may_be_empty = (s32)read_argument(regs, compat, 0) != AT_FDCWD;
+	return !args->may_be_empty || !by_descriptor(args->name);
+}
+#endif
+
+// how_of is what a record of a call with these arguments is of.
+static __always_inline enum how how_of(struct open_args *args)
+{
+#ifdef LOOKUPS
+	if (args->lookup)
+		return args->lookup;
+#endif
+	return args->exec ? EXECUTED : OPENED;
+}
+
+// call_nr is the number that is kept of such a call.
+static __always_inline u64 call_nr(struct open_args *args)
+{
+#ifdef LOOKUPS
+	if (args->may_be_empty)
+		return args->nr | NR_MAY_BE_EMPTY;
+#endif
+	return args->nr;
+}
+
 // read_open_args finds the arguments of the system call that the current thread is
 // in. False if that is no open after all.
 static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct open_args *args)
@@ -73,10 +141,18 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 
 	if (door == NO_DOOR)
 		return false;
+#ifdef LOOKUPS
+	if (door == STAT || door == ACCESS || door == READLINK)
+		name = 0;
+#endif
 	args->name = read_argument(regs, compat, name);
 	args->by_handle = door == BY_HANDLE;
 	args->exec = door == EXECVE || door == EXECVEAT;
 	args->nr = nr;
+#ifdef LOOKUPS
+	if (!read_lookup(regs, compat, door, args))
+		return false;
+#endif
 #if FIELDS & FIELD_RESULT
 	args->sp = LOAD(&regs->sp);
 #endif
@@ -94,6 +170,10 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	struct open_how how = {};
 
 	args->flags_read = true;
+#ifdef LOOKUPS
+	if (args->lookup)
+		return true;
+#endif
 	switch (door) {
 	case CREAT:
 		args->flags = O_CREAT | O_WRONLY | O_TRUNC;

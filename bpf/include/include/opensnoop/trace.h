@@ -39,7 +39,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	else
 		read_name(r, args);
 	c->address = args->name;
-	c->nr = args->nr;
+	c->nr = call_nr(args);
 	c->id = id;
 	c->dropped = r->name_kind != NAME_UNSEEN && !record_wanted(r);
 	if (c->dropped)
@@ -92,6 +92,10 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
 	n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
+#ifdef LOOKUPS
+	if (c->nr & NR_MAY_BE_EMPTY && (n == 0 || n == 1))
+		return false;
+#endif
 	// Its memory may have gone since the kernel read it.
 	set_late_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
 	return record_wanted(r);

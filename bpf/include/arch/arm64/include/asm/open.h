@@ -27,6 +27,23 @@ static __always_inline bool is_open(u64 nr)
 	case 11:  // compat execve; fremovexattr
 	case 387: // compat execveat
 #endif
+#ifdef LOOKUPS
+	case 48:  // faccessat, readlinkat, newfstatat, statx
+	case 78:
+	case 79:
+	case 291:
+	case 439: // faccessat2 in both
+	case 106: // compat stat, lstat, stat64 and lstat64
+	case 107:
+	case 195:
+	case 196:
+	case 33: // compat access, readlink, fstatat64, readlinkat, faccessat and statx
+	case 85:
+	case 327:
+	case 332:
+	case 334:
+	case 397:
+#endif
 		return true;
 	}
 	return false;
@@ -45,6 +62,19 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 11: return EXECVE;
 		case 387: return EXECVEAT;
 #endif
+#ifdef LOOKUPS
+		case 106:
+		case 107:
+		case 195:
+		case 196: return STAT;
+		case 33: return ACCESS;
+		case 85: return READLINK;
+		case 327: return FSTATAT;
+		case 332: return READLINKAT;
+		case 334: return FACCESSAT;
+		case 397: return STATX;
+		case 439: return FACCESSAT2;
+#endif
 		}
 		return NO_DOOR;
 	}
@@ -55,6 +85,13 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 #ifdef EXECS
 	case 221: return EXECVE;
 	case 281: return EXECVEAT;
+#endif
+#ifdef LOOKUPS
+	case 48: return FACCESSAT;
+	case 78: return READLINKAT;
+	case 79: return FSTATAT;
+	case 291: return STATX;
+	case 439: return FACCESSAT2;
 #endif
 	}
 	return NO_DOOR;

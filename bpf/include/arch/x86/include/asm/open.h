@@ -30,6 +30,23 @@ static __always_inline bool is_open(u64 nr)
 	case 322: case X32 | 545: // execveat; i386: timerfd_create
 	case 11: case 358:        // i386 execve and execveat; munmap
 #endif
+#ifdef LOOKUPS
+	case 4: case X32 | 4:     // stat, lstat, access, readlink
+	case 6: case X32 | 6:
+	case 21: case X32 | 21:
+	case 89: case X32 | 89:
+	case 262: case X32 | 262: // newfstatat, readlinkat, faccessat, statx
+	case 267: case X32 | 267:
+	case 269: case X32 | 269:
+	case 332: case X32 | 332:
+	case 439: case X32 | 439: // faccessat2 in both
+	case 18: case 84:         // i386 oldstat and oldlstat
+	case 106: case 107:       // i386 stat and lstat
+	case 195: case 196:       // i386 stat64 and lstat64
+	case 33: case 300:        // i386 access and fstatat64
+	case 305: case 307:       // i386 readlinkat and faccessat
+	case 383:                 // i386 statx
+#endif
 		return true;
 	}
 	// clang-format on
@@ -49,6 +66,21 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 11: return EXECVE;
 		case 358: return EXECVEAT;
 #endif
+#ifdef LOOKUPS
+		case 18:
+		case 84:
+		case 106:
+		case 107:
+		case 195:
+		case 196: return STAT;
+		case 33: return ACCESS;
+		case 85: return READLINK;
+		case 300: return FSTATAT;
+		case 305: return READLINKAT;
+		case 307: return FACCESSAT;
+		case 383: return STATX;
+		case 439: return FACCESSAT2;
+#endif
 		}
 		return NO_DOOR;
 	}
@@ -63,6 +95,17 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 	case 520: return EXECVE;
 	case 322:
 	case 545: return EXECVEAT;
+#endif
+#ifdef LOOKUPS
+	case 4:
+	case 6: return STAT;
+	case 21: return ACCESS;
+	case 89: return READLINK;
+	case 262: return FSTATAT;
+	case 267: return READLINKAT;
+	case 269: return FACCESSAT;
+	case 332: return STATX;
+	case 439: return FACCESSAT2;
 #endif
 	}
 	return NO_DOOR;
