@@ -98,6 +98,11 @@ $(BIN)/racer: testdata/callers/racer.c
 	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
+# It looks for files, and opens none.
+$(BIN)/looker: testdata/callers/looker.c
+	@mkdir -p $(BIN)
+	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
+
 # It makes processes in all ways.
 $(BIN)/tree: testdata/callers/tree.c
 	@mkdir -p $(BIN)
@@ -116,7 +121,7 @@ check: build ## vet, and the unit tests that need no root
 	$(GO) test $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
 # What the end-to-end suite runs.
-E2E := bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree
+E2E := bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/looker
 
 # What tests print is kept in $(LOGS), and testrun shows how far they are.
 LOGS    := bin/tests
@@ -181,7 +186,7 @@ test-wide: deps-test $(E2E) bin/guestrun bin/testrun ## the same with 64 CPUs, a
 	@$(MAKE) --no-print-directory -j$$(nproc) -k $(addprefix test-mode-,$(shell internal/e2e/modes.sh list-wide))
 
 # What the callers of the tests are built from.
-callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/racer $(BIN)/tree
+callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/racer $(BIN)/tree $(BIN)/looker
 
 # The same on arm64, emulated, some 50 times as slow: the unit tests and the core.
 KERNEL_ARM64 := 6.12
