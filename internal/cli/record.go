@@ -24,9 +24,10 @@ func newRecordCommand(i *invocation) *cobra.Command {
 		Use:   "record [flags] FILE [-- COMMAND [ARGUMENT…]]",
 		Short: "Record all that can be told of each open, to be asked later",
 		Long: `Writes a recording: a row for each open, with all columns that this kernel can
-tell, and the files that are executed. It is JSON lines compressed by zstd
-(docs/recording.md), of mode 0600, flushed each second. With a COMMAND it
-records that and all that it starts. FILE may be - for stdout.`,
+tell, and the files that are executed; with --lookups, too, what is looked for
+and not opened. It is JSON lines compressed by zstd (docs/recording.md), of mode
+0600, flushed each second. With a COMMAND it records that and all that it
+starts. FILE may be - for stdout.`,
 		Example: `  sudo opensnoop record make.osn -- make
   sudo opensnoop record night.osn -d 8h --path '/etc/**'
   opensnoop replay make.osn -x -F`,
