@@ -91,6 +91,10 @@ var shapes = map[string]struct {
 		append([]string{"-DPROBE_TRACEPOINT", "-DEXECS", "-DFIELDS=2116"}, offsets...),
 		map[string]ebpf.ProgramType{"task_exec": ebpf.RawTracepoint, "walk_exec": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint},
 	},
+	"tracepoint with lookups": {
+		append([]string{"-DPROBE_TRACEPOINT", "-DLOOKUPS", "-DEXECS", "-DFIELDS=1023", "-DURING_COMPLETE_ARGUMENTS=3"}, offsets...),
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
+	},
 	"tracepoint with everything": {
 		append([]string{"-DPROBE_TRACEPOINT"}, everything...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},

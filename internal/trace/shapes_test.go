@@ -76,6 +76,7 @@ func randomOptions(t *testing.T, r *rand.Rand, facts *kernel.Facts) plan.Options
 	maybe(func() { f.Roots = []uint32{1} })
 	maybe(func() { f.RootsExcluded = f.Roots != nil })
 	maybe(func() { f.InContainer = true })
+	maybe(func() { opts.Lookups = true })
 	if facts.Types != nil { // what is refused there
 		opts.Execs, f.Roots, f.EUIDs, f.Logins, f.Under, f.Exes, f.RealPaths, f.InContainer = false, nil, nil, nil, nil, nil, nil, false
 		for bit := event.Fields(1); bit < event.AllFields; bit <<= 1 {
@@ -110,7 +111,7 @@ func TestRandomShapesLoad(t *testing.T) {
 			for i := range shapes() {
 				opts := randomOptions(t, r, facts)
 				opts.Probe = p.Name
-				if p.Supports != nil && p.Supports(probe.Request{Fields: opts.Fields | opts.Filter.Fields(), Execs: opts.Execs, Named: true}, facts) != nil {
+				if p.Supports != nil && p.Supports(probe.Request{Fields: opts.Fields | opts.Filter.Fields(), Execs: opts.Execs, Lookups: opts.Lookups, Named: true}, facts) != nil {
 					continue
 				}
 				if err := loadShape(t, opts, *facts); err != nil {
@@ -147,7 +148,9 @@ func TestShapesLoadWithoutTypes(t *testing.T) {
 		all = append(all, randomOptions(t, r, facts))
 	}
 	for i, opts := range all {
+		lookups := opts.Lookups
 		for _, opts.Probe = range []string{"kprobe", "tracepoint"} {
+			opts.Lookups = lookups && opts.Probe == "tracepoint"
 			if err := loadShape(t, opts, *facts); err != nil {
 				t.Errorf("%d, by %s: %+v: %v", i, opts.Probe, opts, err)
 			}
