@@ -2,7 +2,9 @@ package trace
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,9 +25,11 @@ import (
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/filter"
+	"opensnoop/internal/format"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
+	"opensnoop/internal/record"
 )
 
 // loadFolder asks this program to be the load, in that folder.
@@ -153,6 +157,7 @@ func watch(t *testing.T, s *Session, take func(event.Event)) (stop func() Losses
 func keep(e *event.Event) event.Event {
 	kept := *e
 	kept.Name, kept.Comm, kept.Process = slices.Clone(e.Name), slices.Clone(e.Comm), slices.Clone(e.Process)
+	kept.PComm, kept.Args = slices.Clone(e.PComm), slices.Clone(e.Args)
 	kept.Ancestors = event.Ancestors{}
 	for i := range e.Ancestors.Len() {
 		kept.Ancestors.Add(e.Ancestors.At(i))
@@ -298,7 +303,7 @@ func filtersAgree(t *testing.T, name, dir string, rounds int) {
 		s.Close()
 		mu.Lock()
 		begun := slices.IndexFunc(recording[pid], func(e event.Event) bool { return string(e.Name) == loadBegin })
-		chosen += compareRows(t, &f, recording[pid][begun:], got, lost)
+		chosen += compareRows(t, &f, replayed(t, recording[pid][begun:]), got, lost)
 		delete(recording, pid)
 		mu.Unlock()
 	}
@@ -309,6 +314,35 @@ func filtersAgree(t *testing.T, name, dir string, rounds int) {
 		t.Error("no filters have chosen anything")
 	}
 	t.Logf("%d sets of filters have chosen %d opens", tried, chosen)
+}
+
+// replayed returns events as a recording hands them out again.
+func replayed(t *testing.T, events []event.Event) (again []event.Event) {
+	t.Helper()
+	var b bytes.Buffer
+	stream := record.New(&b, "run")
+	columns := slices.DeleteFunc(slices.Clone(format.Columns), func(c *format.Column) bool { return c.Name == "depth" })
+	err := stream.Start(record.Start{Columns: strings.Split(format.Names(columns), ",")})
+	w := format.NewJSON(&b, format.Options{Columns: columns, Boot: func() time.Time { return time.Unix(0, 0) }, Begin: stream.AppendSeq, Short: true})
+	for i := range events {
+		err = errors.Join(err, w.Event(&events[i]))
+	}
+	if err = errors.Join(err, w.Flush(), stream.End(record.Lost{})); err != nil {
+		t.Fatal(err)
+	}
+	in, err := record.NewReader(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var e event.Event
+	for err = in.Next(&e); err == nil; err = in.Next(&e) {
+		again = append(again, keep(&e))
+	}
+	if err != io.EOF || len(again) != len(events) {
+		t.Fatalf("%d of %d events, %v", len(again), len(events), err)
+	}
+	return again
 }
 
 // compareRows compares the rows of a session with those that its filters choose of a recording, and
