@@ -36,7 +36,6 @@ type key struct{ program, path string }
 type Run struct {
 	outcomes  map[key]outcomes
 	temporary map[string]bool // paths that the run made under a name that was free (O_EXCL)
-	names     map[string]string
 }
 
 // outcomes are those of a program's opens of one path: bits of a table.
@@ -73,12 +72,13 @@ func (n *outcomeNames) text(o outcomes) string {
 type Diff struct {
 	o     DiffOptions
 	names outcomeNames
+	texts map[string]string // one copy of each path and program, for both runs, while they are read
 	a, b  *Run
 }
 
 // NewDiff returns a Diff of what a and b record.
 func NewDiff(a, b *record.Reader, o DiffOptions) (*Diff, error) {
-	d := &Diff{o: o}
+	d := &Diff{o: o, texts: map[string]string{}}
 	var err error
 	if d.a, err = d.read(a, o.Map); err != nil {
 		return nil, fmt.Errorf("the first recording: %w", err)
@@ -86,6 +86,7 @@ func NewDiff(a, b *record.Reader, o DiffOptions) (*Diff, error) {
 	if d.b, err = d.read(b, nil); err != nil {
 		return nil, fmt.Errorf("the second recording: %w", err)
 	}
+	d.texts = nil
 	if !o.NoMask {
 		d.a.mask(d.b)
 	}
@@ -93,11 +94,8 @@ func NewDiff(a, b *record.Reader, o DiffOptions) (*Diff, error) {
 }
 
 func (d *Diff) read(in *record.Reader, mappings []Mapping) (*Run, error) {
-	r := &Run{outcomes: map[key]outcomes{}, temporary: map[string]bool{}, names: map[string]string{}}
+	r := &Run{outcomes: map[key]outcomes{}, temporary: map[string]bool{}}
 	err := each(in, func(e *event.Event) {
-		if e.Lookup != event.NoLookup {
-			return // the other recording may be without
-		}
 		p := mapped(path(e), mappings)
 		if absolute(p) && d.o.Ignore.Match([]byte(p)) {
 			return
@@ -105,10 +103,10 @@ func (d *Diff) read(in *record.Reader, mappings []Mapping) (*Run, error) {
 		if !d.o.NoMask {
 			p = maskProcess(p)
 		}
-		k := key{r.intern(mapped(program(e), mappings)), p}
+		k := key{d.intern(mapped(program(e), mappings)), p}
 		before, ok := r.outcomes[k]
 		if !ok {
-			k.path = r.intern(k.path)
+			k.path = d.intern(k.path)
 		}
 		r.outcomes[k] = before | d.names.bit(outcome(e))
 		const exclusive = unix.O_CREAT | unix.O_EXCL
@@ -120,12 +118,12 @@ func (d *Diff) read(in *record.Reader, mappings []Mapping) (*Run, error) {
 }
 
 // intern returns one copy of a text that comes often.
-func (r *Run) intern(text string) string {
-	if same, ok := r.names[text]; ok {
+func (d *Diff) intern(text string) string {
+	if same, ok := d.texts[text]; ok {
 		return same
 	}
 	text = strings.Clone(text)
-	r.names[text] = text
+	d.texts[text] = text
 	return text
 }
 

@@ -15,8 +15,8 @@ import (
 
 // What others tell of the same run: strace, the loader, the compiler.
 
-// straced is an open or execve of strace's: the folder, the name, the flags and the result.
-var straced = regexp.MustCompile(`(?m)^\d+ +(?:openat\((?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)", (\S*?)(?:, 0\d+)?\)|execve\("([^"]*)".*\)) += (-?\d+)(?:<[^>]*>)?(?: ([A-Z]+))?`)
+// openOfStrace is an open or execve of strace's: the folder, the name, the flags and the result.
+var openOfStrace = regexp.MustCompile(`(?m)^\d+ +(?:openat\((?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)", (\S*?)(?:, 0\d+)?\)|execve\("([^"]*)".*\)) += (-?\d+)(?:<[^>]*>)?(?: ([A-Z]+))?`)
 
 // seenBy is what strace's log says of each open: the path and the error, or "0".
 func seenBy(t *testing.T, log string) (opens, read map[string]bool) {
@@ -26,7 +26,7 @@ func seenBy(t *testing.T, log string) (opens, read map[string]bool) {
 		t.Fatal(err)
 	}
 	opens, read = map[string]bool{}, map[string]bool{}
-	for _, m := range straced.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range openOfStrace.FindAllStringSubmatch(string(text), -1) {
 		path, result := m[4], m[6]
 		if path == "" {
 			path = m[2]

@@ -84,6 +84,9 @@ func (r *row) finish() {
 	}
 	r.pathOfName()
 	absent := r.absent &^ e.Fields &^ r.unread
+	if !e.Exec && e.Lookup == event.NoLookup {
+		absent &^= event.Flags // they could not be read
+	}
 	e.Fields |= absent
 	if r.absent.Has(event.Cgroup) && e.Container == nil && !r.unread.Has(event.Cgroup) {
 		e.Container = event.Host
@@ -371,15 +374,6 @@ func (r *row) errnoField() error {
 		r.e.Result = 0
 	}
 	return err
-}
-
-// flags reads the flags; they are null for what is executed.
-func (r *row) flags() error {
-	r.e.Fields |= event.Flags
-	if r.null() {
-		return nil
-	}
-	return r.unsignedTo(&r.e.Flags)
 }
 
 // mode reads four octal digits.

@@ -108,3 +108,12 @@ func unhex(c byte) byte {
 	}
 	return 255
 }
+
+// flags reads the flags; they are null for what is executed, and where they could not be read.
+func (r *row) flags() error {
+	if r.null() {
+		return nil
+	}
+	r.e.Fields |= event.Flags
+	return r.unsignedTo(&r.e.Flags)
+}

@@ -303,7 +303,11 @@ func filtersAgree(t *testing.T, name, dir string, rounds int) {
 		s.Close()
 		mu.Lock()
 		begun := slices.IndexFunc(recording[pid], func(e event.Event) bool { return string(e.Name) == loadBegin })
-		chosen += compareRows(t, &f, replayed(t, recording[pid][begun:]), got, lost)
+		again := replayed(t, recording[pid][begun:])
+		if round == 0 {
+			verdictsAgree(t, r, pid, dir, recording[pid][begun:], again)
+		}
+		chosen += compareRows(t, &f, again, got, lost)
 		delete(recording, pid)
 		mu.Unlock()
 	}
@@ -314,6 +318,19 @@ func filtersAgree(t *testing.T, name, dir string, rounds int) {
 		t.Error("no filters have chosen anything")
 	}
 	t.Logf("%d sets of filters have chosen %d opens", tried, chosen)
+}
+
+// verdictsAgree holds 300 random filters of a recording to those of what was recorded.
+func verdictsAgree(t *testing.T, r *rand.Rand, pid uint32, dir string, live, again []event.Event) {
+	for range 300 {
+		f := randomFilter(t, r, pid, dir)
+		matcher := f.All()
+		for i := range live {
+			if got, want := matcher.Of(&again[i]), matcher.Of(&live[i]); got != want {
+				t.Fatalf("%s: verdict %v of the recording, %v of the session, with %+v", row(&live[i]), got, want, f)
+			}
+		}
+	}
 }
 
 // replayed returns events as a recording hands them out again.
