@@ -400,7 +400,7 @@ func TestUnitsByCgroup(t *testing.T) {
 		"--unit=user-64321.slice,none": "app-opensnoop@1.service /app",
 		"--unit=none.service":          "",
 	} {
-		tr := startBare(t, append(strings.Fields(filter), "--columns", "unit,file", "--path", "/[nan][gpeo]*")...)
+		tr := startBare(t, append(strings.Fields(filter), "-n", openerComm, "--columns", "unit,file", "--path", "/[nan][gpeo]*")...)
 		later := makeCgroup(t, mount, "system.slice/opensnoop-new.scope")
 		openIn(t, nginx, "/nginx")
 		openIn(t, app, "/app")

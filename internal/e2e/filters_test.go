@@ -257,7 +257,7 @@ func TestCgroupFilter(t *testing.T) {
 func TestPinnedMapThatIsNone(t *testing.T) {
 	path, _ := pin(t, "odd", 1, 16)
 	for _, flag := range []string{"--cgroupmap", "--mntnsmap"} {
-		wantError(t, runToEnd(t, exec.Command(opensnoop, flag, path, "-d", "0.1")), 1, path, "expected a Hash, 8 and 4")
+		wantError(t, runToEnd(t, exec.Command(opensnoop, flag, path, "-d", "0.1")), 1, path, "expected a Hash, 8 and ")
 		wantError(t, runToEnd(t, exec.Command(opensnoop, flag, path+"-not-there", "-d", "0.1")), 1, path+"-not-there")
 		wantError(t, runToEnd(t, exec.Command(opensnoop, flag, "/etc/hostname", "-d", "0.1")), 1, "/etc/hostname")
 		if _, err := os.Stat(path + "-not-there"); err == nil {
