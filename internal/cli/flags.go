@@ -139,7 +139,7 @@ func (f *flags) defineRun(fs *pflag.FlagSet) {
 	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: "+strings.Join(probe.Names(), ", "))
 	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program anew, and keep it nowhere")
 	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
-		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d)", trace.DefaultBufferPages))
+		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d, four times that with args, as in recordings)", trace.DefaultBufferPages))
 }
 
 func (f *flags) defineItself(fs *pflag.FlagSet) {

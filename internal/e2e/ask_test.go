@@ -9,14 +9,20 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // ask runs a command of opensnoop's in a folder.
 func ask(t *testing.T, dir string, args ...string) result {
 	t.Helper()
-	cmd := exec.Command(opensnoop, args...)
-	cmd.Dir = dir
-	return runToEnd(t, cmd)
+	for end := time.Now().Add(patience); ; {
+		cmd := exec.Command(opensnoop, args...)
+		cmd.Dir = dir
+		// A busy machine may lose opens, and this says so.
+		if r := runToEnd(t, cmd); !strings.Contains(r.stderr, "were lost while tracing") || time.Now().After(end) {
+			return r
+		}
+	}
 }
 
 // writeFiles writes files below a folder, by their names.

@@ -15,6 +15,10 @@ import (
 // bufferLimit is how many bytes all buffers have together, unless their size is asked for.
 const bufferLimit = 64 << 20
 
+// argsTimes is how many times the usual size buffers have for records with arguments, which are of
+// some kilobytes: a recording of one cc lost a third of its opens beside six busy processes.
+const argsTimes = 4
+
 // ownMemory is what this process takes at least, in bytes, besides what its maps take in the kernel.
 const ownMemory = 8 << 20
 
@@ -39,6 +43,9 @@ func (s *Session) openMaps(pages int) (err error) {
 	s.pages = pages
 	if s.pages == 0 {
 		s.pages = DefaultBufferPages
+		if s.plan.Fields.Has(event.Args) {
+			s.pages *= argsTimes
+		}
 		for s.pages > 1 && s.pages*os.Getpagesize()*kernel.OnlineCPUs() > bufferLimit {
 			s.pages /= 2
 		}
