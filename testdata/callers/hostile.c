@@ -223,13 +223,14 @@ static void filled(void)
 		if (at + (long)strlen(tail) < size)
 			name[at++] = '/';
 		strcpy(name + at, tail);
-		char *p = chance(4) ? absent(name) : strdup(name);
+		int late = chance(4); // a copy may begin a page, too
+		char *p = late ? absent(name) : strdup(name);
 
 		become();
 		try_open(AT_FDCWD, p, O_RDONLY);
 		MUST(prctl(PR_SET_NAME, "hostile"));
 		free(tail);
-		if (!((uintptr_t)p % PAGE))
+		if (late)
 			munmap(p, 2 * PAGE);
 		else
 			free(p);
