@@ -17,13 +17,13 @@ static __always_inline struct pending_call *cell_of(u64 id)
 	return cells.lookup(&which);
 }
 
-// set_cell says whose call a cell has, for the task that has made it busy.
+// set_cell sets whose call a cell has. The caller has made the cell busy.
 static __always_inline void set_cell(struct call *cell, u64 id)
 {
 	*(volatile u64 *)&cell->id = id;
 }
 
-// move_cell does it if the cell says so as yet.
+// move_cell sets it if it is still from; false if it is not.
 static __always_inline bool move_cell(struct call *cell, u64 from, u64 to)
 {
 	return __sync_val_compare_and_swap(&cell->id, from, to) == from;

@@ -51,16 +51,6 @@ static __always_inline bool enter_in_place(u64 id, struct open_args *args)
 #endif
 }
 
-// is_executed reports of the record in a cell whether it is of a program: others are an open's or a lookup's.
-static __always_inline bool is_executed(struct record *r)
-{
-#ifdef LOOKUPS
-	return r->how == EXECUTED;
-#else
-	return r->how != OPENED;
-#endif
-}
-
 // return_in_place is trace_return of such a call; false if it is none, and nothing is done.
 static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *regs, s64 result)
 {
@@ -72,7 +62,7 @@ static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *r
 		return false;
 	r = &c->record;
 	if (r->name_kind != NAME_READ || r->name_len >= SHORT_NAME || r->fields & FLAGS_UNREAD ||
-	    is_executed(r) || ending_of(c, regs, result) != ITS_END || !move_cell(c, id, CELL_BUSY))
+	    r->how == EXECUTED || ending_of(c, regs, result) != ITS_END || !move_cell(c, id, CELL_BUSY))
 		return false;
 	check_name(c, SHORT_NAME);
 	if (set_result(r, result))

@@ -32,7 +32,9 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 	read_kernel_name(r, name);
 }
 
+#define IORING_OP_OPENAT 18
 #define IORING_OP_STATX 21
+#define IORING_OP_OPENAT2 28
 
 // is_statx reports whether a request is one that only looks for a file.
 static __always_inline bool is_statx(struct open_request *req)
@@ -84,7 +86,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (bpf_probe_read_kernel(&req.opcode, 1,
 				  (void *)ctx->args[0] + offsetof(struct open_request, opcode)))
 		return 0;
-	if (req.opcode != 18 && req.opcode != 28 && !is_statx(&req)) // IORING_OP_OPENAT, IORING_OP_OPENAT2
+	if (req.opcode != IORING_OP_OPENAT && req.opcode != IORING_OP_OPENAT2 && !is_statx(&req))
 		return 0;
 	id = bpf_get_current_pid_tgid();
 	if (is_self(local_id(id)) || !chosen(local_id(id)))

@@ -45,7 +45,8 @@ enum scratch {
 // scratch_call is a program's memory on this CPU; NULL only for the verifier.
 static __always_inline struct call *scratch_call(int which);
 
-// The first size bytes of a record go into the perf buffer of this CPU; not 0 if they do not fit.
+// output puts the first size bytes of a record into the perf buffer of this CPU; not 0 if they do
+// not fit.
 static __always_inline long output(void *ctx, struct record *r, u64 size);
 
 // How many processes are followed whose tgids end in the same bits: those that the program has put in,
