@@ -17,30 +17,21 @@ type Inner struct {
 
 // Inners are the processes that have one of the numbers so, among all that /proc shows, or those
 // that were looked at when ctx ended.
-func Inners(ctx context.Context, root string, numbers []uint32) (found []Inner, err error) {
-	dir, err := os.Open(root)
+func Inners(ctx context.Context, root string, wanted []uint32) (found []Inner, err error) {
+	pids, err := numbers(root)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		pid, err := strconv.ParseUint(name, 10, 32)
-		if err != nil {
-			continue
-		}
+	for _, pid := range pids {
 		if ctx.Err() != nil {
 			break
 		}
-		text, err := os.ReadFile(filepath.Join(root, name, "status"))
+		text, err := os.ReadFile(filepath.Join(root, strconv.FormatUint(uint64(pid), 10), "status"))
 		if err != nil {
 			continue // it has ended
 		}
-		if p, ok := inner(string(text)); ok && slices.Contains(numbers, p.Number) {
-			p.PID = uint32(pid)
+		if p, ok := inner(string(text)); ok && slices.Contains(wanted, p.Number) {
+			p.PID = pid
 			found = append(found, p)
 		}
 	}

@@ -28,26 +28,30 @@ type Process struct {
 // All are all processes that /proc, which is mounted on root, shows. Those that end meanwhile are
 // left out.
 func All(root string) ([]Process, error) {
+	pids, err := numbers(root)
+	var all []Process
+	for _, pid := range pids {
+		if p, err := Read(root, pid); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all, err
+}
+
+// numbers are the numbers of all processes that /proc shows.
+func numbers(root string) (pids []uint32, err error) {
 	dir, err := os.Open(root)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	var all []Process
 	for _, name := range names {
-		pid, err := strconv.ParseUint(name, 10, 32)
-		if err != nil {
-			continue
-		}
-		if p, err := Read(root, uint32(pid)); err == nil {
-			all = append(all, p)
+		if pid, err := strconv.ParseUint(name, 10, 32); err == nil {
+			pids = append(pids, uint32(pid))
 		}
 	}
-	return all, nil
+	return pids, err
 }
 
 // Read reads what it shows of one. The error of one that is not there is [os.ErrNotExist].
