@@ -153,12 +153,15 @@ func (r *run) handOver(ctx context.Context, session *trace.Session) (*heir, erro
 	if err != nil {
 		return nil, err
 	}
-	// No call is nobody's; one that begins between the two is both's.
-	if err := next.session.Gate(true); err != nil {
+	// In this order no call is left out. One that begins in between is of both.
+	if err = next.session.Gate(true); err == nil {
+		err = session.Gate(false)
+	}
+	if err != nil {
 		next.session.Close()
 		return nil, err
 	}
-	return next, session.Gate(false)
+	return next, nil
 }
 
 // parse sets the flags of the main command's arguments.
