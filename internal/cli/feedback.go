@@ -32,12 +32,16 @@ const (
 // feedback notices that most rows are of what those who read them open: each row then makes more.
 type feedback struct {
 	seed maphash.Seed
+	over atomic.Bool // nobody looks any more
 	rows atomic.Uint64
 	last [256]atomic.Uint64 // of the last rows, the process and its hashed comm
 }
 
-// see notes a row.
+// see notes a row, as long as somebody looks.
 func (f *feedback) see(e *event.Event) {
+	if f.over.Load() {
+		return
+	}
 	n := f.rows.Add(1)
 	f.last[n%uint64(len(f.last))].Store(uint64(e.TGID)<<32 | f.hash(e.Comm))
 }
@@ -51,6 +55,7 @@ func (r *run) watchFeedback() *feedback {
 	}
 	f := &feedback{seed: maphash.MakeSeed()}
 	go func() {
+		defer f.over.Store(true)
 		before := uint64(0)
 		for busy := 0; busy < busyTimes && pause(r.ctx, lookEvery); {
 			if f.rows.Load()-before < rowsEnough {
