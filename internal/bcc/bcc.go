@@ -32,8 +32,8 @@ type Source struct {
 	Arch      string // "" is this machine's; "arm64", "x86" only to check a source
 }
 
-// Defines are macros, as NAME or NAME=value, as the compiler's flags.
-func Defines(macros []string) []string {
+// defines are macros, as NAME or NAME=value, as the compiler's flags.
+func defines(macros []string) []string {
 	var flags []string
 	for _, macro := range macros {
 		flags = append(flags, "-D"+macro)

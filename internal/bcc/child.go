@@ -75,7 +75,7 @@ func serve() error {
 	case err != nil:
 		return err
 	case !req.LibrariesOnly:
-		req.Flags = append(req.Flags, Defines(macros)...)
+		req.Flags = append(req.Flags, defines(macros)...)
 		if err := compile(&req, overlay, rep); err != nil {
 			return err
 		}

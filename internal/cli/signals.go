@@ -35,7 +35,7 @@ type ending struct {
 	hurry   chan struct{}         // closed when the run shall wait for nothing any more
 	givenUp chan struct{}         // closed when the run is not waited for any more
 	stuck   func() time.Duration  // for how long a write of the run has not returned
-	deaf    *atomic.Bool          // to SIGHUP
+	reloads *atomic.Bool          // SIGHUP ends nothing
 }
 
 // endingSignals are those that end the run. A SIGHUP that whoever started us had
@@ -56,7 +56,7 @@ func (e *ending) heed(signals <-chan os.Signal) {
 		select {
 		case c = <-e.started:
 		case sig := <-signals:
-			if sig == unix.SIGHUP && e.deaf.Load() {
+			if sig == unix.SIGHUP && e.reloads.Load() {
 				continue
 			}
 			if c != nil && !ended(c) && !passed {

@@ -46,15 +46,15 @@ func (s Capabilities) Missing(version Version) []string {
 // GrantHelp says how this process can come by capabilities that it misses, by their names. What is
 // not in the bounding set no sudo and no setcap gives: so it is in a container.
 func GrantHelp(missing []string, program string) string {
-	if InBounds() {
+	if inBounds() {
 		return fmt.Sprintf("run it with sudo, or grant them once with: sudo setcap %s+ep %s", strings.ToLower(strings.Join(missing, ",")), program)
 	}
 	names := strings.ReplaceAll(strings.Join(missing, ","), "CAP_", "")
 	return fmt.Sprintf("in a container, add --privileged, or --cap-add %s --security-opt seccomp=unconfined", names)
 }
 
-// InBounds reports whether this process can have the capabilities to trace.
-func InBounds() bool {
+// inBounds reports whether this process can have the capabilities to trace.
+func inBounds() bool {
 	for _, c := range []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_BPF} {
 		if in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err != nil || in == 1 {
 			return true
