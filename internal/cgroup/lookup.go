@@ -22,7 +22,7 @@ const (
 	workersMax = 4
 
 	// restTimes is how often as long as it has worked a goroutine rests, whose work anybody can
-	// make more. It owes up to restOwed first, so that a few containers do not wait for it.
+	// make more. It may put off restOwed of that, so that the first few containers do not wait.
 	restTimes = 9
 	restOwed  = time.Second / 2
 
@@ -104,8 +104,8 @@ func (b *backlog) next() (c *Info) {
 	return c
 }
 
-// work looks up what is ready in a pool, an owner's next after that of another. It has to rest until
-// a time.
+// work looks up what is ready in a pool, an owner's next after that of another. rested is until when
+// the goroutine has to rest for the work that it has done.
 func (r *Registry) work(p *pool, rested time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

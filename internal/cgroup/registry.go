@@ -126,8 +126,10 @@ func newRegistry(root int, home func(uint32) string, h *hierarchy) *Registry {
 	r := &Registry{
 		root: root, home: home, hierarchy: h,
 		now: newGeneration(), before: newGeneration(),
-		ofRoot: pool{idle: make([]time.Time, 1)}, ofOthers: pool{idle: make([]time.Time, workersMax), rests: true}, backlogs: make(map[owner]*backlog),
-		asked: make(chan uint64, askedMax), closed: make(chan struct{}),
+		ofRoot:   pool{idle: make([]time.Time, 1)},
+		ofOthers: pool{idle: make([]time.Time, workersMax), rests: true},
+		backlogs: make(map[owner]*backlog),
+		asked:    make(chan uint64, askedMax), closed: make(chan struct{}),
 	}
 	if h != nil {
 		for range askers {

@@ -123,9 +123,9 @@ func newMissingCommand(i *invocation) *cobra.Command {
 		Short: "Show what a recorded run, or a command run now, looked for and did not find",
 		Long: `Shows each thing that programs looked for in vain: the places in the order in
 which they were tried, each with its error, and where it was found at last, or
-that it was not. A recording has what was looked for, and not opened, if it was
-made with --lookups; of a command that is always so. It then looks at the file system as it is now, for the first
-folder that does not exist, or that refuses.`,
+that it was not. It then looks at the file system as it is now, for the first
+folder that does not exist, or that refuses. What was looked for and not opened
+is there for a command, and for a recording that was made with --lookups.`,
 		Example: `  sudo opensnoop missing -- ./myapp
   opensnoop missing make.osn -o json`,
 		Args: takes(1, "a recording, or a command behind --: opensnoop missing FILE"),
@@ -185,7 +185,8 @@ func newNeedsCommand(i *invocation) *cobra.Command {
 		Short: "List the files that a recorded run, or a command run now, needed",
 		Long: `Lists the files that were read, executed or loaded, or looked for and found, less
 those that the run made itself, and what is in /proc, /sys and /dev: a path a
-line, with each symbolic link on the way. So tar and rsync can take them to another machine:
+line, with each symbolic link on the way. So tar and rsync can take them to
+another machine:
 
   opensnoop needs make.osn -0 | tar --no-recursion --null -T - -cf needed.tar`,
 		Example: `  sudo opensnoop needs -- ./myapp

@@ -53,7 +53,7 @@ type tracePipe struct {
 	newest ebpf.ProgramID // of all programs at Open
 }
 
-// Open begins to read. Where tracefs is not mounted it uses one that has no name
+// openTracePipe begins to read. Where tracefs is not mounted it uses one that has no name
 // in the file system and goes with the process, for which it needs Linux 5.2 and
 // CAP_SYS_ADMIN.
 func openTracePipe() (_ *tracePipe, err error) {
@@ -230,7 +230,7 @@ func newestProgram() (newest ebpf.ProgramID) {
 	}
 }
 
-// othersLoaded tells whether there is a program newer than Open that is not one
+// othersLoaded tells whether there is a program newer than openTracePipe that is not one
 // of own, or that cannot be told.
 func (p *tracePipe) othersLoaded(own []ebpf.ProgramID) bool {
 	id := p.newest

@@ -30,7 +30,7 @@ var hints = []string{"q: quit", "?: help", "s: sort", "/: filter", "Tab: one tab
 
 // help is what the keys do. It has room on a terminal of 40 by 15.
 var help = []string{
-	"s     sort by opens, failed or name",
+	"s     sort by another column",
 	"/     show what contains a text;",
 	"      Enter keeps it, Esc shows all",
 	"↑ ↓   scroll by lines, also k j",
