@@ -82,32 +82,15 @@ bin/load: testdata/callers/load.c
 	@mkdir -p bin
 	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
 
-# The callers of the end-to-end suite. open32 is a 32-bit program without libc, so
-# that no 32-bit libraries are needed.
-$(BIN)/opener: testdata/callers/opener.c
+# The callers of the end-to-end suite: opener opens in all ways, pather knows the paths of what it
+# opens, racer changes meanwhile what its opens are relative to, looker opens nothing, tree makes
+# processes. That of test-hostile attacks.
+CALLERS := $(addprefix $(BIN)/,opener pather racer looker tree)
+$(CALLERS) $(BIN)/hostile: $(BIN)/%: testdata/callers/%.c testdata/callers/must.h
 	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
 
-# It makes and mounts folders of all kinds, and knows the paths in them.
-$(BIN)/pather: testdata/callers/pather.c
-	@mkdir -p $(BIN)
-	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
-
-# Its threads change what its opens are relative to.
-$(BIN)/racer: testdata/callers/racer.c
-	@mkdir -p $(BIN)
-	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
-
-# It looks for files, and opens none.
-$(BIN)/looker: testdata/callers/looker.c
-	@mkdir -p $(BIN)
-	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
-
-# It makes processes in all ways.
-$(BIN)/tree: testdata/callers/tree.c
-	@mkdir -p $(BIN)
-	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
-
+# A 32-bit program without libc, so that no 32-bit libraries are needed.
 # Without it the suite tells which of its tests do not run.
 $(BIN)/open32: testdata/callers/open32.c
 	@mkdir -p $(BIN)
@@ -121,7 +104,7 @@ check: build ## vet, and the unit tests that need no root
 	$(GO) test $$($(GO) list ./... | grep -v '/internal/e2e$$')
 
 # What the end-to-end suite runs.
-E2E := bin/opensnoop bin/opener bin/open32 bin/pather bin/racer bin/tree bin/looker
+E2E := bin/opensnoop $(CALLERS) bin/open32
 
 # What tests print is kept in $(LOGS), and testrun shows how far they are.
 LOGS    := bin/tests
@@ -186,7 +169,7 @@ test-wide: deps-test $(E2E) bin/guestrun bin/testrun ## the same with 64 CPUs, a
 	@$(MAKE) --no-print-directory -j$$(nproc) -k $(addprefix test-mode-,$(shell internal/e2e/modes.sh list-wide))
 
 # What the callers of the tests are built from.
-callers: $(BIN)/opener $(BIN)/open32 $(BIN)/pather $(BIN)/racer $(BIN)/tree $(BIN)/looker
+callers: $(CALLERS) $(BIN)/open32
 
 # The same on arm64, emulated, some 50 times as slow: the unit tests and the core.
 KERNEL_ARM64 := 6.12
@@ -211,10 +194,6 @@ test-distros: ## the README's commands, the unit tests and the suite with the li
 
 # All attacks at once for a while.
 HOSTILETIME ?= 10m
-bin/hostile: testdata/callers/hostile.c
-	@mkdir -p bin
-	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<
-
 test-hostile: deps $(E2E) bin/hostile ## attack opensnoop in all ways at random for a while (HOSTILETIME=10m)
 	$(SUDO) env "PATH=$$PATH" OPENSNOOP_E2E=require OPENSNOOP_HOSTILE=$(HOSTILETIME) "OPENSNOOP_SEED=$$OPENSNOOP_SEED" \
 		$(GO) test -count=1 -v -timeout 3h -run 'TestHostile$$' ./internal/e2e

@@ -34,23 +34,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "must.h"
+
 enum { PAGE = 4096 };
 
 static const char *comm, *dir, *place;
 static unsigned seed;
 static time_t end;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "hostile: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-#define MUST(call) \
-	do { \
-		if ((call) < 0) \
-			fail(#call); \
-	} while (0)
 
 // The opens of all processes and threads.
 static atomic_long *opens;

@@ -27,6 +27,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "must.h"
+
 #ifndef SYS_faccessat2
 #define SYS_faccessat2 439
 #endif
@@ -34,12 +36,6 @@
 static const char *dir;
 static char buffer[4096]; // where results go; below 4 GB, as the names are
 static char there[256], link_there[256], none[256], empty[1];
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void say(const char *op, long result, const char *name)
 {

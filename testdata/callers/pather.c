@@ -42,6 +42,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "must.h"
+
 #ifndef SYS_openat2 // of older systems' headers
 #define SYS_openat2 437
 #endif
@@ -50,18 +52,6 @@
 #define END "/end-of-opener"
 
 static char *dir; // without links in it
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "pather: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-#define MUST(call) \
-	do { \
-		if ((call) < 0) \
-			fail(#call); \
-	} while (0)
 
 static void hex(const char *text)
 {

@@ -25,28 +25,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "must.h"
+
 #define END "/end-of-opener"
 #define FILES 1000
 #define SHARED_FD 100
 #define FIRST_RESULT 200
 #define RESULTS 8
-#define MUST(call) \
-	do { \
-		if ((call) < 0) \
-			fail(#call); \
-	} while (0)
 
 static const char *how;
 static int folders[2];
 static ino_t inodes[2][FILES];
 static char name[32];
 static volatile int started, stop;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "racer: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void make_files(const char *dir, int which)
 {
