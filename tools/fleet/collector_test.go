@@ -8,15 +8,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -288,145 +284,5 @@ func TestCollectorAddsUp(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// Names of attributes are those of the conventions; the alert is of opens that were lost, and only
-// then.
-func TestAlertAndNames(t *testing.T) {
-	for name, test := range map[string]struct {
-		args  []string
-		fires bool
-	}{
-		"lost": {[]string{"-b", "1"}, true},
-		"none": {nil, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newCollection(t, "files.yaml")
-			alerts := prometheus(t, c.port)
-			p := trace(t, append([]string{"-w", c.path("rows"), "--rotate", "20M", "--columns", "ppid,user,exe,container,err,fd,path"}, test.args...)...)
-			fires := func() bool { return strings.Contains(alerts(), "OpensnoopLostOpens") }
-			if test.fires {
-				eventually(t, "a lost open", func() bool {
-					exec.Command(opener, "flood", "200000", "/dev/null").Run()
-					return fires()
-				})
-			} else {
-				flood(t, 3, 2000)
-				eventually(t, "the metric", func() bool { return strings.Contains(get(t, c.port), "opensnoop_rows_received") })
-				time.Sleep(5 * time.Second) // several evaluations
-				if fires() {
-					t.Errorf("it fires: %s", alerts())
-				}
-			}
-			p.end(t, syscall.SIGTERM)
-			a := c.arrived(t)
-			if fires := a.lost > 0; fires != test.fires && a.ended {
-				t.Errorf("%d opens were lost", a.lost)
-			}
-			row := a.records[0]
-			for _, name := range []string{"process.pid", "process.parent_pid", "process.executable.path", "process.real_user.name", "thread.id", "thread.name", "file.path", "opensnoop.fd"} {
-				if row[name] == "" {
-					t.Errorf("a row has no %s: %v", name, row)
-				}
-			}
-			if row["file.path"] != "/dev/null" || row["thread.name"] != openerComm {
-				t.Errorf("a row is %v", row)
-			}
-		})
-	}
-}
-
-func get(t *testing.T, port int) string {
-	t.Helper()
-	reply, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
-	if err != nil {
-		return ""
-	}
-	defer reply.Body.Close()
-	text, _ := io.ReadAll(reply.Body)
-	return string(text)
-}
-
-// prometheus runs a real one with the rules of packaging/otel. It returns what asks for the alerts.
-func prometheus(t *testing.T, port int) func() string {
-	t.Helper()
-	dir := t.TempDir()
-	config := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%s]\nscrape_configs: [{job_name: fleet, honor_labels: true, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n",
-		absolute(t, packaging+"/otel/alerts.yaml"), port)
-	if err := os.WriteFile(dir+"/config", []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", port+1)
-	p := start(t, exec.Command("prometheus", "--config.file="+dir+"/config", "--storage.tsdb.path="+dir+"/data", "--web.listen-address="+address))
-	ask := func() string {
-		reply, err := http.Get("http://" + address + "/api/v1/alerts")
-		if err != nil {
-			return ""
-		}
-		defer reply.Body.Close()
-		text, _ := io.ReadAll(reply.Body)
-		return string(text)
-	}
-	eventually(t, "prometheus", func() bool {
-		select {
-		case <-p.ended:
-			t.Fatalf("prometheus has ended: %s", p.stderr)
-		default:
-		}
-		return strings.Contains(ask(), `"status":"success"`)
-	})
-	return ask
-}
-
-// A container's log has lines of the runtime's format, and long ones in parts: rows arrive whole.
-func TestContainerLog(t *testing.T) {
-	for name, wrap := range map[string]func(line string) string{
-		"k8s-file": func(line string) string {
-			var b strings.Builder
-			for len(line) > 1000 {
-				fmt.Fprintf(&b, "2026-11-30T12:00:00.000000000+00:00 stdout P %s\n", line[:1000])
-				line = line[1000:]
-			}
-			return b.String() + "2026-11-30T12:00:00.000000000+00:00 stdout F " + line + "\n"
-		},
-		"json-file": func(line string) string {
-			text, _ := json.Marshal(map[string]string{"log": line + "\n", "stream": "stdout", "time": "2026-11-30T12:00:00.000000000Z"})
-			return string(text) + "\n"
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newCollection(t, "containers.yaml")
-			raw := filepath.Join(t.TempDir(), "raw")
-			p := trace(t, "-w", raw)
-			long := "/nowhere/" + strings.Repeat("x/", 2040)
-			const opens = 200
-			for i := range opens {
-				exec.Command(opener, "names", long+strconv.Itoa(i)).Run()
-			}
-			p.end(t, syscall.SIGTERM)
-			text, err := os.ReadFile(raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var log strings.Builder
-			log.WriteString(wrap("opensnoop: a message"))
-			for line := range strings.Lines(string(text)) {
-				log.WriteString(wrap(strings.TrimSuffix(line, "\n")))
-			}
-			if err := os.WriteFile(c.path("rows.log"), []byte(log.String()), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "the end record", func() bool { return c.arrived(t).ended })
-			a, whole := c.arrived(t), 0
-			for _, row := range a.records {
-				if regexp.MustCompile(`^` + long + `\d+$`).MatchString(row["opensnoop.file"]) {
-					whole++
-				}
-			}
-			if whole != opens || a.last != len(a.rows) {
-				t.Errorf("%d rows are whole, %d of %d have arrived", whole, len(a.rows), a.last)
-			}
-		})
 	}
 }
