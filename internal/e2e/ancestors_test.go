@@ -61,7 +61,11 @@ func TestAncestors(t *testing.T) {
 		if !strings.Contains(table.stdout, `sh>lo\x3eop>inner>cat `) {
 			t.Errorf("the table: %s\n%s", table.stderr, table.stdout)
 		}
-		for under, want := range map[string]int{"lo>op": 1, "none,inner": 1, "cat": 1, "ca": 0, "catt": 0, "nner": 0} {
+		unders := map[string]int{"lo>op": 1, "none,inner": 1, "cat": 1, "ca": 0, "catt": 0, "nner": 0}
+		if kprobes() {
+			unders = map[string]int{"none,inner": 1, "nner": 0} // such a guest compiles for long
+		}
+		for under, want := range unders {
 			tr := startBare(t, append(flags, "-o", "json", "--under", under)...)
 			if out, err := exec.Command("sh", "-c", lineage).CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
