@@ -147,24 +147,20 @@ is there for a command, and for a recording that was made with --lookups.`,
 }
 
 func (a *asked) missing(in *recording, all, json bool) error {
-	wanted, cut, err := compare.Missing(in.Reader)
+	search, err := compare.Missing(in.Reader)
 	if err == nil {
 		err = endedWhole(in.Reader)
 	}
 	a.messages.reportLacking("the recording", in.Reader)
-	if cut > 0 {
-		a.messages.printf("%d things more were looked for than can be kept", cut)
-	}
-	note := "; why: by the file system as it is now"
-	if host, _ := os.Hostname(); host == in.Start().Host {
-		compare.Explain(wanted)
-	} else {
-		note = "; not looked at here, as it was recorded on " + in.Start().Host
+	host, _ := os.Hostname()
+	o := compare.MissingOptions{All: all, Explain: host == in.Start().Host, Note: "; why: by the file system as it is now"}
+	if !o.Explain {
+		o.Note = string(format.AppendPrintable([]byte("; not looked at here, as it was recorded on "), []byte(in.Start().Host)))
 	}
 	if json {
-		return errors.Join(readerLeft(compare.WriteMissingJSON(a.stdout, wanted)), err)
+		return errors.Join(readerLeft(search.WriteJSON(a.stdout, o.Explain)), err)
 	}
-	return errors.Join(readerLeft(compare.WriteMissing(a.stdout, wanted, compare.MissingOptions{All: all, Note: note})), err)
+	return errors.Join(readerLeft(search.Write(a.stdout, o)), err)
 }
 
 // readerLeft takes it for no error that nobody reads any more.

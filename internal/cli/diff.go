@@ -69,7 +69,7 @@ func (a *asked) diff(cmd *cobra.Command, args []string, o compare.DiffOptions) e
 	if d.Differ() {
 		a.status = exitFailure
 	}
-	return readerLeft(compare.WriteTable(a.stdout, d.Lines()))
+	return readerLeft(d.Write(a.stdout))
 }
 
 // mappings are folders that have another path in another recording.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"opensnoop/internal/record"
 )
@@ -19,6 +20,7 @@ type recording struct {
 
 // openRecording opens a recording; - is stdin. Reading ends with ctx.
 func openRecording(ctx context.Context, path string) (*recording, error) {
+	debug.SetGCPercent(25) // what is kept of it is in few pieces without pointers, which cost nothing to collect
 	file := os.Stdin
 	if path != "-" {
 		var err error

@@ -2,11 +2,10 @@ package compare
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,15 +28,6 @@ type DiffOptions struct {
 // Mapping is a folder that has another path in the second recording.
 type Mapping struct{ From, To string }
 
-// key is what is compared.
-type key struct{ program, path string }
-
-// Run is what a recording has to be compared.
-type Run struct {
-	outcomes  map[key]outcomes
-	temporary map[string]bool // paths that the run made under a name that was free (O_EXCL)
-}
-
 // outcomes are those of a program's opens of one path: bits of a table.
 type outcomes uint64
 
@@ -47,17 +37,22 @@ type outcomeNames struct{ names []string }
 func (n *outcomeNames) bit(name string) outcomes {
 	i := slices.Index(n.names, name)
 	if i < 0 {
-		if len(n.names) == 63 {
+		if len(n.names) >= 63 {
 			name, i = "other", 63
 		} else {
 			i = len(n.names)
 		}
-		n.names = append(n.names, name)
+		if len(n.names) < 64 {
+			n.names = append(n.names, name)
+		}
 	}
 	return 1 << i
 }
 
 func (n *outcomeNames) text(o outcomes) string {
+	if o == 0 {
+		return "-"
+	}
 	var words []string
 	for i, name := range n.names {
 		if o&(1<<i) != 0 {
@@ -68,170 +63,182 @@ func (n *outcomeNames) text(o outcomes) string {
 	return strings.Join(words, ",")
 }
 
-// Diff compares two recordings.
+// Diff compares two recordings, by program and path.
 type Diff struct {
 	o     DiffOptions
 	names outcomeNames
-	texts map[string]string // one copy of each path and program, for both runs, while they are read
-	a, b  *Run
+	keys  pairs
+	runs  list[[2]outcomes] // of each key, those of A and of B
+	made  *set              // paths that a run made under a name that was free (O_EXCL)
 }
 
 // NewDiff returns a Diff of what a and b record.
 func NewDiff(a, b *record.Reader, o DiffOptions) (*Diff, error) {
-	d := &Diff{o: o, texts: map[string]string{}}
-	var err error
-	if d.a, err = d.read(a, o.Map); err != nil {
+	d := &Diff{o: o, keys: pairs{programs: newSet(), set: newSet()}, made: newSet()}
+	if err := d.read(a, 0, o.Map); err != nil {
 		return nil, fmt.Errorf("the first recording: %w", err)
 	}
-	if d.b, err = d.read(b, nil); err != nil {
+	if err := d.read(b, 1, nil); err != nil {
 		return nil, fmt.Errorf("the second recording: %w", err)
 	}
-	d.texts = nil
 	if !o.NoMask {
-		d.a.mask(d.b)
+		if err := d.mask(); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
 
-func (d *Diff) read(in *record.Reader, mappings []Mapping) (*Run, error) {
-	r := &Run{outcomes: map[key]outcomes{}, temporary: map[string]bool{}}
-	err := each(in, func(e *event.Event) {
+func (d *Diff) read(in *record.Reader, run int, mappings []Mapping) error {
+	return each(in, func(e *event.Event) error {
 		p := mapped(path(e), mappings)
-		if absolute(p) && d.o.Ignore.Match([]byte(p)) {
-			return
+		if absolute(p) && d.o.Ignore.Match(p) {
+			return nil
 		}
 		if !d.o.NoMask {
 			p = maskProcess(p)
 		}
-		k := key{d.intern(mapped(program(e), mappings)), p}
-		before, ok := r.outcomes[k]
-		if !ok {
-			k.path = d.intern(k.path)
+		program, _, err := d.keys.programs.add(mapped(program(e), mappings))
+		if err != nil {
+			return err
 		}
-		r.outcomes[k] = before | d.names.bit(outcome(e))
 		const exclusive = unix.O_CREAT | unix.O_EXCL
 		if opened(e) && e.Flags&exclusive == exclusive {
-			r.temporary[k.path] = true
+			if _, _, err := d.made.add(p); err != nil {
+				return err
+			}
 		}
+		return d.add(program, p, run, d.names.bit(outcome(e)))
 	})
-	return r, err
 }
 
-// intern returns one copy of a text that comes often.
-func (d *Diff) intern(text string) string {
-	if same, ok := d.texts[text]; ok {
-		return same
+// add adds outcomes of a run to a key.
+func (d *Diff) add(program uint32, path []byte, run int, o outcomes) error {
+	key, isNew, err := d.keys.add(program, path)
+	if err != nil {
+		return err
 	}
-	text = strings.Clone(text)
-	d.texts[text] = text
-	return text
+	if isNew {
+		d.runs.add([2]outcomes{})
+	}
+	d.runs.at(key)[run] |= o
+	return nil
 }
 
 // mapped returns the path that a path has in the other recording.
-func mapped(path string, mappings []Mapping) string {
+func mapped(path []byte, mappings []Mapping) []byte {
 	for _, m := range mappings {
-		if rest, ok := strings.CutPrefix(path, m.From); ok && (rest == "" || rest[0] == '/') {
-			return m.To + rest
+		if rest, ok := bytes.CutPrefix(path, []byte(m.From)); ok && (len(rest) == 0 || rest[0] == '/') {
+			return append([]byte(m.To), rest...)
 		}
 	}
 	return path
 }
 
-// Line is a difference.
-type Line struct {
-	Mark    byte // '-' only in A, '+' only in B, '!' another outcome
-	Program string
-	Path    string
-	Files   int    // how many there are of, if Path is a folder that stands for them
-	A, B    string // outcomes, by commas
+// Differ reports whether there is a difference.
+func (d *Diff) Differ() bool {
+	for key := range d.keys.set.len() {
+		if o := d.runs.at(key); o[0] != o[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// differing returns the keys that differ, by program, folder and path.
+func (d *Diff) differing() []uint32 {
+	n := 0
+	for key := range d.keys.set.len() {
+		if o := d.runs.at(key); o[0] != o[1] {
+			n++
+		}
+	}
+	keys := make([]uint32, 0, n)
+	for key := range d.keys.set.len() {
+		if o := d.runs.at(key); o[0] != o[1] {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(x, y uint32) int {
+		xProgram, xPath := d.keys.of(x)
+		yProgram, yPath := d.keys.of(y)
+		return cmp.Or(
+			bytes.Compare(d.keys.programs.text(xProgram), d.keys.programs.text(yProgram)),
+			bytes.Compare(folderOf(xPath), folderOf(yPath)), bytes.Compare(xPath, yPath))
+	})
+	return keys
+}
+
+// folderOf is the folder that a path is in, with a slash; all of a mark.
+func folderOf(path []byte) []byte {
+	if !absolute(path) {
+		return path
+	}
+	return path[:bytes.LastIndexByte(path, '/')+1]
 }
 
 // foldMin is how many lines of a folder become one.
 const foldMin = 8
 
-// Lines returns the differences, by program and path.
-func (d *Diff) Lines() []Line {
-	var lines []Line
-	for k, a := range d.a.outcomes {
-		b := d.b.outcomes[k]
-		switch {
-		case b == 0:
-			lines = append(lines, Line{'-', k.program, k.path, 1, d.names.text(a), ""})
-		case a != b:
-			lines = append(lines, Line{'!', k.program, k.path, 1, d.names.text(a), d.names.text(b)})
-		}
-	}
-	for k, b := range d.b.outcomes {
-		if d.a.outcomes[k] == 0 {
-			lines = append(lines, Line{'+', k.program, k.path, 1, "", d.names.text(b)})
-		}
-	}
-	slices.SortFunc(lines, func(x, y Line) int {
-		return cmp.Or(cmp.Compare(x.Program, y.Program), cmp.Compare(filepath.Dir(x.Path), filepath.Dir(y.Path)), cmp.Compare(x.Path, y.Path), cmp.Compare(x.Mark, y.Mark))
-	})
-	if !d.o.All {
-		lines = fold(lines)
-	}
-	return lines
-}
-
-// fold makes one line of many that differ in the same way in one folder.
-func fold(lines []Line) []Line {
-	type group struct {
-		mark                  byte
-		program, folder, a, b string
-	}
-	of := func(l Line) group { return group{l.Mark, l.Program, filepath.Dir(l.Path), l.A, l.B} }
-	count := map[group]int{}
-	for _, l := range lines {
-		count[of(l)]++
-	}
-	done := map[group]bool{}
-	var folded []Line
-	for _, l := range lines {
-		g := of(l)
-		switch {
-		case count[g] < foldMin || !absolute(l.Path):
-			folded = append(folded, l)
-		case !done[g]:
-			done[g] = true
-			folded = append(folded, Line{l.Mark, l.Program, g.folder + "/", count[g], l.A, l.B})
-		}
-	}
-	return folded
-}
-
-// WriteTable writes lines as a table, with no byte that could steer a terminal.
-func WriteTable(w io.Writer, lines []Line) error {
+// Write writes the differences as a table, with no byte that could steer a terminal.
+func (d *Diff) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	if len(lines) > 0 {
+	keys := d.differing()
+	if len(keys) > 0 {
 		fmt.Fprintf(out, "  %-16s %-12s %-12s %s\n", "PROGRAM", "A", "B", "PATH")
 	}
-	for _, l := range lines {
-		program := format.AppendEscaped(nil, []byte(short(l.Program)))
-		fmt.Fprintf(out, "%c %-16s %-12s %-12s %s", l.Mark, program, dash(l.A), dash(l.B), escapedPath(l.Path))
-		if l.Files > 1 {
-			fmt.Fprintf(out, " (%d files; --all names them)", l.Files)
+	for len(keys) > 0 {
+		n := 1
+		program, path := d.keys.of(keys[0])
+		folder := folderOf(path)
+		for ; n < len(keys); n++ {
+			if next, path := d.keys.of(keys[n]); next != program || !bytes.Equal(folderOf(path), folder) {
+				break
+			}
 		}
-		out.WriteByte('\n')
+		d.writeFolder(out, keys[:n])
+		keys = keys[n:]
 	}
 	return out.Flush()
 }
 
+// writeFolder writes what a program's opens in a folder differ in. Many that differ alike are one line.
+func (d *Diff) writeFolder(out io.Writer, keys []uint32) {
+	count := map[[2]outcomes]int{}
+	for _, key := range keys {
+		count[*d.runs.at(key)]++
+	}
+	for _, key := range keys {
+		program, path := d.keys.of(key)
+		o := *d.runs.at(key)
+		mark := '!'
+		switch {
+		case o[1] == 0:
+			mark = '-'
+		case o[0] == 0:
+			mark = '+'
+		}
+		n := count[o]
+		fold := n >= foldMin && absolute(path) && !d.o.All
+		if n == 0 {
+			continue // another line stands for it
+		}
+		if fold {
+			path, count[o] = folderOf(path), 0
+		}
+		name := format.AppendEscaped(nil, short(d.keys.programs.text(program)))
+		fmt.Fprintf(out, "%c %-16s %-12s %-12s %s", mark, name, d.names.text(o[0]), d.names.text(o[1]), escapedPath(path))
+		if fold {
+			fmt.Fprintf(out, " (%d files; --all names them)", n)
+		}
+		io.WriteString(out, "\n")
+	}
+}
+
 // escapedPath is a path for a table. A mark is escaped already.
-func escapedPath(path string) []byte {
+func escapedPath(path []byte) []byte {
 	if !absolute(path) {
-		return []byte(path)
+		return path
 	}
-	return format.AppendEscaped(nil, []byte(path))
+	return format.AppendEscaped(nil, path)
 }
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
-
-// Differ reports whether there is a difference.
-func (d *Diff) Differ() bool { return !maps.Equal(d.a.outcomes, d.b.outcomes) }

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -10,85 +11,125 @@ import (
 //
 //   - /proc/NUMBER and /proc/…/task/NUMBER become /proc/* and task/*, as /proc/self is shown.
 //   - A file that was made under a name that was free (O_CREAT|O_EXCL, as mkstemp(3) does), and
-//     which the other recording has not, becomes * with its ending, in its folder.
-//   - A name right below /tmp, /var/tmp or /dev/shm that looks like mkdtemp(3)'s, and which the
-//     other recording has not, becomes *.
+//     which the other recording has not, becomes * with its ending, in its folder. One of six
+//     characters or more may be random itself, and goes too.
+//   - A name right below /tmp, /var/tmp or /dev/shm that looks like mkdtemp(3)'s or Python's, and
+//     which the other recording has not, becomes *.
 
 // maskProcess masks numbers of processes and threads.
-func maskProcess(path string) string {
-	if !strings.HasPrefix(path, "/proc/") {
+func maskProcess(path []byte) []byte {
+	if !bytes.HasPrefix(path, []byte("/proc/")) {
 		return path
 	}
-	parts := strings.Split(path, "/")
+	parts := strings.Split(string(path), "/")
 	for i, part := range parts {
-		if i > 1 && (i == 2 || parts[i-1] == "task") && strings.Trim(part, "0123456789") == "" {
+		if i > 1 && (i == 2 || parts[i-1] == "task") && part != "" && strings.Trim(part, "0123456789") == "" {
 			parts[i] = "*"
 		}
 	}
-	return strings.Join(parts, "/")
+	return []byte(strings.Join(parts, "/"))
 }
 
 // random matches a name with six random characters at least, as mkdtemp(3) makes them.
 var random = regexp.MustCompile(`[A-Za-z0-9_]{6,}$`)
 
+// python matches the names of Python's tempfile, whose characters may all be of one kind.
+var python = regexp.MustCompile(`^tmp[a-z0-9_]{8}$`)
+
 // temporaryFolders are those of whose names everybody may choose.
 var temporaryFolders = []string{"/tmp/", "/var/tmp/", "/dev/shm/"}
 
-// mask masks temporary names of two runs that only one of them has.
-func (r *Run) mask(other *Run) {
-	ours, theirs := r.paths(), other.paths()
-	r.maskBy(theirs)
-	other.maskBy(ours)
-}
-
-// paths are those of a run, with the first names below temporary folders.
-func (r *Run) paths() map[string]bool {
-	paths := make(map[string]bool, len(r.outcomes))
-	for k := range r.outcomes {
-		paths[k.path] = true
-		if first := firstBelow(k.path); first != "" {
-			paths[first] = true
+// mask masks temporary names that only one of the runs has.
+func (d *Diff) mask() error {
+	both, err := d.inBoth()
+	if err != nil {
+		return err
+	}
+	for key := range d.keys.set.len() { // those that masks add are not looked at
+		o := *d.runs.at(key)
+		program, path := d.keys.of(key)
+		masked := d.masked(path, both)
+		if bytes.Equal(masked, path) {
+			continue
+		}
+		*d.runs.at(key) = [2]outcomes{}
+		for run := range o {
+			if err := d.add(program, masked, run, o[run]); err != nil {
+				return err
+			}
 		}
 	}
-	return paths
+	return nil
 }
 
-// maskBy masks what the other run, of these paths, has not.
-func (r *Run) maskBy(theirs map[string]bool) {
-	masked := map[key]outcomes{}
-	for k, o := range r.outcomes {
-		k.path = r.maskedPath(k.path, theirs)
-		masked[k] |= o
+// inBoth returns what may be temporary and is in both runs: paths that were made, and first names
+// below temporary folders.
+func (d *Diff) inBoth() (both *set, err error) {
+	runs := [2]*set{newSet(), newSet()}
+	for key := range d.keys.set.len() {
+		_, path := d.keys.of(key)
+		for run, o := range d.runs.at(key) {
+			if o == 0 {
+				continue
+			}
+			if d.made.has(path) {
+				_, _, err = runs[run].add(path)
+			}
+			if first := firstBelow(path); first != nil && err == nil {
+				_, _, err = runs[run].add(first)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 	}
-	r.outcomes = masked
+	both = newSet()
+	for number := range runs[0].len() {
+		if text := runs[0].text(number); runs[1].has(text) {
+			if _, _, err := both.add(text); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return both, nil
 }
 
-func (r *Run) maskedPath(path string, theirs map[string]bool) string {
-	if r.temporary[path] && !theirs[path] {
-		path = filepath.Dir(path) + "/*" + filepath.Ext(path)
+// masked returns a path with its temporary names masked.
+func (d *Diff) masked(path []byte, both *set) []byte {
+	if d.made.has(path) && !both.has(path) {
+		path = []byte(filepath.Dir(string(path)) + "/*" + ending(string(path)))
 	}
 	first := firstBelow(path)
-	if first == "" || theirs[first] || !isRandom(filepath.Base(first)) {
+	if first == nil || both.has(first) || !isRandom(filepath.Base(string(first))) {
 		return path
 	}
-	return filepath.Dir(first) + "/*" + path[len(first):]
+	return append([]byte(filepath.Dir(string(first))+"/*"), path[len(first):]...)
 }
 
-// firstBelow is the path of the first name below a temporary folder; "" for any other path.
-func firstBelow(path string) string {
-	for _, folder := range temporaryFolders {
-		if rest, ok := strings.CutPrefix(path, folder); ok {
-			name, _, _ := strings.Cut(rest, "/")
-			return folder + name
-		}
+// ending is what a file's name ends in, if that is so short that it is not random itself, as in
+// mktemp(1)'s tmp.XXXXXXXXXX.
+func ending(path string) string {
+	if ext := filepath.Ext(path); len(ext) <= 6 {
+		return ext
 	}
 	return ""
+}
+
+// firstBelow is the path of the first name below a temporary folder; nil for any other path.
+func firstBelow(path []byte) []byte {
+	for _, folder := range temporaryFolders {
+		if rest, ok := bytes.CutPrefix(path, []byte(folder)); ok {
+			name, _, _ := bytes.Cut(rest, []byte("/"))
+			return path[:len(folder)+len(name)]
+		}
+	}
+	return nil
 }
 
 // isRandom reports whether a name, or what is before its ending, ends in characters of two kinds,
 // which words do not.
 func isRandom(name string) bool {
-	return endsRandom(name) || endsRandom(strings.TrimSuffix(name, filepath.Ext(name)))
+	return python.MatchString(name) || endsRandom(name) || endsRandom(strings.TrimSuffix(name, filepath.Ext(name)))
 }
 
 func endsRandom(name string) bool {

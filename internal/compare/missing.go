@@ -2,12 +2,14 @@ package compare
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
-	"slices"
-	"strings"
+	"math"
+
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/format"
@@ -32,80 +34,129 @@ type Place struct {
 	uid uint32
 }
 
-// placesMax is how many places of a thing are kept: more are counted by programs that ask forever.
-const placesMax = 256
+// none is no number of a set.
+const none = math.MaxUint32
 
-// wantedMax is how many things are kept.
-const wantedMax = 100_000
+// Search is what the programs of a recording looked for, at least once in vain.
+type Search struct {
+	things pairs // programs with last parts of paths
+	state  list[thing]
+	tried  pairs // programs with paths
+	places list[place]
+}
 
-// Missing returns what a recording's programs looked for at least once in vain, first what they
-// never found, in the order in which it was first looked for. cut is how many things were too many.
-func Missing(in *record.Reader) (wanted []*Wanted, cut int, err error) {
-	things := map[key]*Wanted{}
-	err = each(in, func(e *event.Event) {
+// thing is what was looked for.
+type thing struct{ first, last, found uint32 } // of tried, or none
+
+// place is where a thing was not.
+type place struct {
+	next  uint32 // of tried, or none
+	uid   uint32
+	errno int32
+}
+
+// Missing returns what a recording's programs looked for at least once in vain.
+func Missing(in *record.Reader) (*Search, error) {
+	programs := newSet()
+	s := &Search{things: pairs{programs: programs, set: newSet()}, tried: pairs{programs: programs, set: newSet()}}
+	return s, each(in, func(e *event.Event) error {
 		p := path(e)
 		if e.Result == event.ResultUnknown || !absolute(p) {
-			return
+			return nil
 		}
-		k := key{program(e), filepath.Base(p)}
-		thing := things[k]
-		switch {
-		case thing == nil && !failed(e):
-			return
-		case thing == nil && len(things) >= wantedMax:
-			cut++
-			return
-		case thing == nil:
-			thing = &Wanted{Program: k.program, Name: k.path}
-			things[k] = thing
-			wanted = append(wanted, thing)
+		program, _, err := programs.add(program(e))
+		if err != nil {
+			return err
 		}
-		thing.add(p, e)
+		return s.add(program, p, e)
 	})
-	slices.SortStableFunc(wanted, func(a, b *Wanted) int { return order(a) - order(b) })
-	return wanted, cut, err
 }
 
-// order has what was never found come first.
-func order(w *Wanted) int {
-	if w.Found == "" {
-		return 0
+// add adds a place of a thing that is missing there, or was so before.
+func (s *Search) add(program uint32, path []byte, e *event.Event) error {
+	name := path[bytes.LastIndexByte(path, '/')+1:]
+	if !failed(e) && !s.things.has(program, name) {
+		return nil
 	}
-	return 1
-}
-
-// add adds a place.
-func (w *Wanted) add(path string, e *event.Event) {
-	if !failed(e) {
-		if w.Found == "" {
-			w.Found = path
-		}
-		return
+	number, isNew, err := s.things.add(program, name)
+	if err != nil {
+		return err
 	}
-	known := slices.ContainsFunc(w.Places, func(p Place) bool { return p.Path == path })
-	if known || w.Found != "" || len(w.Places) >= placesMax {
-		return
+	if isNew {
+		s.state.add(thing{none, none, none})
 	}
+	thing := s.state.at(number)
+	if thing.found != none {
+		return nil
+	}
+	at, isNew, err := s.tried.add(program, path)
+	if err != nil {
+		return err
+	}
+	if isNew {
+		s.places.add(place{next: none})
+	}
+	switch {
+	case !failed(e):
+		thing.found = at
+		return nil
+	case !isNew:
+		return nil
+	case thing.first == none:
+		thing.first = at
+	default:
+		s.places.at(thing.last).next = at
+	}
+	thing.last = at
 	uid := e.EUID
 	if !e.Fields.Has(event.EUID) {
 		uid = e.UID
 	}
-	w.Places = append(w.Places, Place{Path: path, Error: errorName(e), uid: uid})
+	*s.places.at(at) = place{none, uid, -e.Result}
+	return nil
 }
 
-// Explain looks at the file system as it is now, for why each place has it not.
-func Explain(wanted []*Wanted) {
-	for _, w := range wanted {
-		for i := range w.Places {
-			w.Places[i].Why = why(&w.Places[i])
+// each hands out what was looked for: first what was never found, in the order in which it was first
+// looked for. With explain, it looks at the file system as it is now.
+func (s *Search) each(explain bool, do func(w *Wanted) error) error {
+	for _, found := range []bool{false, true} {
+		for number := range s.things.set.len() {
+			if (s.state.at(number).found != none) != found {
+				continue
+			}
+			if err := do(s.wanted(number, explain)); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// wanted is a thing with all its places.
+func (s *Search) wanted(number uint32, explain bool) *Wanted {
+	thing := s.state.at(number)
+	program, name := s.things.of(number)
+	w := &Wanted{Program: string(s.things.programs.text(program)), Name: string(name)}
+	if thing.found != none {
+		_, found := s.tried.of(thing.found)
+		w.Found = string(found)
+	}
+	for at := thing.first; at != none; at = s.places.at(at).next {
+		_, path := s.tried.of(at)
+		p := Place{Path: string(path), Error: nameOf(unix.Errno(s.places.at(at).errno)), uid: s.places.at(at).uid}
+		if explain {
+			p.Why = why(&p)
+		}
+		w.Places = append(w.Places, p)
+	}
+	return w
 }
 
 // MissingOptions say how what is missing is written.
 type MissingOptions struct {
-	All  bool // all things and places
-	Note string
+	All     bool // all things and places
+	Explain bool // look at the file system as it is now
+	Note    string
 }
 
 // shownMax and placesShown are how many things, and places of each, are written without All.
@@ -114,33 +165,39 @@ const (
 	placesShown = 10
 )
 
-// WriteMissing writes what is missing for people.
-func WriteMissing(w io.Writer, wanted []*Wanted, o MissingOptions) error {
+// Write writes what is missing for people.
+func (s *Search) Write(w io.Writer, o MissingOptions) error {
 	out := bufio.NewWriter(w)
-	shown, notFound := 0, 0
-	for _, thing := range wanted {
-		if thing.Found == "" {
-			notFound++
+	shown, all, found := 0, 0, 0
+	for number := range s.things.set.len() {
+		all++
+		if s.state.at(number).found != none {
+			found++
 		}
+	}
+	err := s.each(o.Explain, func(thing *Wanted) error {
 		if shown == shownMax && !o.All {
-			continue
+			return io.EOF
 		}
 		shown++
-		writeThing(out, thing, o)
+		return writeThing(out, thing, o)
+	})
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
-	if left := len(wanted) - shown; left > 0 {
+	if left := all - shown; left > 0 {
 		fmt.Fprintf(out, "… and %d more (--all)\n", left)
 	}
-	fmt.Fprintf(out, "%d not found, %d found after some places%s\n", notFound, len(wanted)-notFound, o.Note)
+	fmt.Fprintf(out, "%d not found, %d found after some places%s\n", all-found, found, o.Note)
 	return out.Flush()
 }
 
-func writeThing(out io.Writer, thing *Wanted, o MissingOptions) {
-	program := format.AppendEscaped(nil, []byte(short(thing.Program)))
+func writeThing(out *bufio.Writer, thing *Wanted, o MissingOptions) error {
+	program := format.AppendEscaped(nil, short([]byte(thing.Program)))
 	name := format.AppendEscaped(nil, []byte(thing.Name))
 	if thing.Found != "" {
-		fmt.Fprintf(out, "%s: %s found: %s, after %s\n", program, name, escapedPath(thing.Found), places(len(thing.Places)))
-		return
+		_, err := fmt.Fprintf(out, "%s: %s found: %s, after %s\n", program, name, escapedPath([]byte(thing.Found)), places(len(thing.Places)))
+		return err
 	}
 	fmt.Fprintf(out, "%s: %s not found in %s:\n", program, name, places(len(thing.Places)))
 	for i, p := range thing.Places {
@@ -148,12 +205,14 @@ func writeThing(out io.Writer, thing *Wanted, o MissingOptions) {
 			fmt.Fprintf(out, "    … and %d more (--all)\n", len(thing.Places)-i)
 			break
 		}
-		fmt.Fprintf(out, "    %-7s %s", p.Error, escapedPath(p.Path))
+		fmt.Fprintf(out, "    %-7s %s", p.Error, escapedPath([]byte(p.Path)))
 		if p.Why != "" {
 			fmt.Fprintf(out, ": %s", format.AppendPrintable(nil, []byte(p.Why)))
 		}
 		io.WriteString(out, "\n")
 	}
+	_, err := out.Write(nil) // fails when a write before has
+	return err
 }
 
 func places(n int) string {
@@ -163,18 +222,12 @@ func places(n int) string {
 	return fmt.Sprintf("%d places", n)
 }
 
-// WriteMissingJSON writes each thing as an object on a line.
-func WriteMissingJSON(w io.Writer, wanted []*Wanted) error {
+// WriteJSON writes each thing as an object on a line. With explain, it looks at the file system as it
+// is now.
+func (s *Search) WriteJSON(w io.Writer, explain bool) error {
 	out := bufio.NewWriter(w)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	for _, thing := range wanted {
-		for _, text := range []*string{&thing.Program, &thing.Name, &thing.Found} {
-			*text = strings.ToValidUTF8(*text, "\ufffd")
-		}
-		if err := encoder.Encode(thing); err != nil {
-			return err
-		}
-	}
-	return out.Flush()
+	err := s.each(explain, func(thing *Wanted) error { return encoder.Encode(thing) })
+	return errors.Join(err, out.Flush())
 }

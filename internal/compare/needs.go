@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bufio"
+	"bytes"
 	"debug/elf"
 	"io"
 	"os"
@@ -26,39 +27,39 @@ type Files struct {
 var notFiles = []string{"/proc", "/sys", "/dev"}
 
 // madeUp reports whether a path is on one of them.
-func madeUp(path string) bool {
+func madeUp(path []byte) bool {
 	return slices.ContainsFunc(notFiles, func(dir string) bool {
-		rest, ok := strings.CutPrefix(path, dir)
-		return ok && (rest == "" || rest[0] == '/')
+		rest, ok := bytes.CutPrefix(path, []byte(dir))
+		return ok && (len(rest) == 0 || rest[0] == '/')
 	})
 }
 
 // Needed returns the files that a recording's run needed.
 func Needed(in *record.Reader) (Files, error) {
-	var files Files
-	read, executed, made, looked := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
-	err := each(in, func(e *event.Event) {
+	read, executed, made, looked := newSet(), newSet(), newSet(), newSet()
+	err := each(in, func(e *event.Event) (err error) {
 		p := path(e)
+		if !absolute(p) || madeUp(p) || made.has(p) {
+			return nil
+		}
 		switch {
-		case found(e) && absolute(p) && !madeUp(p) && !made[p] && !read[p] && !looked[p]:
-			looked[p] = true
-			files.Found = append(files.Found, p)
-		case !opened(e) || !absolute(p) || madeUp(p) || made[p]:
-		case e.Fields.Has(event.File) && e.Created:
-			made[p] = true
-		case e.Flags&unix.O_DIRECTORY != 0, !e.Exec && e.Flags&(unix.O_ACCMODE|unix.O_TRUNC) == unix.O_WRONLY|unix.O_TRUNC:
-		case e.Exec || e.Flags&unix.O_ACCMODE != unix.O_WRONLY:
-			if !read[p] {
-				read[p] = true
-				files.Read = append(files.Read, p)
+		case found(e):
+			if !read.has(p) {
+				_, _, err = looked.add(p)
 			}
-			if e.Exec && !executed[p] {
-				executed[p] = true
-				files.Executed = append(files.Executed, p)
+		case !opened(e):
+		case e.Fields.Has(event.File) && e.Created, !e.Exec && e.Flags&unix.O_ACCMODE != unix.O_RDONLY && e.Flags&unix.O_TRUNC != 0:
+			_, _, err = made.add(p) // or filled anew
+		case e.Flags&unix.O_DIRECTORY != 0:
+		case e.Exec || e.Flags&unix.O_ACCMODE != unix.O_WRONLY:
+			_, _, err = read.add(p)
+			if e.Exec && err == nil {
+				_, _, err = executed.add(p)
 			}
 		}
+		return err
 	})
-	return files, err
+	return Files{read.texts(), executed.texts(), looked.texts()}, err
 }
 
 // WithLinks returns paths with all that leads to them on this machine: each symbolic link on the
@@ -178,7 +179,9 @@ func loads(path string) bool {
 // Sources are the files that were read, without programs and what every program loads: what a rule
 // of make lists.
 func (f Files) Sources() []string {
-	return slices.DeleteFunc(slices.Clone(f.Read), func(path string) bool {
-		return slices.Contains(f.Executed, path) || loads(path)
-	})
+	executed := map[string]bool{}
+	for _, path := range f.Executed {
+		executed[path] = true
+	}
+	return slices.DeleteFunc(slices.Clone(f.Read), func(path string) bool { return executed[path] || loads(path) })
 }

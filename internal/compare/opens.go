@@ -3,10 +3,10 @@
 package compare
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +19,7 @@ import (
 var Needs = []string{"path", "fd", "err", "flags"}
 
 // each hands out the rows of a recording, and returns nil at its end.
-func each(in *record.Reader, do func(e *event.Event)) error {
+func each(in *record.Reader, do func(e *event.Event) error) error {
 	var e event.Event
 	for {
 		err := in.Next(&e)
@@ -29,28 +29,30 @@ func each(in *record.Reader, do func(e *event.Event)) error {
 		if err != nil {
 			return err
 		}
-		do(&e)
+		if err := do(&e); err != nil {
+			return err
+		}
 	}
 }
 
 // program is what opened: its path, or the comm where that is not known.
-func program(e *event.Event) string {
+func program(e *event.Event) []byte {
 	if e.Fields.Has(event.Exe) && e.Exe.Problem.Absolute() && len(e.Exe.Known) > 0 {
-		return string(e.Exe.Known)
+		return e.Exe.Known
 	}
-	return string(e.Comm)
+	return e.Comm
 }
 
 // path is the absolute path of what was to be opened, or the mark that a table has.
-func path(e *event.Event) string {
+func path(e *event.Event) []byte {
 	if e.Fields.Has(event.Path) && e.Path.Problem == event.PathExact {
-		return string(e.Path.Known)
+		return e.Path.Known
 	}
-	return string(format.AppendPath(nil, e))
+	return format.AppendPath(nil, e)
 }
 
 // absolute reports whether a path is one, and no mark.
-func absolute(path string) bool { return strings.HasPrefix(path, "/") }
+func absolute(path []byte) bool { return bytes.HasPrefix(path, []byte("/")) }
 
 // outcome is how an open ended, in a word: what for, or the error.
 func outcome(e *event.Event) string {
@@ -67,8 +69,10 @@ func outcome(e *event.Event) string {
 	return access(e.Flags)
 }
 
-func errorName(e *event.Event) string {
-	if name := unix.ErrnoName(unix.Errno(-e.Result)); name != "" {
+func errorName(e *event.Event) string { return nameOf(unix.Errno(-e.Result)) }
+
+func nameOf(errno unix.Errno) string {
+	if name := unix.ErrnoName(errno); name != "" {
 		return name
 	}
 	return "error"
@@ -97,4 +101,4 @@ func opened(e *event.Event) bool { return e.Result >= 0 && e.Lookup == event.NoL
 func found(e *event.Event) bool { return e.Result >= 0 && e.Lookup != event.NoLookup }
 
 // short is a program's name for a table.
-func short(program string) string { return filepath.Base(program) }
+func short(program []byte) []byte { return []byte(filepath.Base(string(program))) }

@@ -70,7 +70,7 @@ func (p *Page) Add(e *event.Event, first uint64) {
 		p.Left++
 		return
 	}
-	folder, name := filepath.Split(valid(path(e)))
+	folder, name := filepath.Split(valid(string(path(e))))
 	p.Rows = append(p.Rows, [5]int64{
 		int64(e.Time-first) / 1000, p.process(e),
 		p.place("folder", &p.Folders, folder), p.place("name", &p.Names, name), p.place("outcome", &p.Outcomes, outcome(e)),
@@ -96,7 +96,7 @@ func (p *Page) place(kind string, list *[]string, text string) int64 {
 
 // process returns where the event's process is in the list.
 func (p *Page) process(e *event.Event) int64 {
-	k := processKey{e.TGID, valid(program(e))}
+	k := processKey{e.TGID, valid(string(program(e)))}
 	at, ok := p.pids[k]
 	if !ok {
 		at = int64(len(p.Processes))
