@@ -51,7 +51,7 @@ func (s *Summary) AppendPage(b []byte, p Page) (page []byte, topMost int) {
 	if p.Message != "" && p.Height > 3 {
 		bottom = append(bottom, s.emphasize(format.Cut([]byte(p.Message), p.Width), format.Red))
 	}
-	if p.Keys && p.Height > 2 {
+	if p.Height > 2 {
 		bottom = append(bottom, p.hints())
 	}
 	room := p.Height - len(lines) - len(bottom)
@@ -102,6 +102,10 @@ func (s *Summary) status(p *Page) []byte {
 func (p *Page) hints() (line []byte) {
 	if p.Typing {
 		return format.CutStart(fmt.Appendf(nil, "/%s█", format.AppendEscaped(nil, p.Filter)), p.Width)
+	}
+	hints := hints
+	if !p.Keys {
+		hints = []string{"Ctrl-C: quit"}
 	}
 	for _, hint := range hints {
 		if len(line) > 0 {
