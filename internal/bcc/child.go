@@ -29,7 +29,7 @@ import (
 const compilerName = "opensnoop: compiler"
 
 // replyTo is the descriptor to which the compiler process writes its reply, and typesFrom the
-// one of the kernel's types.
+// first of those of the kernel's types.
 const (
 	replyTo   = 3
 	typesFrom = 4
@@ -60,7 +60,11 @@ func serve() error {
 		return fmt.Errorf("reading what to compile: %w", err)
 	}
 	rep := new(reply)
-	macros, functions, unknown := kernel.AskTypes(os.NewFile(typesFrom, kernel.TypesFile), req.Types, req.Functions)
+	var types []*os.File
+	for i := range 1 + len(kernel.Modules) {
+		types = append(types, os.NewFile(typesFrom+uintptr(i), kernel.TypesFile))
+	}
+	macros, functions, unknown := kernel.AskTypes(types, req.Types, req.Functions)
 	rep.Functions = functions
 	overlay, err := overlayHeaders(req.Folder, req.Headers)
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {

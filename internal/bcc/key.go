@@ -40,15 +40,18 @@ func (r *request) key(release kernel.Release) string {
 	add(fmt.Sprint(r.Types, r.Functions)) // of this kernel, which is named below
 	add(ownFlags...)
 	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
-	add(release.Name, release.Build, release.Machine, string(buildNotes()))
+	add(release.Name, release.Build, release.Machine, string(buildNotes("/sys/kernel/notes")))
+	for _, module := range kernel.Modules {
+		add(string(buildNotes("/sys/module/" + module + "/notes/.note.gnu.build-id")))
+	}
 	add(os.Getenv(libraryPath))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// buildNotes are what its linker left in the running kernel, with an id of that build; empty if
-// that is not told.
-func buildNotes() []byte {
-	notes, _ := os.ReadFile("/sys/kernel/notes")
+// buildNotes are what its linker left in the running kernel or a module, with an id of that build;
+// empty if that is not told.
+func buildNotes(file string) []byte {
+	notes, _ := os.ReadFile(file)
 	return notes
 }
 

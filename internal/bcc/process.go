@@ -73,14 +73,16 @@ func startCompiler(ctx context.Context) (_ *process, err error) {
 		return nil, startError(err)
 	}
 	p.cmd.Stdin = stdin
-	// The compiler itself may have no right to open the types. If there are none, something of no
+	// The compiler itself may have no right to open the types. Where there are none, something of no
 	// size takes their descriptor: it would be that of a library which is being loaded.
-	types := stdin
-	if file, err := os.Open(kernel.TypesFile); err == nil {
-		defer file.Close()
-		types = file
+	p.cmd.ExtraFiles = []*os.File{replyTo}
+	for _, types := range kernel.TypesFiles() {
+		defer types.Close()
+		if types == nil {
+			types = stdin
+		}
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, types)
 	}
-	p.cmd.ExtraFiles = []*os.File{replyTo, types}
 	// The signal that ends the child when we end is sent at the end of the thread
 	// that started it.
 	runtime.LockOSThread()

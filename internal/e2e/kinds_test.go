@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -100,44 +99,4 @@ func TestProgramInMemory(t *testing.T) {
 			t.Errorf("the program is %+v", row)
 		}
 	})
-}
-
-// Where stat may tell another device or inode than the kernel has, that is marked.
-func TestStatMayDiffer(t *testing.T) {
-	dir, err := os.MkdirTemp("/dev/shm", "stat") // not on an overlayfs itself
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	for _, sub := range []string{"lower", "upper", "work", "merged"} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	plain, merged := filepath.Join(dir, "lower/a"), filepath.Join(dir, "merged/a")
-	if err := os.WriteFile(plain, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	options := "lowerdir=" + dir + "/lower,upperdir=" + dir + "/upper,workdir=" + dir + "/work"
-	if err := unix.Mount("overlay", dir+"/merged", "overlay", 0, options); err != nil {
-		t.Skipf("NOT TESTED: overlayfs: %v", err)
-	}
-	defer unix.Unmount(dir+"/merged", 0)
-	rows := kindRows(t, []string{"--exe", "/**"}, func() {
-		for _, name := range []string{plain, merged} {
-			if _, err := os.ReadFile(name); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	var st unix.Stat_t
-	if err := unix.Stat(plain, &st); err != nil {
-		t.Fatal(err)
-	}
-	if row := rows[plain]; row.StatDiffers || row.Inode != st.Ino {
-		t.Errorf("a file of %d: %+v", st.Ino, row)
-	}
-	if row := rows[merged]; !row.StatDiffers {
-		t.Errorf("a file of overlayfs: %+v", row)
-	}
 }

@@ -117,7 +117,7 @@ type Event struct {
 	Dev     uint32 // of its file system, as the kernel has it: 12 bits and 20
 	Created bool   // this open made it
 
-	StatDiffers bool // stat(2) may tell another Dev or Inode: of btrfs a subvolume's, of overlayfs a layer's
+	StatDiffers bool // stat(2) may tell another Dev or Inode, mostly of overlayfs
 	Real        Place
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -65,25 +66,52 @@ func mapTypes(file *os.File) (data []byte, release func(), err error) {
 	return data, func() {}, nil
 }
 
+// Modules are those of whose types facts may be, where they are no part of the kernel itself.
+var Modules = [...]string{"btrfs", "overlay"}
+
+// TypesFiles opens what describes the types of the running kernel and of Modules; nil for what is not there.
+func TypesFiles() []*os.File {
+	var files []*os.File
+	for _, name := range append([]string{"vmlinux"}, Modules[:]...) {
+		file, err := os.Open(filepath.Join(filepath.Dir(TypesFile), name))
+		if err != nil {
+			file = nil
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
 // TypeMacros returns the macros of what the running kernel's types tell, as NAME=value.
 func TypeMacros(facts []Fact) ([]string, error) {
-	file, _ := os.Open(TypesFile) // without one, no fact is there
-	defer file.Close()
-	macros, _, err := AskTypes(file, facts, nil)
+	files := TypesFiles()
+	macros, _, err := AskTypes(files, facts, nil)
+	for _, file := range files {
+		file.Close()
+	}
 	return macros, err
 }
 
 // AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
-// those of the functions that they have, from an open [TypesFile]. It takes 4 ms. Where that is of
+// those of the functions that they have, from [TypesFiles]. It takes 4 ms. Where those are of
 // no use, what is optional is left out.
-func AskTypes(file *os.File, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
+func AskTypes(files []*os.File, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
 	if len(facts)+len(functions) == 0 {
 		return nil, nil, nil
 	}
-	description, release, err := mapTypes(file)
+	var descriptions [][]byte
+	for i, file := range files {
+		description, release, failed := mapTypes(file)
+		if failed == nil {
+			defer release()
+		} else if i == 0 {
+			err = failed
+			break
+		}
+		descriptions = append(descriptions, description)
+	}
 	if err == nil {
-		macros, numbers, err = ask(description, facts, functions)
-		release()
+		macros, numbers, err = ask(descriptions, facts, functions)
 	}
 	if err != nil && !slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
 		return nil, nil, nil
@@ -91,30 +119,41 @@ func AskTypes(file *os.File, facts []Fact, functions []string) (macros []string,
 	return macros, numbers, err
 }
 
-// ask is the same of a description.
-func ask(description []byte, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
+// ask is the same of descriptions: the kernel's, and those of modules, which may be of no use.
+func ask(descriptions [][]byte, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
 	names := slices.Clone(functions)
 	for _, f := range facts {
 		names = append(names, f.Structure, f.handlers())
 	}
-	types, err := parseTypes(description, names)
+	kernel, err := parseTypes(descriptions[0], names, nil)
 	if err != nil {
 		return nil, nil, err
 	}
+	all := []*types{kernel}
+	for _, description := range descriptions[1:] {
+		if module, err := parseTypes(description, names, kernel); err == nil {
+			all = append(all, module)
+		}
+	}
 	numbers = make(map[string]uint32)
 	for _, name := range functions {
-		if number, ok := types.number(kindFunc, name); ok {
+		if number, ok := kernel.number(kindFunc, name); ok {
 			numbers[name] = number
 		}
 	}
-	macros, err = types.define(facts)
+	macros, err = define(facts, all)
 	return macros, numbers, err
 }
 
-func (t *types) define(facts []Fact) ([]string, error) {
+func define(facts []Fact, all []*types) ([]string, error) {
 	var macros []string
 	for _, f := range facts {
-		value, err := t.value(f)
+		value, err := all[0].value(f)
+		for _, module := range all[1:] {
+			if of, failed := module.value(f); err != nil && failed == nil {
+				value, err = of, nil
+			}
+		}
 		switch {
 		case err == nil:
 			macros = append(macros, fmt.Sprintf("%s=%d", f.Macro, value))
@@ -180,9 +219,12 @@ func (t *types) find(within uint32, name string, deep int) (offset, number uint3
 	if deep == 0 {
 		return 0, 0, errNoMember
 	}
+	if within < t.first {
+		return t.kernel.find(within, name, deep)
+	}
 	whole := t.at(within)
-	for i := 0; i < deepest && whole.isName(); i++ {
-		whole = t.at(whole.other)
+	if whole.isName() {
+		return t.find(whole.other, name, deep-1)
 	}
 	for m := range t.members(whole) {
 		if m.name == name || m.name != "" && m.name == renamed[name] {

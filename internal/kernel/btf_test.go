@@ -38,7 +38,7 @@ func TestAskTypes(t *testing.T) {
 		if _, err := file.Seek(0, io.SeekStart); err != nil {
 			t.Fatal(err)
 		}
-		got, numbers, err := AskTypes(file, test.facts, []string{"vfs_read", "of_no_kernel"})
+		got, numbers, err := AskTypes([]*os.File{file}, test.facts, []string{"vfs_read", "of_no_kernel"})
 		if (err != nil) != (test.error != "") || err != nil && !strings.Contains(err.Error(), test.error) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -57,11 +57,11 @@ func TestAskTypes(t *testing.T) {
 // A file that describes nothing is of use only to those who do without.
 func TestAskNoTypes(t *testing.T) {
 	facts := []Fact{{Macro: "N", Structure: "path", Members: []string{"mnt"}, Optional: true}}
-	if got, _, err := AskTypes(nil, facts, []string{"vfs_read"}); len(got) != 0 || err != nil {
+	if got, _, err := AskTypes([]*os.File{nil}, facts, []string{"vfs_read"}); len(got) != 0 || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	facts[0].Optional = false
-	if got, _, err := AskTypes(nil, facts, nil); err == nil {
+	if got, _, err := AskTypes([]*os.File{nil}, facts, nil); err == nil {
 		t.Errorf("%q without an error", got)
 	}
 }

@@ -57,8 +57,10 @@ var errCutShort = errors.New("the kernel's description of its types is cut short
 
 // types are those that a description has.
 type types struct {
+	kernel         *types // of a module's, which go on from there: their numbers, and where strings are
 	bytes, strings []byte
-	starts         []uint32 // where each type begins in bytes; there is none with the number 0
+	first          uint32   // the number of the first
+	starts         []uint32 // where each begins in bytes; of the kernel's there is none with the number 0
 	named          map[typeName]uint32
 }
 
@@ -81,8 +83,9 @@ func (t *typ) isName() bool {
 	return t.kind >= kindTypedef && t.kind <= kindRestrict || t.kind == kindTypeTag
 }
 
-// parseTypes parses a description, and finds the types with these names.
-func parseTypes(data []byte, names []string) (*types, error) {
+// parseTypes parses a description, and finds the types with these names. Of a module's it is given
+// the kernel's types.
+func parseTypes(data []byte, names []string, kernel *types) (*types, error) {
 	if len(data) < headerSize || binary.NativeEndian.Uint16(data) != typesMagic {
 		return nil, errors.New("the kernel's description of its types (CONFIG_DEBUG_INFO_BTF) is of no known format")
 	}
@@ -99,7 +102,12 @@ func parseTypes(data []byte, names []string) (*types, error) {
 	if len(t.bytes) == 0 || len(t.strings) == 0 {
 		return nil, errCutShort
 	}
-	t.starts = append(make([]uint32, 0, len(t.bytes)/20), 0) // most are of 12 to 36 bytes
+	t.starts = make([]uint32, 0, len(t.bytes)/20) // most are of 12 to 36 bytes
+	if t.kernel = kernel; kernel == nil {
+		t.starts = append(t.starts, 0)
+	} else {
+		t.first = uint32(len(kernel.starts))
+	}
 	// A look at its first byte tells most names from those that are looked for.
 	var first [256][]string
 	for _, name := range names {
@@ -128,23 +136,32 @@ func parseTypes(data []byte, names []string) (*types, error) {
 
 // index takes down the number that a type is about to have, if its name is looked for.
 func (t *types) index(kind kind, at uint32, first *[256][]string) {
-	if uint64(at) >= uint64(len(t.strings)) {
+	s := t.from(at)
+	if len(s) == 0 {
 		return
 	}
-	for _, name := range first[t.strings[at]] {
-		if !t.isNamed(at, name) {
+	for _, name := range first[s[0]] {
+		if len(s) <= len(name) || s[len(name)] != 0 || string(s[:len(name)]) != name {
 			continue
 		}
 		if _, ok := t.number(kind, name); !ok {
-			t.named[typeName{kind, name}] = uint32(len(t.starts))
+			t.named[typeName{kind, name}] = t.first + uint32(len(t.starts))
 		}
 	}
 }
 
-// isNamed is whether the string that begins there is name.
-func (t *types) isNamed(at uint32, name string) bool {
-	s := t.strings[at:]
-	return len(s) > len(name) && s[len(name)] == 0 && string(s[:len(name)]) == name
+// from returns the strings from one on; nil if it is none.
+func (t *types) from(at uint32) []byte {
+	if t.kernel != nil {
+		if at < uint32(len(t.kernel.strings)) {
+			return t.kernel.strings[at:]
+		}
+		at -= uint32(len(t.kernel.strings))
+	}
+	if uint64(at) >= uint64(len(t.strings)) {
+		return nil
+	}
+	return t.strings[at:]
 }
 
 // number returns the number of a type.
@@ -153,12 +170,12 @@ func (t *types) number(kind kind, name string) (uint32, bool) {
 	return number, ok
 }
 
-// at returns the type with a number; the zero value is void.
+// at returns the type with a number; the zero value is void, and what is not of this description.
 func (t *types) at(number uint32) typ {
-	if number == 0 || uint64(number) >= uint64(len(t.starts)) {
+	if number == 0 || number < t.first || uint64(number-t.first) >= uint64(len(t.starts)) {
 		return typ{}
 	}
-	start := uint64(t.starts[number])
+	start := uint64(t.starts[number-t.first])
 	b := t.bytes[start : start+typeSize]
 	info := binary.NativeEndian.Uint32(b[4:])
 	return typ{
@@ -199,10 +216,7 @@ func (t *types) members(whole typ) iter.Seq[member] {
 
 // text returns a string, by where it begins.
 func (t *types) text(at uint32) string {
-	if uint64(at) >= uint64(len(t.strings)) {
-		return ""
-	}
-	s := t.strings[at:]
+	s := t.from(at)
 	end := bytes.IndexByte(s, 0)
 	if end < 0 {
 		return ""

@@ -48,12 +48,34 @@ func TestParseTypes(t *testing.T) {
 		{Macro: "F", Structure: "f", Members: []string{"a"}, Optional: true},            // a function
 		{Macro: "T", Structure: "t", Members: []string{"a"}, Optional: true},            // another's name
 	}
-	macros, functions, err := ask(example, facts, []string{"f", "s"})
+	macros, functions, err := ask([][]byte{example}, facts, []string{"f", "s"})
 	if want := []string{"A=0", "C=8", "P=8", "X=2"}; !slices.Equal(macros, want) || err != nil {
 		t.Errorf("%v, %v, want %v", macros, err, want)
 	}
 	if len(functions) != 1 || functions["f"] != 11 {
 		t.Errorf("the functions %v", functions)
+	}
+}
+
+// A module's types go on from the kernel's, in numbers and in strings.
+func TestParseModule(t *testing.T) {
+	const strings = 25 // bytes of the example's
+	// struct m { int own; struct { struct m *c; } a; union { int a; struct s *p; }; }
+	module := described("m\x00own\x00",
+		0, info(kindPointer, 0), 13, // 12
+		strings, info(kindStruct, 3), 24, strings+2, 1, 0, 3, 14, 64, 0, 6, 128, // 13
+		0, info(kindStruct, 1), 8, 7, 12, 0, // 14
+	)
+	facts := []Fact{
+		{Macro: "A", Structure: "s", Members: []string{"a"}},
+		{Macro: "OWN", Structure: "m", Members: []string{"own"}},
+		{Macro: "C", Structure: "m", Members: []string{"a", "c"}},
+		{Macro: "P", Structure: "m", Members: []string{"p"}}, // of the kernel's union
+		{Macro: "NO", Structure: "m", Members: []string{"x"}, Optional: true},
+	}
+	macros, _, err := ask([][]byte{example, nil, module}, facts, nil)
+	if want := []string{"A=0", "OWN=0", "C=8", "P=16"}; !slices.Equal(macros, want) || err != nil {
+		t.Errorf("%v, %v, want %v", macros, err, want)
 	}
 }
 
@@ -67,7 +89,7 @@ func FuzzTypes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		facts := []Fact{{Macro: "P", Structure: "s", Members: []string{"c", "p"}}, {Macro: "X", Tracepoint: "x"}}
-		macros, _, err := ask(data, facts, []string{"f"})
+		macros, _, err := ask([][]byte{data, data}, facts, []string{"f"})
 		if err == nil && len(macros) != len(facts) {
 			t.Errorf("%v without an error", macros)
 		}

@@ -122,6 +122,17 @@ var allDescribed = []described{
 		member("FILE_FLAGS", "file", "f_flags"),
 		member("INODE_INO", "inode", "i_ino"),
 		member("SB_DEV", "super_block", "s_dev"),
+		member("INODE_MODE", "inode", "i_mode"),
+		member("SB_INFO", "super_block", "s_fs_info"),
+		member("SB_DEPTH", "super_block", "s_stack_depth"),
+		optional("BTRFS_VFS_INODE", "btrfs_inode", "vfs_inode"),
+		optional("BTRFS_INODE_ROOT", "btrfs_inode", "root"),
+		optional("BTRFS_ROOT_DEV", "btrfs_root", "anon_dev"),
+		member("DENTRY_INODE", "dentry", "d_inode"),
+		optional("OVERLAY_XINO", "ovl_fs", "xino_mode"),
+		optional("OVERLAY_VFS_INODE", "ovl_inode", "vfs_inode"),
+		optional("OVERLAY_FLAGS", "ovl_inode", "flags"),
+		optional("OVERLAY_UPPER", "ovl_inode", "__upperdentry"),
 	}},
 }
 

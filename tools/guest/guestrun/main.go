@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	c.Env = append(passedOn(os.Environ()), "OPENSNOOP_GUEST="+release)
+	c.Env = append(passedOn(os.Environ()), "OPENSNOOP_GUEST="+release, "OPENSNOOP_KERNEL="+c.Kernel)
 	if c.Dir == "" {
 		if c.Dir, err = os.Getwd(); err != nil {
 			return failed, err
@@ -91,7 +91,7 @@ func passedOn(environ []string) []string {
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
 		switch {
-		case name == "OPENSNOOP_GUEST":
+		case name == "OPENSNOOP_GUEST", name == "OPENSNOOP_KERNEL":
 		case name == "PATH", name == "HOME", name == "LANG", name == "TMPDIR",
 			strings.HasPrefix(name, "GO"), strings.HasPrefix(name, "OPENSNOOP_"):
 			passed = append(passed, v)

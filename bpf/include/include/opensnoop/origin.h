@@ -211,7 +211,55 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 
 #if FIELDS & FIELD_FILE
 #define FMODE_CREATED 0x100000
+#define OVL_CONST_INO (1 << 4) // of enum ovl_inode_flag in fs/overlayfs/overlayfs.h
+#define BTRFS_EMPTY_SUBVOL_DIR_OBJECTID 2 // include/uapi/linux/btrfs_tree.h
+#define S_IFMT 0170000
+#define S_IFDIR 0040000
 #define O_TMPFILE_ITSELF 020000000 // __O_TMPFILE of include/uapi/asm-generic/fcntl.h
+
+// overlay_is_exact reports whether stat(2) tells the device and the inode of a file on overlayfs that its
+// own superblock and inode have: of folders always, of others where all layers are on one file
+// system, or their numbers leave room for that of a layer (xino); but not of a file with several
+// links, which is copied up as another.
+static __always_inline bool overlay_is_exact(u64 super, u64 inode, u64 number)
+{
+#if defined(OVERLAY_XINO) && defined(OVERLAY_VFS_INODE) && defined(OVERLAY_FLAGS) && defined(OVERLAY_UPPER)
+	s32 bits = member(member(super, SB_INFO), OVERLAY_XINO);
+	u64 overlay = inode - OVERLAY_VFS_INODE;
+
+	if ((u32)member(super, SB_DEPTH) > 1) // its layers are of overlayfs
+		return false;
+	if (((u32)member(inode, INODE_MODE) & S_IFMT) == S_IFDIR)
+		return true;
+	if (bits < 0 || number >> 1 >> ((63 - bits) & 63))
+		return false;
+	return member(overlay, OVERLAY_FLAGS) & OVL_CONST_INO ||
+	       member(member(member(overlay, OVERLAY_UPPER), DENTRY_INODE), INODE_INO) == number;
+#else
+	return false;
+#endif
+}
+
+// stat_device returns the device that stat(2) tells of a file, and sets a mark where that, or its
+// inode, may be another one.
+static __always_inline u32 stat_device(struct record *r, u64 super, u64 inode, u64 number)
+{
+	u64 type = type_of(super);
+
+	if (is_type(type, TYPE_OVERLAY, 7) && !overlay_is_exact(super, inode, number))
+		r->file |= FILE_STAT_DIFFERS;
+	// Of btrfs it is the subvolume's, but for the folder in a subvolume's place in a snapshot.
+	if (is_type(type, TYPE_BTRFS, 5) && number != BTRFS_EMPTY_SUBVOL_DIR_OBJECTID) {
+#if defined(BTRFS_VFS_INODE) && defined(BTRFS_INODE_ROOT) && defined(BTRFS_ROOT_DEV)
+		u64 root = member(inode - BTRFS_VFS_INODE, BTRFS_INODE_ROOT);
+
+		return member(root, BTRFS_ROOT_DEV);
+#else
+		r->file |= FILE_STAT_DIFFERS;
+#endif
+	}
+	return member(super, SB_DEV);
+}
 
 // read_file reads what an opened file is.
 static __always_inline void read_file(struct record *r, struct walk *w, u64 file)
@@ -219,17 +267,14 @@ static __always_inline void read_file(struct record *r, struct walk *w, u64 file
 	u64 inode = member(file, FILE_INODE);
 	u64 super = member(inode, INODE_SB);
 	u64 number = member(inode, INODE_INO);
-	u64 type = type_of(super);
 
 	r->inode[0] = number;
 	r->inode[1] = number >> 32;
-	r->dev = member(super, SB_DEV);
 	r->file = 0;
 	if ((u32)member(file, FILE_MODE) & FMODE_CREATED ||
 	    (u32)member(file, FILE_FLAGS) & O_TMPFILE_ITSELF)
 		r->file |= FILE_CREATED;
-	if (is_type(type, TYPE_BTRFS, 5) || is_type(type, TYPE_OVERLAY, 7))
-		r->file |= FILE_STAT_DIFFERS;
+	r->dev = stat_device(r, super, inode, number);
 	read_itself(r, w, file);
 }
 #endif
