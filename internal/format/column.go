@@ -43,6 +43,7 @@ type Column struct {
 	long     bool   // its values may be much longer than its width
 	leads    bool   // JSON has its fields first
 	onAsking bool   // JSON has it only if it is asked for
+	origin   bool   // it follows from what [event.Event.AppendOrigin] appends
 }
 
 // A value appends a value of an event as text.
@@ -58,6 +59,7 @@ type field struct {
 	derived  bool                      // it follows from the time of day, and that of the row before
 	same     func(e *event.Event) bool // reports whether it is what the field of the name is; nil for never
 	object   value                     // what JSON has for it, an object; nil for the value
+	origin   bool                      // the column's
 }
 
 // kind is how JSON shows a value.
@@ -98,6 +100,7 @@ func fieldsOf(columns []*Column) []field {
 			if f.known == nil {
 				f.known = c.isKnown
 			}
+			f.origin = c.origin
 			all = append(all, f)
 		}
 	}

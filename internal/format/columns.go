@@ -24,14 +24,12 @@ var Columns = []*Column{
 			return r.at(e).AppendFormat(b, "15:04:05.000000")
 		},
 		fields: []field{
-			{name: "time", value: func(r *rows, b []byte, e *event.Event) []byte {
-				return r.at(e).AppendFormat(b, timeLayout)
-			}},
+			{name: "time", value: appendTime},
 		},
 	},
 	{
 		Name: "pid", Help: "process id",
-		place: 60, usual: true, header: "PID", width: 6,
+		place: 60, origin: true, usual: true, header: "PID", width: 6,
 		text: appendPID,
 		fields: []field{
 			{name: "pid", kind: number, value: appendPID},
@@ -39,7 +37,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "tid", Help: "thread id", aliases: []string{"thread"},
-		place: 70, header: "TID", width: 6,
+		place: 70, origin: true, header: "TID", width: 6,
 		text: appendTID,
 		fields: []field{
 			{name: "tid", kind: number, value: appendTID},
@@ -47,7 +45,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "ppid", Help: "parent's process id", Needs: event.PPID,
-		place: 80, header: "PPID", width: 6,
+		place: 80, origin: true, header: "PPID", width: 6,
 		text: appendPPID,
 		fields: []field{
 			{name: "ppid", kind: number, value: appendPPID},
@@ -55,7 +53,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "uid", Help: "user id", Needs: event.UID,
-		place: 30, header: "UID", width: 6,
+		place: 30, origin: true, header: "UID", width: 6,
 		text: appendUID,
 		fields: []field{
 			{name: "uid", kind: number, value: appendUID},
@@ -73,7 +71,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "euid", Help: "effective user id", Needs: event.EUID, OnDemand: true,
-		place: 45, header: "EUID", width: 6,
+		place: 45, origin: true, header: "EUID", width: 6,
 		text: appendEUID,
 		fields: []field{
 			{name: "euid", kind: number, value: appendEUID},
@@ -81,7 +79,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "gid", Help: "group id", aliases: []string{"group"}, Needs: event.GID, OnDemand: true,
-		place: 46, header: "GID", width: 6,
+		place: 46, origin: true, header: "GID", width: 6,
 		text:   appendGID,
 		fields: []field{{name: "gid", kind: number, value: appendGID}},
 	},
@@ -166,27 +164,27 @@ var Columns = []*Column{
 	},
 	{
 		Name: "comm", Help: "name of the thread, which is its program's unless it set another", aliases: []string{"command"},
-		place: 50, usual: true, header: "COMM", width: 16,
+		place: 50, origin: true, usual: true, header: "COMM", width: 16,
 		text: escaped(commOfThread), fields: textFields("comm", commOfThread),
 	},
 	{
 		Name: "process", Help: "name of the process, which is its first thread's", Needs: event.Process, OnDemand: true,
-		place: 55, header: "PROCESS", width: 16,
+		place: 55, origin: true, header: "PROCESS", width: 16,
 		text: escaped(commOfProcess), fields: textFields("process", commOfProcess),
 	},
 	{
 		Name: "pcomm", Help: "name of the parent process", aliases: []string{"parent"}, Needs: event.PComm, OnDemand: true,
-		place: 85, header: "PCOMM", width: 16,
+		place: 85, origin: true, header: "PCOMM", width: 16,
 		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
 	},
 	{
 		Name: "ancestors", long: true, Help: "the processes that it descends from, and its own", aliases: []string{"lineage"}, Needs: event.Ancestry, OnDemand: true, known: ancestorsKnown,
-		place: 86, header: "ANCESTORS", width: 32,
+		place: 86, origin: true, header: "ANCESTORS", width: 32,
 		text: appendAncestors, fields: ancestorsFields,
 	},
 	{
 		Name: "args", long: true, Help: "arguments of the program, as it was executed", aliases: []string{"cmdline", "argv"}, Needs: event.Args, OnDemand: true, known: argsKnown,
-		place: 58, header: "ARGS", width: 32,
+		place: 58, origin: true, header: "ARGS", width: 32,
 		text: appendArgsText,
 		fields: []field{
 			{name: "args", value: appendArgs, object: appendArgsList},
@@ -196,7 +194,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "depth", Help: "how far the process is below the one that is followed", Needs: event.Depth, OnDemand: true,
-		place: 75, header: "DEPTH", width: 5,
+		place: 75, origin: true, header: "DEPTH", width: 5,
 		text:   appendDepth,
 		fields: []field{{name: "depth", kind: number, value: appendDepth}},
 	},
@@ -229,7 +227,7 @@ var Columns = []*Column{
 	},
 	{
 		Name: "exe", long: true, Help: "path of the program that opens", aliases: []string{"program"}, Needs: event.Exe, OnDemand: true,
-		place: 57, header: "EXE", width: 24,
+		place: 57, origin: true, header: "EXE", width: 24,
 		text: func(_ *rows, b []byte, e *event.Event) []byte {
 			if e.Exe.Problem == event.PathNone {
 				return append(b, '-')

@@ -89,6 +89,7 @@ type rows struct {
 	started bool   // there was one
 	users   interface{ Name(uid uint32) string }
 	scratch []byte // of one value
+	second  second // of the row before
 }
 
 func newRows(w io.Writer, boot func() time.Time) rows {

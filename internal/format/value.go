@@ -40,6 +40,30 @@ func appendSinceFirst(r *rows, b []byte, e *event.Event) []byte {
 // timeLayout is time.RFC3339Nano without its leaving out zeros.
 const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
+// second is a second of the time of day as text, with zeros behind the dot.
+type second struct {
+	of   int64
+	in   *time.Location
+	text []byte
+	dot  int
+}
+
+// appendTime appends the time of day by timeLayout. Rows of one second differ behind the dot alone.
+func appendTime(r *rows, b []byte, e *event.Event) []byte {
+	t := r.at(e)
+	if s := &r.second; s.text == nil || s.of != t.Unix() || s.in != t.Location() {
+		s.of, s.in = t.Unix(), t.Location()
+		s.text = t.Truncate(time.Second).AppendFormat(s.text[:0], timeLayout)
+		s.dot = bytes.IndexByte(s.text, '.')
+	}
+	fraction := len(b) + r.second.dot + 1
+	b = append(b, r.second.text...)
+	for i, n := fraction+8, t.Nanosecond(); i >= fraction; i, n = i-1, n/10 {
+		b[i] = '0' + byte(n%10)
+	}
+	return b
+}
+
 // at is the time of day of an event.
 func (r *rows) at(e *event.Event) time.Time { return r.boot().Add(time.Duration(e.Time)) }
 
