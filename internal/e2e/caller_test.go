@@ -179,11 +179,12 @@ func TestFileOfW(t *testing.T) {
 		open(t, "names", name)
 		eventually(t, "the row of "+name, func() bool {
 			text, err := os.ReadFile(path)
-			return err == nil && strings.HasSuffix(string(text), " "+name+"\n")
+			return err == nil && strings.Contains(string(text), " "+name+"\n")
 		})
 	}
 	tr.stop(interrupt)
-	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != 1 || strings.Contains(string(text), "\x00") {
+	// Others' rows show, too, where their paths cannot be compared.
+	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "/truncated-") != 1 || strings.Contains(string(text), "\x00") {
 		t.Errorf("it holds %.200q, %v", text, err)
 	}
 
