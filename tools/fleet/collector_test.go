@@ -279,7 +279,7 @@ func TestCollectorAddsUp(t *testing.T) {
 				if !how.gaps && gaps != 0 {
 					t.Errorf("%d rows have not arrived", gaps)
 				}
-				if name != "killed" && twice > 0 {
+				if name == "stopped" && twice > 0 { // one that begins anew may send a batch again
 					t.Errorf("%d rows have arrived twice", twice)
 				}
 			})
