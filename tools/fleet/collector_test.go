@@ -120,7 +120,7 @@ func (c *collection) path(name string) string { return filepath.Join(c.dir, name
 
 func (c *collection) run(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(absolute(t, *collectorPath), "--config", c.config, "--config", "metrics.yaml")
+	cmd := exec.Command(absolute(t, *collectorPath), "--feature-gates", "stanza.synchronousLogEmitter", "--config", c.config, "--config", "metrics.yaml")
 	cmd.Dir = packaging + "/otel"
 	cmd.Env = append(os.Environ(), "OTEL_STATE="+c.path("state"), "OPENSNOOP_OUT="+c.path("collected"), "OPENSNOOP_FILES="+c.path("rows*"), "HOSTNAME=node1", fmt.Sprintf("OPENSNOOP_METRICS=127.0.0.1:%d", c.port))
 	c.process = start(t, cmd)
@@ -156,7 +156,7 @@ func (c *collection) arrived(t *testing.T) (a arrived) {
 	t.Helper()
 	a.rows = map[string]int{}
 	text, _ := os.ReadFile(c.path("collected"))
-	for line := range bytes.Lines(text) {
+	for batches := json.NewDecoder(bytes.NewReader(text)); ; { // one that was killed may not have ended its line
 		var batch struct {
 			ResourceLogs []struct {
 				ScopeLogs []struct {
@@ -169,8 +169,8 @@ func (c *collection) arrived(t *testing.T) (a arrived) {
 				}
 			}
 		}
-		if json.Unmarshal(line, &batch) != nil {
-			continue // it is being written
+		if batches.Decode(&batch) != nil {
+			return a // the last is being written
 		}
 		for _, resource := range batch.ResourceLogs {
 			for _, scope := range resource.ScopeLogs {
@@ -186,7 +186,6 @@ func (c *collection) arrived(t *testing.T) (a arrived) {
 			}
 		}
 	}
-	return a
 }
 
 func (a *arrived) add(r record) {
