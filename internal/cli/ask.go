@@ -27,6 +27,7 @@ type asked struct {
 	*invocation
 	asRoot  bool
 	lookups bool // of a command, what is only looked for is recorded, too
+	name    string
 }
 
 // addTo adds the flags for a command.
@@ -50,12 +51,14 @@ func takes(files int, usage string) cobra.PositionalArgs {
 // open returns the recording of a file, or of a command that it runs. done takes it away.
 func (a *asked) open(cmd *cobra.Command, args []string) (in *recording, done func(), err error) {
 	if cmd.ArgsLenAtDash() < 0 {
+		a.name = args[0]
 		in, err = openRecording(a.ctx, args[0])
 		if err != nil {
 			return nil, nil, err
 		}
-		return in, in.Close, a.check(in, args[0])
+		return in, in.Close, a.check(in, a.name)
 	}
+	a.name = "the command"
 	dir, err := os.MkdirTemp("", "opensnoop-")
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +80,7 @@ func (a *asked) open(cmd *cobra.Command, args []string) (in *recording, done fun
 		remove()
 		return nil, nil, err
 	}
-	return in, func() { in.Close(); remove() }, a.check(in, "the command")
+	return in, func() { in.Close(); remove() }, a.check(in, a.name)
 }
 
 // check returns an error if a recording lacks columns.
@@ -111,6 +114,17 @@ func endedWhole(in *record.Reader) error {
 		return nil
 	}
 	return fmt.Errorf("%w: it ends behind %d rows without an end record, as after kill -9", record.ErrDamaged, in.Rows())
+}
+
+// whole returns the error of reading a recording, or one if it has no end.
+func (a *asked) whole(in *recording, err error) error {
+	if err == nil {
+		err = endedWhole(in.Reader)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", a.name, err)
+	}
+	return err
 }
 
 // newMissingCommand tells what was looked for in vain.
@@ -148,9 +162,7 @@ is there for a command, and for a recording that was made with --lookups.`,
 
 func (a *asked) missing(in *recording, all, json bool) error {
 	search, err := compare.Missing(in.Reader)
-	if err == nil {
-		err = endedWhole(in.Reader)
-	}
+	err = a.whole(in, err)
 	a.messages.reportLacking("the recording", in.Reader)
 	host, _ := os.Hostname()
 	o := compare.MissingOptions{All: all, Explain: host == in.Start().Host, Note: "; why: by the file system as it is now"}
@@ -193,6 +205,9 @@ another machine:
 			if packages && (depfile != "" || zero) || depfile != "" && zero {
 				return &usageError{errors.New("--packages, --depfile and -0 do not go together")}
 			}
+			if !compare.MakeTakes(depfile) {
+				return &usageError{fmt.Errorf("--depfile %q: make cannot take this name", depfile)}
+			}
 			in, done, err := a.open(cmd, args)
 			if done != nil {
 				defer done()
@@ -212,14 +227,15 @@ another machine:
 
 func (a *asked) needs(in *recording, zero, packages bool, depfile string) error {
 	files, err := compare.Needed(in.Reader)
-	if err == nil {
-		err = endedWhole(in.Reader)
-	}
+	err = a.whole(in, err)
 	a.messages.reportLacking("the recording", in.Reader)
 	var text string
 	switch {
 	case depfile != "":
-		text = compare.Depfile(depfile, files.Sources())
+		var left int
+		if text, left = compare.Depfile(depfile, files.Sources()); left > 0 {
+			a.messages.printf("%d files are left out, as make cannot take their names", left)
+		}
 	case packages:
 		names, others, askErr := compare.Packages(files.WithLinks())
 		if askErr != nil {

@@ -42,6 +42,9 @@ The exit status is 0 if they are the same, 1 if they differ, and 2 for trouble.`
 }
 
 func (a *asked) diff(cmd *cobra.Command, args []string, o compare.DiffOptions) error {
+	if args[0] == "-" && args[1] == "-" && cmd.ArgsLenAtDash() < 0 {
+		return errors.New("stdin, which - is, has one recording: name a file for the other")
+	}
 	first, err := openRecording(a.ctx, args[0])
 	if err != nil {
 		return err

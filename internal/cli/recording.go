@@ -29,7 +29,11 @@ func openRecording(ctx context.Context, path string) (*recording, error) {
 		}
 	}
 	r := &recording{file: file}
-	var err error
+	st, err := file.Stat()
+	if err == nil && st.IsDir() {
+		r.closeFile()
+		return nil, fmt.Errorf("reading %s: it is a folder, and no recording", path)
+	}
 	if r.Reader, err = record.NewReader(newChunks(ctx, file, r.beforeWait)); err != nil {
 		r.closeFile()
 		return nil, fmt.Errorf("reading %s: %w", path, err)

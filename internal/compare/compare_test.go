@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -265,9 +266,37 @@ func TestNeeded(t *testing.T) {
 	}
 }
 
+// What make reads of a depfile are the files, whatever their names.
 func TestDepfile(t *testing.T) {
-	got := Depfile("a b.o", []string{"/x y", "/p$q"})
-	if want := "a\\ b.o: \\\n  /x\\ y \\\n  /p$$q\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	dir := t.TempDir()
+	var files []string
+	for _, name := range []string{"x=y", "a b", "p$q", "h#h", "c:d", "st*r", "st4r", "q?", "[a]", "a%b", "caf\xe9", "~x", "a,b", "'", "&"} {
+		files = append(files, dir+"/"+name)
+	}
+	bad := []string{dir + "/a;touch b", dir + "/a\n\ttouch b", dir + "/a\x1b[2J", dir + "/a|b", dir + "/a(b)", dir + `/a\`}
+	for _, file := range slices.Concat(files, bad) {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule, left := Depfile("a b.o", slices.Concat(files, bad))
+	if left != len(bad) {
+		t.Errorf("%d files are left out, want %d", left, len(bad))
+	}
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("NOT TESTED: ", err)
+	}
+	makefile := dir + "/makefile"
+	if err := os.WriteFile(makefile, []byte("all: a\\ b.o\n"+rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := exec.Command("make", "-C", dir, "-f", makefile, "-n", "-d").Output() // there is no recipe
+	for _, file := range files {
+		if !strings.Contains(string(out), "'"+file+"'") {
+			t.Errorf("make does not know %s of\n%s", file, rule)
+		}
+	}
+	if n := strings.Count(string(out), "Finished prerequisites of target file '"+dir); n != len(files)+1 { // and the makefile
+		t.Errorf("make knows %d files, want %d, of\n%s", n, len(files)+1, rule)
 	}
 }

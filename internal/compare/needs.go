@@ -153,20 +153,34 @@ func interpreterOf(program string) string {
 	return ""
 }
 
-// Depfile is a rule of make: target depends on files.
-func Depfile(target string, files []string) string {
+// Depfile is a rule of make: target depends on files. left is how many of them have names that make
+// cannot take.
+func Depfile(target string, files []string) (rule string, left int) {
 	var b strings.Builder
 	b.WriteString(escapeMake(target) + ":")
-	for _, file := range files {
+	for i, file := range files {
+		if !MakeTakes(file) {
+			left++
+			continue
+		}
+		if i == left && strings.Contains(file, "=") {
+			b.WriteString(" $()") // nothing, so that this is no variable of the target's
+		}
 		b.WriteString(" \\\n  " + escapeMake(file))
 	}
 	b.WriteString("\n")
-	return b.String()
+	return b.String(), left
+}
+
+// MakeTakes reports whether make can take a name: there is no way to write what ends a rule, or a
+// word of it.
+func MakeTakes(name string) bool {
+	return !strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune(`;|()\`, c) })
 }
 
 // escapeMake writes a name as make takes it.
 func escapeMake(name string) string {
-	return strings.NewReplacer("$", "$$", " ", `\ `, "#", `\#`, ":", `\:`).Replace(name)
+	return strings.NewReplacer("$", "$$", " ", `\ `, "#", `\#`, ":", `\:`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
 }
 
 // loads reports whether a file is one that the loader and the C library open in every program.

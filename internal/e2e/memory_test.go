@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,22 +57,20 @@ status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(status)`
 
-// peak runs a command, and returns the most bytes of memory that it had.
-func peak(t *testing.T, wantStatus int, args ...string) int64 {
+// peak runs opensnoop, and returns the most bytes of memory that it had.
+func peak(t *testing.T, args ...string) (r result, bytes int64) {
 	t.Helper()
-	r := runToEnd(t, exec.Command("python3", append([]string{"-c", peakOf, opensnoop}, args...)...))
-	if r.status != wantStatus {
-		t.Fatalf("%v: status %d, %s", args, r.status, r.stderr)
-	}
+	r = runToEnd(t, exec.Command("python3", slices.Concat([]string{"-c", peakOf, opensnoop}, args)...))
 	kb, err := strconv.ParseInt(strings.TrimSpace(r.stdout), 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kb << 10
+	return r, kb << 10
 }
 
 // Of each different path little more is kept than itself, and of rows that are replayed nothing.
 func TestMemoryOfManyPaths(t *testing.T) {
+	notInGuests(t)
 	const n = 500_000
 	a, b, missing := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b"), filepath.Join(t.TempDir(), "missing")
 	writeRecording(t, a, func(w io.Writer) int { return writeOpens(w, n, "/srv/a", 0) })
@@ -84,15 +86,76 @@ func TestMemoryOfManyPaths(t *testing.T) {
 		{0, n, []string{"missing", "-o", "json", missing}},
 	} {
 		const process = 16 << 20 // takes replay of one row
-		each := (peak(t, test.status, test.args...) - process) / test.keys
+		r, used := peak(t, test.args...)
+		each := (used - process) / test.keys
 		t.Logf("%s: %d bytes for each path", test.args[0], each)
-		if each > 200 {
-			t.Errorf("%v takes %d bytes for each path, want at most 200", test.args, each)
+		if each > 200 || r.status != test.status {
+			t.Errorf("%v: status %d, %s; it takes %d bytes for each path, want at most 200", test.args, r.status, r.stderr, each)
 		}
 	}
 	for _, flags := range [][]string{{}, {"-o", "json"}, {"--summary=file"}, {"--unique"}} {
-		if got := peak(t, 0, append([]string{"replay", a}, flags...)...); got > 64<<20 {
-			t.Errorf("replay %v takes %d bytes, want at most 64 MB", flags, got)
+		if r, used := peak(t, append([]string{"replay", a}, flags...)...); used > 64<<20 || r.status != 0 {
+			t.Errorf("replay %v: status %d, %s; it takes %d bytes, want at most 64 MB", flags, r.status, r.stderr, used)
 		}
+	}
+}
+
+// frame is a frame of zstd (RFC 8878) whose blocks are each 128 kB of one byte.
+func frame(windowLog, blocks int, of byte) []byte {
+	const size, repeated, last = 128 << 10, 1 << 1, 1
+	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, byte(windowLog-10) << 3}
+	for i := range blocks {
+		header := uint32(size<<3 | repeated)
+		if i == blocks-1 {
+			header |= last
+		}
+		b = append(b, byte(header), byte(header>>8), byte(header>>16), of)
+	}
+	return b
+}
+
+// What unpacks to 1 TB, or wants a window of 1 GB, ends with a message, and takes no memory.
+func TestBombs(t *testing.T) {
+	notInGuests(t)
+	const blocks, size = 1 << 13, 8 << 20
+	zip, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := func(text string) []byte { return zip.EncodeAll(bytes.Repeat([]byte(text), size/len(text)), nil) }
+	for name, bomb := range map[string]struct {
+		frame []byte
+		times int
+	}{
+		"zeros":        {frame(17, blocks, 0), 1 << 40 >> 17 / blocks},
+		"empty lines":  {frame(17, blocks, '\n'), 1 << 40 >> 17 / blocks},
+		"large window": {frame(30, 1, ' '), 1},
+		"empty rows":   {opens("{}\n"), 1 << 40 / size},
+		"the same row": {opens(`{"seq":0,"time":"2026-11-30T12:00:01Z","pid":1,"fd":-1,"errno":2,"flags":0,"comm":"x","path":"/x","exe":"/x"}` + "\n"), 1 << 40 / size},
+	} {
+		file := filepath.Join(t.TempDir(), "bomb")
+		writeRecording(t, file, func(io.Writer) int { return 0 })
+		out, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buffer := bufio.NewWriterSize(out, 1<<20)
+		for range bomb.times {
+			buffer.Write(bomb.frame)
+		}
+		if err := errors.Join(buffer.Flush(), out.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"replay", file}, {"replay", "--summary", file}, {"missing", file}, {"needs", file}, {"diff", file, file}} {
+			status := 1
+			if args[0] == "diff" {
+				status = 2
+			}
+			r, used := peak(t, args...)
+			if r.status != status || !strings.HasPrefix(r.stderr, "opensnoop: ") || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "damaged") || used > 64<<20 {
+				t.Errorf("%s: %v: status %d, %d bytes, %s", name, args[:1], r.status, used, r.stderr)
+			}
+		}
+		os.Remove(file)
 	}
 }

@@ -235,7 +235,7 @@ func TestReplayNeedsNothing(t *testing.T) {
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "record", recording, "--", "true")), 1, "--force")
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", recording, "--pid", "x")), 2, "opensnoop -h")
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", os.DevNull)), 1, "it is empty")
-	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", opener)), 1, "not a line of a recording")
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", opener)), 1, "is it written by opensnoop record")
 }
 
 // A replay from a pipe shows rows as they come, and ends when told.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,8 +31,27 @@ const (
 	ratioFrom = 64 << 20 // of what is unpacked
 )
 
-// ErrDamaged is wrapped by errors that mean a recording cannot be read any further.
+// ErrDamaged is an error that means a recording cannot be read any further.
 var ErrDamaged = errors.New("the recording is damaged")
+
+// damage is where a recording cannot be read any further, and why.
+type damage struct {
+	line int
+	rows uint64
+	err  error
+}
+
+func (d *damage) Error() string {
+	if errors.Is(d.err, io.ErrUnexpectedEOF) {
+		return fmt.Sprintf("%v: it is cut short in line %d, behind %d rows", ErrDamaged, d.line, d.rows)
+	}
+	return fmt.Sprintf("%v in line %d, behind %d rows: %v", ErrDamaged, d.line, d.rows, d.err)
+}
+
+func (d *damage) Unwrap() error        { return d.err }
+func (d *damage) Is(target error) bool { return target == ErrDamaged }
+
+var errNoStart = errors.New("it does not begin with a start record: is it written by opensnoop record, or by -o json --stream?")
 
 // Reader reads a stream of rows and control records, compressed or not.
 type Reader struct {
@@ -45,7 +65,9 @@ type Reader struct {
 	run     string
 	lost    Lost
 	earlier Lost // before the start
+	others  Lost // of runs before this one, where recordings stand one behind the other
 	ended   bool
+	cut     bool   // one of those has not ended
 	before  uint64 // the last seq and 1
 	gaps    uint64
 }
@@ -67,10 +89,10 @@ func NewReader(in io.Reader) (*Reader, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		err = errors.New("it is empty")
-	case err == nil && (isRow || r.start.Format == 0):
-		err = errors.New("it does not begin with a start record: is it written by opensnoop record, or by -o json --stream?")
+	case err == nil && (isRow || r.start.Format == 0), errors.Is(err, errSyntax):
+		err = errNoStart
 	case err == nil && r.start.Format > Format:
-		err = fmt.Errorf("it is of the format %d, and this opensnoop reads up to %d", r.start.Format, Format)
+		err = fmt.Errorf("it is of the format %d, and this opensnoop reads up to %d: a newer one can read it", r.start.Format, Format)
 	}
 	if err != nil {
 		r.Close()
@@ -145,6 +167,9 @@ func (r *Reader) longLine(line []byte) ([]byte, error) {
 		line = append(line, more...)
 		switch {
 		case len(line) > lineMax:
+			if r.lines == 1 {
+				return nil, errNoStart
+			}
 			return nil, r.damaged(fmt.Errorf("a line of more than %d bytes", lineMax))
 		case err == nil:
 			return line, nil
@@ -155,7 +180,7 @@ func (r *Reader) longLine(line []byte) ([]byte, error) {
 }
 
 func (r *Reader) damaged(err error) error {
-	return fmt.Errorf("%w in line %d, behind %d rows: %w", ErrDamaged, r.lines, r.rows, err)
+	return &damage{r.lines, r.rows, err}
 }
 
 // control takes what a control record says.
@@ -163,7 +188,7 @@ func (r *Reader) control(line []byte) error {
 	var c control
 	c.Start = &Start{}
 	if err := json.Unmarshal(line, &c); err != nil {
-		return err
+		return errSyntax
 	}
 	switch c.Record {
 	case "start":
@@ -185,6 +210,8 @@ func (r *Reader) control(line []byte) error {
 // losses before it that are not missing here, if that one was not read.
 func (r *Reader) begin(c *control) {
 	if c.Run != r.run {
+		r.others, r.lost = r.Lost(), Lost{}
+		r.cut = r.cut || r.run != "" && !r.ended
 		r.before, r.earlier = c.Rows, Lost{c.Lost, c.Doubtful}
 	}
 	r.start, r.run, r.ended = *c.Start, c.Run, false
@@ -196,11 +223,15 @@ func (r *Reader) begin(c *control) {
 // Start is what the start record says.
 func (r *Reader) Start() Start { return r.start }
 
-// Lost is what the last control record says of lost opens, less those before the start.
+// Lost is what the last control record says of lost opens, less those before the start; of all runs
+// that are in it.
 func (r *Reader) Lost() Lost {
-	lost := Lost{map[string]uint64{}, r.lost.Doubtful - min(r.lost.Doubtful, r.earlier.Doubtful)}
+	lost := Lost{maps.Clone(r.others.Causes), r.others.Doubtful + r.lost.Doubtful - min(r.lost.Doubtful, r.earlier.Doubtful)}
+	if lost.Causes == nil {
+		lost.Causes = map[string]uint64{}
+	}
 	for cause, n := range r.lost.Causes {
-		lost.Causes[cause] = n - min(n, r.earlier.Causes[cause])
+		lost.Causes[cause] += n - min(n, r.earlier.Causes[cause])
 	}
 	return lost
 }
@@ -212,7 +243,7 @@ func (r *Reader) Rows() uint64 { return r.rows }
 func (r *Reader) Gaps() uint64 { return r.gaps }
 
 // Ended reports whether the end was read, of the run or of one of its files: the recording is whole.
-func (r *Reader) Ended() bool { return r.ended }
+func (r *Reader) Ended() bool { return r.ended && !r.cut }
 
 // Boot is when the clock of the events was 0, by the time of day of the last row.
 func (r *Reader) Boot() time.Time { return r.row.boot }

@@ -74,14 +74,40 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// Of recordings one behind the other, losses add up, and each has to have its end.
+func TestOneBehindTheOther(t *testing.T) {
+	one := func(run string, lost int, ended bool) string {
+		text := strings.Replace(testStart, `"run":"r"`, fmt.Sprintf(`"run":%q`, run), 1) + fmt.Sprintf(testRow, 0)
+		if ended {
+			text += fmt.Sprintf(`{"record":"end","run":%q,"time":"2026-11-30T12:00:00Z","rows":1,"lost":{"buffer":%d},"doubtful":1}`+"\n", run, lost)
+		}
+		return text
+	}
+	for text, ended := range map[string]bool{one("a", 3, true) + one("b", 4, true): true, one("c", 0, false) + one("d", 7, true): false} {
+		in, err := NewReader(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e event.Event
+		for err == nil {
+			err = in.Next(&e)
+		}
+		if err != io.EOF || in.Rows() != 2 || in.Gaps() != 0 || in.Lost().Causes["buffer"] != 7 || in.Ended() != ended {
+			t.Errorf("%v: %d rows, %d gaps, lost %+v, ended %v of\n%s", err, in.Rows(), in.Gaps(), in.Lost(), in.Ended(), text)
+		}
+	}
+}
+
 // What is no recording, or a part of one, is an error that says where.
 func TestDamaged(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":       {"", "it is empty"},
-		"a table":     {"TIME(s)            COMM             PID    FILE\n", "in line 1, behind 0 rows: not a line of a recording"},
+		"a table":     {"TIME(s)            COMM             PID    FILE\n", "does not begin with a start record"},
 		"no start":    {fmt.Sprintf(testRow, 0), "does not begin with a start record"},
 		"newer":       {strings.Replace(testStart, `"format":1`, `"format":2`, 1), "of the format 2"},
-		"cut":         {testStart + fmt.Sprintf(testRow, 0) + `{"seq":1,"ti`, "in line 3, behind 1 rows: unexpected EOF"},
+		"cut":         {testStart + fmt.Sprintf(testRow, 0) + `{"seq":1,"ti`, "damaged: it is cut short in line 3, behind 1 rows"},
+		"no lines":    {strings.Repeat("\x00", 2*lineMax), "does not begin with a start record"},
+		"an end":      {testStart + `{"record":"end","time":7}` + "\n", "in line 2, behind 0 rows: not a line"},
 		"two objects": {testStart + `{"seq":0}{}` + "\n", "in line 2"},
 		"long":        {testStart + strings.Repeat("x", lineMax+1) + "\n", "more than 1048576 bytes"},
 		"deep":        {testStart + `{"new":` + strings.Repeat("[", 1000) + "\n", "in line 2"},
