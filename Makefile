@@ -87,8 +87,8 @@ bin/load: testdata/callers/load.c
 
 # The callers of the end-to-end suite: opener opens in all ways, pather knows the paths of what it
 # opens, racer changes meanwhile what its opens are relative to, looker opens nothing, tree makes
-# processes. That of test-hostile attacks.
-CALLERS := $(addprefix $(BIN)/,opener pather racer looker tree)
+# processes, slowfs has files that take their time. That of test-hostile attacks.
+CALLERS := $(addprefix $(BIN)/,opener pather racer looker tree slowfs)
 $(CALLERS) $(BIN)/hostile: $(BIN)/%: testdata/callers/%.c testdata/callers/must.h
 	@mkdir -p $(BIN)
 	$(CC) -O2 -Wall -Wextra -Werror -pthread -static -o $@ $<

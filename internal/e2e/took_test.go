@@ -2,11 +2,15 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // timedOpens runs an opener of FIFOs that are blocked, and returns how many ns each took at most by its
@@ -69,27 +73,34 @@ func took(t *testing.T, probe, how string) {
 	all := startBare(t, args...)
 	slower := startBare(t, append(args, "--slower", "50ms")...)
 	real := startBare(t, append(args[:5:5], "--columns", "took_ns,still_blocks,realpath", "--slower", "149999us")...)
-	most := timedOpens(t, how)
+	const runs = 3
+	var most []map[int]uint64
+	for range runs {
+		most = append(most, timedOpens(t, how))
+	}
 	rows, slow, slowReal := tookRows(t, all.rest()), tookRows(t, slower.rest()), tookRows(t, real.rest())
-	seen := 0
+	seen, nearest := make(map[int]int), make(map[int]uint64)
 	for _, row := range rows {
 		ms, err := strconv.Atoi(row.base)
 		if row.ns == 0 || row.blocks {
 			t.Errorf("%s: %+v", how, row)
 		}
-		if err != nil {
+		if err != nil || row.ns < uint64(ms)*1e6 || seen[ms] == runs {
 			continue
 		}
-		if row.ns > most[ms] {
-			t.Errorf("%s: an open of at most %d ns took %d ns", how, most[ms], row.ns)
+		most := most[seen[ms]][ms]
+		if seen[ms]++; row.ns > most {
+			t.Errorf("%s: an open of at most %d ns took %d ns", how, most, row.ns)
 		}
-		if row.ns >= uint64(ms)*1e6 {
-			seen++
-			t.Logf("%s: %d ms: %d ns, the program saw %d more", how, ms, row.ns, most[ms]-row.ns)
+		if off := most - row.ns; seen[ms] == 1 || off < nearest[ms] {
+			nearest[ms] = off
 		}
 	}
-	if seen != len(most) {
-		t.Errorf("%s: %d of %d opens of readers: %+v", how, seen, len(most), rows)
+	for ms := range most[0] {
+		if seen[ms] != runs {
+			t.Errorf("%s: %d opens of %d ms, not %d: %+v", how, seen[ms], ms, runs, rows)
+		}
+		wantNear(t, ms, nearest[ms])
 	}
 	long := func(more uint64) (n int) {
 		for _, row := range rows {
@@ -106,6 +117,61 @@ func took(t *testing.T, probe, how string) {
 	if len(slowReal) < long(152e6) || len(slowReal) > long(148e6) || len(slowReal) < 1 {
 		t.Errorf("%s: --slower with realpath shows %+v of %+v", how, slowReal, rows)
 	}
+}
+
+// wantNear checks how many ns the nearest of some opens of a length was from the program's own clock.
+func wantNear(t *testing.T, ms int, off uint64) {
+	t.Helper()
+	t.Logf("%d ms: %d ns from the program's clock, at best", ms, off)
+	// In a guest that is further from the call.
+	if os.Getenv("OPENSNOOP_GUEST") == "" && off > uint64(ms)*1e4+1e5 {
+		t.Errorf("%d ms: none is within 1 %% and 100 µs", ms)
+	}
+}
+
+// Opens of files that take their time took as long as that, and --slower shows those that awk picks.
+func TestTookOfSlowFiles(t *testing.T) {
+	loadModules(t, "fuse")
+	forEachProbe(t, func(t *testing.T, probe string) {
+		dir := t.TempDir()
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+		args := []string{probe, "-n", "slowfs", "--path", dir + "/*", "-o", "csv", "--columns", "took_ns,still_blocks,file"}
+		all, slower := startBare(t, args...), startBare(t, append(args, "--slower", "50ms")...)
+		out, err := exec.Command(program("slowfs"), append([]string{dir}, strings.Fields(strings.Repeat("5 20 100 400 ", 4))...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := tookRows(t, all.rest())
+		var longer []string // by hand
+		nearest := make(map[string]int64)
+		for i, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+			var ms, most, least int64
+			if _, err := fmt.Sscan(line, &ms, &most, &least); err != nil || i >= len(rows) {
+				t.Fatalf("%q, %v: rows %+v", line, err, rows)
+			}
+			row := rows[i]
+			if took := int64(row.ns); row.base != strconv.FormatInt(ms, 10) || took < least || took > most {
+				t.Errorf("%+v, and the program's clock tells %d to %d ns", row, least, most)
+			}
+			if row.ns > 50e6 {
+				longer = append(longer, row.base)
+			}
+			if off := most - int64(row.ns); nearest[row.base] == 0 || off < nearest[row.base] {
+				nearest[row.base] = off
+			}
+		}
+		for ms, off := range nearest {
+			length, _ := strconv.Atoi(ms)
+			wantNear(t, length, uint64(off))
+		}
+		var slow []string
+		for _, row := range tookRows(t, slower.rest()) {
+			slow = append(slow, row.base)
+		}
+		if !slices.Equal(slow, longer) || len(slow) < 8 {
+			t.Errorf("--slower 50ms shows %q, and of all rows are so long %q", slow, longer)
+		}
+	})
 }
 
 // A call that is blocked when tracing ends shows how long it has been, marked, and nobody else does.
