@@ -47,6 +47,7 @@ type runShape struct {
 	call   func(*runner, *world) // one of these
 	tails  [][2]string
 	runs   []string
+	flags  []string
 }
 
 // compiledShapes are those that have been compiled.
@@ -55,17 +56,22 @@ var compiledShapes = map[*runShape]*object.Object{}
 var runShapes = []*runShape{
 	{
 		"PROBE_TRACEPOINT", event.Flags | event.Result | event.Path | event.Exe | event.File, (*runner).systemCall,
-		[][2]string{{"walks", "walk_enter"}, {"file_walks", "walk_return"}}, []string{"syscall_enter", "syscall_exit"},
+		[][2]string{{"walks", "walk_enter"}, {"file_walks", "walk_return"}}, []string{"syscall_enter", "syscall_exit"}, nil,
+	},
+	{
+		"PROBE_TRACEPOINT", event.Flags | event.Result | event.Path | event.Exe | event.File, (*runner).systemCall,
+		[][2]string{{"walks", "walk_enter"}, {"file_walks", "walk_return"}}, []string{"syscall_enter", "syscall_exit"}, []string{"-DLOOKUPS"},
 	},
 	{
 		"PROBE_TRACEPOINT", event.Flags | event.Result | event.Path | event.Exe | event.File, (*runner).request,
-		[][2]string{{"uring_walks", "walk_submit"}}, []string{"uring_submit", "uring_complete"},
+		[][2]string{{"uring_walks", "walk_submit"}}, []string{"uring_submit", "uring_complete"}, nil,
 	},
 	{
 		"PROBE_FENTRY", event.Path | event.Exe, (*runner).kernelCall,
-		[][2]string{{"walks", "walk_enter"}}, []string{"open_enter", "open_named"},
+		[][2]string{{"walks", "walk_enter"}}, []string{"open_enter", "open_named"}, nil,
 	},
-	{"PROBE_TRACEPOINT", event.UID | event.Result, (*runner).systemCall, nil, []string{"syscall_enter", "syscall_exit"}},
+	{"PROBE_TRACEPOINT", event.UID | event.Result, (*runner).systemCall, nil, []string{"syscall_enter", "syscall_exit"}, nil},
+	{"PROBE_TRACEPOINT", event.UID | event.Result, (*runner).systemCall, nil, []string{"syscall_enter", "syscall_exit"}, []string{"-DLOOKUPS"}},
 }
 
 // The programs find the world of a test in the place of the current task.
@@ -253,7 +259,7 @@ func compileShape(t testing.TB, shape *runShape) *object.Object {
 	flags := slices.Concat([]string{
 		noControlFlow, "-DTHREAD_STATUS=0", "-D" + shape.probe, fmt.Sprintf("-DFIELDS=%d", shape.fields), fmt.Sprintf("-DWORLD=%d", worldSize),
 		"-include", "opensnoop/fake.h", "-Dbpf_get_current_task()=fake_task()",
-	}, offsets)
+	}, shape.flags, offsets)
 	all := make(map[string]ebpf.ProgramType)
 	for _, program := range shape.runs {
 		all[program] = ebpf.RawTracepoint

@@ -196,6 +196,11 @@ func (w *world) file() int {
 	w.put(super+at("SB_TYPE"), w.pointer(kind))
 	w.put(kind+at("TYPE_NAME"), w.pointer(name))
 	text := w.text(name, w.random.IntN(40))
+	if n := w.random.IntN(4); n < 2 {
+		text = []string{"btrfs", "overlay"}[n]
+		copy(w.memory[name:], text+"\x00")
+		w.put(super+at("SB_INFO"), w.pointer(w.room(64)))
+	}
 	w.names[text[:min(len(text), 15)]] = true
 	return file
 }
@@ -315,17 +320,21 @@ var registers = map[string]struct {
 	arguments      [4]int
 	number, result int
 	openat         uint64
+	lookups        []uint64 // newfstatat, readlinkat, statx, faccessat2
 }{
-	"amd64": {[4]int{112, 104, 96, 56}, 120, 80, 257},
-	"arm64": {[4]int{272, 8, 16, 24}, 280, 0, 56},
+	"amd64": {[4]int{112, 104, 96, 56}, 120, 80, 257, []uint64{262, 267, 332, 439}},
+	"arm64": {[4]int{272, 8, 16, 24}, 280, 0, 56, []uint64{79, 78, 291, 439}},
 }[runtime.GOARCH]
 
-// systemCall makes a call of openat or openat2.
+// systemCall makes a call of openat or openat2, or one that looks for a file.
 func (r *runner) systemCall(w *world) {
 	address, late := w.aName()
 	const openat2 = 437
 	nr := w.one(func() uint64 { return registers.openat }, func() uint64 { return openat2 })
 	arguments := [4]uint64{w.dfd(), address, 0o2, 0o600}
+	if len(r.shape.flags) > 0 && w.name != "" && w.random.IntN(3) > 0 { // else it may go by its descriptor alone
+		nr = registers.lookups[w.random.IntN(4)]
+	}
 	if nr == openat2 {
 		w.how(w.user)
 		arguments[2] = uint64(uintptr(unsafe.Pointer(&w.user[0])))

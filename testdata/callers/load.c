@@ -8,6 +8,7 @@
 //	open MILLISECONDS FILE    opens and closes FILE for that long
 //	call MILLISECONDS         calls getppid(2) for that long
 //	opens COUNT FILE          the same so often; NANOSECONDS are the thread's CPU time
+//	stats COUNT FILE          the same of looking for FILE by stat(2)
 //	calls COUNT               the same
 //	forks COUNT               makes so many processes, which end at once
 //	chdir FOLDER              goes there
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -76,6 +78,13 @@ int main(void)
 			start = by(CLOCK_THREAD_CPUTIME_ID);
 			for (long long i = 0; i < count; i++)
 				try_open(name);
+			end = by(CLOCK_THREAD_CPUTIME_ID);
+		} else if (sscanf(line, "stats %lld %4095s", &count, name) == 2) {
+			struct stat st;
+
+			start = by(CLOCK_THREAD_CPUTIME_ID);
+			for (long long i = 0; i < count; i++)
+				stat(name, &st);
 			end = by(CLOCK_THREAD_CPUTIME_ID);
 		} else if (sscanf(line, "calls %lld", &count) == 1) {
 			start = by(CLOCK_THREAD_CPUTIME_ID);

@@ -64,8 +64,20 @@ type setup struct {
 	tool
 	ours   bool
 	folder string // that the load goes to
-	file   string // that it opens
+	file   string // that it opens,
+	stats  bool   // or looks for
 }
+
+// what is what the load is told to do.
+func (s *setup) what() string {
+	if s.stats {
+		return "stats"
+	}
+	return "opens"
+}
+
+// ofStat ends the names of set-ups of which a stat is measured, and not an open.
+const ofStat = ", a stat"
 
 // emptyKprobe hooks the kernel's open at its entry.
 func emptyKprobe() (io.Closer, error) {
@@ -95,6 +107,12 @@ func setups(opensnoop, deep string, probe int) []setup {
 			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"))
 		if probe != "fentry" {
 			all = append(all, by("fd,err,took", "--columns", "pid,fd,err,took,file"))
+		}
+		if probe == "tracepoint" { // all lookups are seen by it
+			lookups := by("default"+ofStat, "--lookups")
+			results := by("fd,err"+ofStat, "--lookups", "--columns", "pid,fd,err,file")
+			lookups.stats, results.stats = true, true
+			all = append(all, lookups, results)
 		}
 	}
 	all = append(all,
@@ -221,6 +239,7 @@ func compareInstructions(path string, reports []instructionReport, accept bool) 
 	var errs []error
 	changed := false
 	for _, r := range reports {
+		errs = append(errs, r.compareStats())
 		for _, s := range r.Setups {
 			key := release.FindString(r.Kernel) + ": " + s.Name
 			_, known := recorded[key]
@@ -247,6 +266,19 @@ func compareInstructions(path string, reports []instructionReport, accept bool) 
 			err = os.WriteFile(path, append(text, '\n'), 0o644)
 		}
 		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// compareStats returns an error if a stat costs more than an open does.
+func (r *instructionReport) compareStats() error {
+	opens := make(map[string]float64)
+	var errs []error
+	for _, s := range r.Setups {
+		opens[s.Name] = s.Open
+		if open, ok := opens[strings.TrimSuffix(s.Name, ofStat)]; ok && s.Open > open+toleratedNoise {
+			errs = append(errs, fmt.Errorf("%s: %.0f instructions, and an open takes %.0f", s.Name, s.Open, open))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -324,7 +356,7 @@ func (b *bench) count(s *setup, probe *load, without counted) (n counted, err er
 			return n, err
 		}
 	}
-	bare, err := countBursts(l, "opens", s.file)
+	bare, err := countBursts(l, s.what(), s.file)
 	if err != nil {
 		return n, err
 	}
@@ -333,7 +365,7 @@ func (b *bench) count(s *setup, probe *load, without counted) (n counted, err er
 		return n, err
 	}
 	defer r.abandon()
-	if n.Open, err = countBursts(l, "opens", s.file); err != nil {
+	if n.Open, err = countBursts(l, s.what(), s.file); err != nil {
 		return n, err
 	}
 	if n.Call, err = countBursts(l, "calls", ""); err != nil {
