@@ -18,6 +18,8 @@ CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHa
 # They run on this machine alone.
 ANYWHERE := DiffOf|MissingOf|MissingIsInOrder|NeedsIs|Depfile|AskingWhat|Replay|NoRecordedOpen|RecordingIsSmall|Completion|CommandsOfThePages|DoctorUsage|Package|PageInABrowser|LiveSummary|TimeZones|Colour|LinkedWithLibc|BrokenCache|RotateKeeps|RotateInTheWay|ReloadRefused|FlagsThatCannot|StuckWrite|FullStderr|SlowTerminal|ProgressLine|SharedTerminal|FileThatTakesNothing|FileOfW|UserDatabase|FullDisk|OddSurroundings|HostileState|LookupsAsStraceSees|AreStraces
 CACHE   := $(CURDIR)/.cache/kernels
+# A C project, for depfiles.
+SOURCE  := $(CURDIR)/.cache/libzstd
 # Their headers, for bcc's own opensnoop: ours needs none.
 HEADERS := $(CURDIR)/.cache/headers
 
@@ -316,6 +318,7 @@ deps: ## install what building needs, or say what that is
 deps-test: deps ## the same for make test, with the guest's kernel
 	@packaging/deps.sh $(PACKAGES_TEST)
 	@set -e; for kernel in $(KERNEL); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
+	@packaging/source.sh libzstd $(SOURCE) >&2
 
 deps-test-all: deps-test ## the same for make test-all, with all kernels
 	@set -e; for kernel in $(KERNELS) $(KERNELS_CORE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done

@@ -28,8 +28,8 @@ new_system() {
 
 # own_lists FOLDER: points apt at a configuration in an empty folder, and fills it
 # with the lists of the suites on stdin, as "suite label" lines where the label is
-# main or security, for the architecture $arch if that is set. What apt says goes to
-# FOLDER/log.
+# main or security, for the architecture $arch if that is set; with deb-src in $kind, those of
+# sources. What apt says goes to FOLDER/log.
 own_lists() {
 	main_mirror
 	security=$(mirror Debian-Security)
@@ -42,7 +42,9 @@ own_lists() {
 	while read -r suite label; do
 		address=$main
 		[ "$label" = main ] || address=$security
-		echo "deb [signed-by=$keys check-valid-until=no target=Packages] $address $suite main"
+		target=Packages
+		[ "${kind:-deb}" = deb ] || target=Sources
+		echo "${kind:-deb} [signed-by=$keys check-valid-until=no target=$target] $address $suite main"
 	done >"$1/sources.list"
 	cat >"$1/apt.conf" <<-END
 		Dir::Etc::SourceList "$1/sources.list";

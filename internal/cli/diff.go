@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,7 +46,11 @@ func (a *asked) diff(cmd *cobra.Command, args []string, o compare.DiffOptions) e
 	if args[0] == "-" && args[1] == "-" && cmd.ArgsLenAtDash() < 0 {
 		return errors.New("stdin, which - is, has one recording: name a file for the other")
 	}
-	first, err := openRecording(a.ctx, args[0])
+	ctx := a.ctx
+	if cmd.ArgsLenAtDash() >= 0 {
+		ctx = context.Background() // the other ends with the command, before this is read
+	}
+	first, err := openRecording(ctx, args[0])
 	if err != nil {
 		return err
 	}

@@ -24,13 +24,14 @@ type open struct {
 	result        int32
 	flags         uint64
 	exec, created bool
+	lookup        event.Lookup
 }
 
 // recording returns opens as a recording of them has them.
 func recording(t testing.TB, opens []open) *record.Reader {
 	t.Helper()
 	columns := []*format.Column{}
-	for _, name := range []string{"wall", "pid", "fd", "err", "flags", "comm", "path", "realpath", "exe", "created", "file"} {
+	for _, name := range []string{"wall", "pid", "fd", "err", "flags", "comm", "path", "realpath", "exe", "created", "file", "op"} {
 		columns = append(columns, format.Find(name))
 	}
 	var b bytes.Buffer
@@ -39,7 +40,7 @@ func recording(t testing.TB, opens []open) *record.Reader {
 	err := s.Start(record.Start{Columns: strings.Split(format.Names(columns), ",")})
 	for _, o := range opens {
 		e := event.Event{
-			Comm: []byte(filepath.Base(o.program)), Name: []byte(o.path), Result: o.result, Flags: o.flags, Exec: o.exec, Created: o.created,
+			Comm: []byte(filepath.Base(o.program)), Name: []byte(o.path), Result: o.result, Flags: o.flags, Exec: o.exec, Created: o.created, Lookup: o.lookup,
 			Fields: event.Result | event.Flags | event.Path | event.Exe | event.File,
 			Path:   event.Place{Known: []byte(o.path)}, Exe: event.Place{Known: []byte(o.program)}, Real: event.Place{Known: []byte(o.path)},
 		}
@@ -180,6 +181,8 @@ func TestMissing(t *testing.T) {
 		{program: "/bin/app", path: "/lib/libx.so", result: 3},
 		{program: "/bin/app", path: "/other/libx.so", result: missing}, // it has one already
 		{program: "/bin/other", path: "/fine", result: 3},
+		{program: "/bin/other", path: "/no/link", result: -int32(unix.EINVAL), lookup: event.ReadLink},
+		{program: "/bin/other", path: "/lock", result: -int32(unix.EEXIST), flags: unix.O_CREAT | unix.O_EXCL},
 	})
 	search, err := Missing(in)
 	if err != nil {

@@ -91,14 +91,24 @@ func access(flags uint64) string {
 	return "read"
 }
 
-// failed reports whether an open is known to have failed.
-func failed(e *event.Event) bool { return e.Result < 0 && e.Result != event.ResultUnknown }
+// there reports whether what was asked for is known to be there, though the call may have failed:
+// readlink(2) of what is no link, and O_EXCL, fail for just that.
+func there(e *event.Event) bool {
+	if e.Result == event.ResultUnknown || e.Result >= 0 {
+		return e.Result >= 0
+	}
+	errno := unix.Errno(-e.Result)
+	return errno == unix.EEXIST || errno == unix.EINVAL && e.Lookup == event.ReadLink
+}
+
+// failed reports whether an open or a lookup is known to have failed.
+func failed(e *event.Event) bool { return e.Result < 0 && e.Result != event.ResultUnknown && !there(e) }
 
 // opened reports whether an open is known to have succeeded.
 func opened(e *event.Event) bool { return e.Result >= 0 && e.Lookup == event.NoLookup }
 
-// found reports whether a file was looked for and found.
-func found(e *event.Event) bool { return e.Result >= 0 && e.Lookup != event.NoLookup }
+// found reports whether a file was looked for and is there.
+func found(e *event.Event) bool { return e.Lookup != event.NoLookup && there(e) }
 
 // short is a program's name for a table.
 func short(program []byte) []byte { return []byte(filepath.Base(string(program))) }

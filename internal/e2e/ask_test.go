@@ -74,6 +74,37 @@ func TestDiffOfBuilds(t *testing.T) {
 	wantError(t, ask(t, dir, "diff", "a.osn"), 2, "opensnoop -h")
 }
 
+// A command differs in nothing from itself, whatever numbers and names are new in each run.
+func TestTwiceIsTheSame(t *testing.T) {
+	notInGuests(t)
+	dir := t.TempDir()
+	units(t, dir, 150)
+	writeFiles(t, dir, map[string]string{"Makefile": "all: $(patsubst %.c,%.o,$(wildcard *.c))\n%.o: %.c\n\t$(CC) -c -o $@ $<\nclean:\n\trm -f *.o\n"})
+	// One recording is larger than what is read ahead.
+	for _, command := range [][]string{
+		{"sh", "-c", "make -s clean && make -s -j2"}, {"ls", "-lR", "/etc/ssl"}, {"python3", "-B", "-c", "import json, tempfile; tempfile.TemporaryFile(); tempfile.mkdtemp(); open(tempfile.mkstemp('.conf')[1])"},
+		{"perl", "-MPOSIX", "-MFile::Temp=tempfile", "-e", "tempfile()"}, {"git", "log", "--oneline"}, {"bash", "-lc", "cat <(echo a) /proc/$$/stat /proc/self/status; mktemp -d"},
+		{"find", "/etc/ssl", "/proc/self/", "-name", "x"}, {"tar", "-cf", "/dev/null", "/etc/ssl"}, {"man", "--version"}, {"sort", "-S", "1M", "--parallel=2", "-T", dir, "/usr/share/dict/words", "/etc/services"},
+		{"sed", "-i", "s/x/y/", dir + "/Makefile.copy"}, {"gcc", "-o", "/dev/null", "-c", "unit1.c"},
+	} {
+		if _, err := exec.LookPath(command[0]); err != nil {
+			t.Logf("NOT TESTED: %v", err)
+			continue
+		}
+		writeFiles(t, dir, map[string]string{"Makefile.copy": "x\n"})
+		runToEnd(t, exec.Command(command[0], command[1:]...)) // what it keeps of a run is then there
+		for end := time.Now().Add(patience); ; {
+			ask(t, dir, slices.Concat([]string{"record", "--force", "a.osn", "--"}, command)...)
+			if r := ask(t, dir, "needs", "a.osn"); r.status == 0 && !strings.Contains(r.stderr, "lacks") || time.Now().After(end) {
+				break
+			}
+		}
+		if r := ask(t, dir, slices.Concat([]string{"diff", "a.osn", "--"}, command)...); r.status != 0 || r.stdout != "" {
+			t.Errorf("%v differs from itself: status %d, %s\n%s", command, r.status, r.stderr, r.stdout)
+		}
+	}
+}
+
 // One outcome that differs is one line.
 func TestDiffOfAnOutcome(t *testing.T) {
 	dir := replayDir(t)

@@ -170,19 +170,114 @@ func missingOf(t *testing.T, dir string, command []string) map[string][]string {
 	return things
 }
 
-// A depfile of each of 40 units has what the compiler says itself.
-func TestDepfilesOfUnits(t *testing.T) {
+// What is missing is what strace sees a program look for in vain, in that order, and then where it
+// is found.
+func TestMissingIsAsStraceSees(t *testing.T) {
 	notInGuests(t)
 	dir := t.TempDir()
-	units(t, dir, 40)
-	for i := range 40 {
-		unit := fmt.Sprintf("unit%d", i)
-		r := ask(t, dir, "needs", "--depfile", unit+".o", "--", "cc", "-c", "-o", unit+".o", unit+".c")
-		out, err := exec.Command("cc", "-M", filepath.Join(dir, unit+".c")).Output()
+	writeFiles(t, dir, map[string]string{"a/x": "", "b/thing.py": "", "b/tool": "#!/bin/sh\n", "src/main.c": "#include <thing.h>\nint main(void) { return 0; }\n", "inc/two/thing.h": ""})
+	for _, folder := range []string{"home", "inc/one", "repository"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("nothing", dir+"/a/thing.py"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		names   []string
+		command []string
+	}{
+		{[]string{".gitconfig", "config", "gitconfig", "HEAD", ".git"}, []string{"env", "HOME=" + dir + "/home", "XDG_CONFIG_HOME=", "git", "-C", dir + "/repository", "config", "--list"}},
+		{[]string{"thing.py"}, []string{"env", "PYTHONPATH=" + dir + "/a:" + dir + "/b", "/usr/bin/python3", "-B", "-c", "import thing"}},
+		{[]string{"nosuchmodule.py", "pyvenv.cfg"}, []string{"/usr/bin/python3", "-B", "-c", "import nosuchmodule"}},
+		{[]string{"tool"}, []string{"env", "PATH=" + dir + "/a:" + dir + "/none:" + dir + "/b:/usr/bin", "bash", "-c", "tool; true"}},
+		{[]string{"nosuchcommand"}, []string{"env", "PATH=" + dir + "/a:" + dir + "/b:/usr/bin:/bin", "bash", "-c", "nosuchcommand; true"}},
+		{[]string{"thing.h"}, []string{"gcc", "-I", dir + "/inc/one", "-I", dir + "/inc/absent", "-I", dir + "/inc/two", "-c", "-o", "/dev/null", dir + "/src/main.c"}},
+	} {
+		log := filepath.Join(t.TempDir(), "log")
+		runToEnd(t, exec.Command("strace", slices.Concat([]string{"-f", "-s", "4096", "-e", "trace=%file", "-o", log}, test.command)...))
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, got := lookedFor(string(text)), missingOf(t, "/", test.command)
+		some := 0
+		for _, name := range test.names {
+			some += len(want[name])
+			if !slices.Equal(got[name], want[name]) {
+				t.Errorf("%v: %s: got %v\nstrace %v", test.command, name, got[name], want[name])
+			}
+		}
+		if some == 0 && test.names[0] != "nosuchmodule.py" { // python lists folders, and looks for nothing that is not in them
+			t.Errorf("%v: strace has seen nothing", test.command)
+		}
+	}
+}
+
+// lookedFor returns, by name, where a log of strace's has something looked for in vain, and at last
+// where it was found.
+func lookedFor(log string) map[string][]string {
+	places, found := map[string][]string{}, map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^(?:\d+ +)?(\w+)\((?:AT_FDCWD, )?"(/[^"]*)".*\) += (-?\d+)(?: (E\w+))?`).FindAllStringSubmatch(log, -1) {
+		call, path, status := m[1], filepath.Clean(m[2]), m[3]
+		name := filepath.Base(path)
+		there := status != "-1" || m[4] == "EEXIST" || m[4] == "EINVAL" && strings.HasPrefix(call, "readlink")
+		known := slices.Contains(places[name], path)
+		if found[name] || call == "chdir" || call == "mkdir" || there && len(places[name]) == 0 || !there && known {
+			continue
+		}
+		found[name] = there
+		places[name] = append(places[name], path)
+	}
+	return places
+}
+
+// The modules that python says it tries are those that are missing, in that order.
+func TestMissingIsAsPythonTells(t *testing.T) {
+	notInGuests(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a/x": "", "b/thing.py": ""})
+	if err := os.Symlink("nothing", dir+"/a/thing.py"); err != nil {
+		t.Fatal(err)
+	}
+	run := `PYTHONPATH="$1/a:$1/b" /usr/bin/python3 -B -vv -c 'import thing' 2>"$1/log"`
+	got := missingOf(t, dir, []string{"sh", "-c", run, "sh", dir})["thing.py"]
+	text, err := os.ReadFile(dir + "/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, m := range regexp.MustCompile(`(?m)^# trying (.*/[ab]/thing\.py)$`).FindAllStringSubmatch(string(text), -1) {
+		want = append(want, m[1])
+	}
+	if len(want) != 2 || !slices.Equal(got, want) {
+		t.Errorf("got %v, python %v", got, want)
+	}
+}
+
+// Depfiles of a real project are those of the compiler itself.
+func TestDepfilesOfAProject(t *testing.T) {
+	notInGuests(t)
+	root, err := filepath.Abs("../../.cache/libzstd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	units, _ := filepath.Glob(root + "/lib/*/*.c")
+	programs, _ := filepath.Glob(root + "/programs/*.c")
+	units = append(units, programs...)
+	if len(units) < 40 {
+		t.Skip("NOT TESTED: there is no source of libzstd in .cache: make deps-test fetches it")
+	}
+	dir := t.TempDir()
+	for _, unit := range units[:40] {
+		rule := dir + "/rule.d"
+		r := ask(t, dir, "needs", "--depfile", "unit.o", "--", "gcc", "-w", "-MD", "-MF", rule, "-I", root+"/lib", "-I", root+"/lib/common", "-c", "-o", "unit.o", unit)
+		text, err := os.ReadFile(rule)
 		if err != nil || r.status != 0 {
 			t.Fatal(err, r.stderr)
 		}
-		if got, want := dependencies(r.stdout), dependencies(string(out)); len(want) < 10 || !slices.Equal(got, want) {
+		if got, want := dependencies(r.stdout), dependencies(string(text)); len(want) < 2 || !slices.Equal(got, want) {
 			t.Errorf("%s: got %v\nwant %v", unit, got, want)
 		}
 	}
