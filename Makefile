@@ -43,7 +43,7 @@ $(BIN)/include:
 	@mkdir -p $@
 	@ln -sfn /usr/include/bcc $@/bcc
 
-PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make git perl strace runc podman systemd-container procps jq zsh fish bash-completion lintian chromium btrfs-progs xfsprogs e2fsprogs
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make git perl strace runc podman systemd-container procps rpm jq zsh fish bash-completion lintian chromium btrfs-progs xfsprogs e2fsprogs
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 

@@ -242,8 +242,8 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 			return errors.Join(askErr, err)
 		}
 		text = lines(names, "\n")
-		if len(others) > 0 {
-			a.messages.printf("%d files are of no package", len(others))
+		if others > 0 {
+			a.messages.printf("%d files are of no package", others)
 		}
 	default:
 		paths := files.WithLinks()

@@ -3,9 +3,12 @@ package compare
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -18,32 +21,21 @@ const packagesTime = time.Minute
 // atOnce is how many files the package manager is asked for at a time.
 const atOnce = 500
 
-// Packages returns the packages that files are of, sorted, and the files that are of none, by dpkg or
+// Packages returns the packages that files are of, sorted, and how many files are of none, by dpkg or
 // rpm.
-func Packages(files []string) (packages, others []string, err error) {
+func Packages(files []string) (packages []string, others int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), packagesTime)
 	defer cancel()
-	owner := map[string]string{}
 	switch {
 	case has("dpkg-query"):
-		err = askDpkg(ctx, files, owner)
+		packages, others, err = askDpkg(ctx, files)
 	case has("rpm"):
-		err = askRPM(ctx, files, owner)
+		packages, others, err = askRPM(ctx, files)
 	default:
 		err = errors.New("there is neither dpkg-query nor rpm here to ask which packages files are of")
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, file := range files {
-		if name := owner[file]; name == "" {
-			others = append(others, file)
-		} else {
-			packages = append(packages, name)
-		}
-	}
 	slices.Sort(packages)
-	return slices.Compact(packages), others, nil
+	return slices.Compact(packages), others, err
 }
 
 func has(program string) bool {
@@ -52,7 +44,8 @@ func has(program string) bool {
 }
 
 // askDpkg asks dpkg. Packages may have a file by its path from before /usr was merged.
-func askDpkg(ctx context.Context, files []string, owner map[string]string) error {
+func askDpkg(ctx context.Context, files []string) (packages []string, others int, err error) {
+	owner := map[string]string{}
 	asked := map[string]string{} // what is asked for, to the file
 	var paths []string
 	for _, file := range files {
@@ -71,10 +64,9 @@ func askDpkg(ctx context.Context, files []string, owner map[string]string) error
 		}
 	}
 	for some := range slices.Chunk(paths, atOnce) {
-		// Its status is 1 when it does not know one of them.
-		out, err := exec.CommandContext(ctx, "dpkg-query", append([]string{"--search", "--"}, some...)...).Output()
-		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-			return fmt.Errorf("asking dpkg-query for packages: %w", errors.Join(err, ctx.Err()))
+		out, err := ask(ctx, some, "dpkg-query", "--search", "--")
+		if err != nil {
+			return nil, 0, err
 		}
 		for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 			name, path, ok := strings.Cut(lines.Text(), ": ")
@@ -84,18 +76,35 @@ func askDpkg(ctx context.Context, files []string, owner map[string]string) error
 			}
 		}
 	}
-	return nil
+	return slices.Collect(maps.Values(owner)), len(files) - len(owner), nil
 }
 
-func askRPM(ctx context.Context, files []string, owner map[string]string) error {
-	for _, file := range files {
-		out, err := exec.CommandContext(ctx, "rpm", "-qf", "--qf", "%{NAME}", "--", file).Output()
-		if ctx.Err() != nil {
-			return fmt.Errorf("asking rpm for packages: %w", ctx.Err())
+// ask asks a package manager for files. Its status is not 0 when it does not know one of them.
+func ask(ctx context.Context, files []string, manager string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, manager, slices.Concat(args, files)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		return nil, fmt.Errorf("asking %s for packages: %w", manager, cmp.Or(ctx.Err(), err))
+	}
+	return out, nil
+}
+
+// askRPM asks rpm. It says in a sentence that a file is of none.
+func askRPM(ctx context.Context, files []string) (packages []string, others int, err error) {
+	for some := range slices.Chunk(files, atOnce) {
+		some = slices.DeleteFunc(slices.Clone(some), func(file string) bool { return strings.Contains(file, "\n") })
+		out, err := ask(ctx, some, "rpm", "-qf", "--qf", "%{NAME}\\n", "--")
+		if err != nil {
+			return nil, 0, err
 		}
-		if err == nil {
-			owner[file] = string(out)
+		for line := range strings.Lines(string(out)) {
+			if name := strings.TrimSpace(line); strings.Contains(name, " ") {
+				others++
+			} else {
+				packages = append(packages, name)
+			}
 		}
 	}
-	return nil
+	return packages, others, nil
 }

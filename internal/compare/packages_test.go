@@ -1,0 +1,64 @@
+package compare
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// run runs a command of a test's.
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}
+
+func TestPackagesByDpkg(t *testing.T) {
+	if !has("dpkg-query") {
+		t.Skip("NOT TESTED: there is no dpkg-query")
+	}
+	none := filepath.Join(t.TempDir(), "x")
+	packages, others, err := Packages([]string{"/usr/bin/dpkg", "/usr/bin/dpkg-deb", none, "/a\nb"})
+	if err != nil || !slices.Equal(packages, []string{"dpkg"}) || others != 2 {
+		t.Errorf("got %v, %d others, %v", packages, others, err)
+	}
+}
+
+// Where there is no dpkg, rpm is asked: here the real one, with a database of its own.
+func TestPackagesByRPM(t *testing.T) {
+	rpm, err := exec.LookPath("rpm")
+	if err != nil || !has("rpmbuild") {
+		t.Skip("NOT TESTED: there is no rpm, or no rpmbuild")
+	}
+	dir := t.TempDir()
+	file, none := dir+"/has this", dir+"/has not"
+	spec := "Name: needed\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\nx\n" +
+		"%install\nmkdir -p \"%{buildroot}" + dir + "\"\ntouch \"%{buildroot}" + file + "\"\n%files\n\"" + file + "\"\n"
+	for name, text := range map[string]string{"/needed.spec": spec, "/.rpmmacros": "%_dbpath " + dir + "/db\n%_topdir " + dir + "/build\n", "/has this": "", "/has not": ""} {
+		if err := os.WriteFile(dir+name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("HOME", dir)
+	run(t, "rpmbuild", "-bb", "--quiet", dir+"/needed.spec")
+	run(t, "rpm", "--initdb")
+	run(t, "rpm", "-i", "--justdb", "--nodeps", "--force-debian", dir+"/build/RPMS/noarch/needed-1-1.noarch.rpm")
+	if err := os.MkdirAll(dir+"/bin", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(rpm, dir+"/bin/rpm"); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+"/bin")
+	packages, others, err := Packages([]string{file, none, file})
+	if err != nil || !slices.Equal(packages, []string{"needed"}) || others != 1 {
+		t.Errorf("got %v, %d others, %v", packages, others, err)
+	}
+	t.Setenv("PATH", dir)
+	if _, _, err := Packages([]string{file}); err == nil {
+		t.Error("packages are known without dpkg and rpm")
+	}
+}
