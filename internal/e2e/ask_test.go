@@ -105,6 +105,41 @@ func TestTwiceIsTheSame(t *testing.T) {
 	}
 }
 
+// The recording of another folder, or of another machine, is compared by --map, and what is to differ
+// is left out by --ignore.
+func TestDiffOfOtherFolders(t *testing.T) {
+	notInGuests(t)
+	dir := t.TempDir()
+	for _, home := range []string{"anna", "ben"} {
+		files := map[string]string{}
+		for name, text := range project {
+			files[home+"/"+name] = text
+		}
+		writeFiles(t, dir, files)
+		writeFiles(t, dir, map[string]string{home + "/build.sh": "#!/bin/sh\ncd " + dir + "/" + home + " && cc -c main.c && cat conf/*\n", home + "/conf/of-" + home: "x"})
+	}
+	if r := ask(t, dir, "record", "a.osn", "--", "anna/build.sh"); r.status != 0 {
+		t.Fatalf("record: %s", r.stderr)
+	}
+	other := []string{"--", "ben/build.sh"}
+	r := ask(t, dir, slices.Concat([]string{"diff", "--map", dir + "/anna=" + dir + "/ben", "--ignore", "**/conf/*", "a.osn"}, other)...)
+	if r.status != 0 || r.stdout != "" {
+		t.Errorf("with both: status %d, %s\n%s", r.status, r.stderr, r.stdout)
+	}
+	r = ask(t, dir, slices.Concat([]string{"diff", "--map", dir + "/anna=" + dir + "/ben", "a.osn"}, other)...)
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if r.status != 1 || len(lines) != 3 || !strings.HasSuffix(lines[1], dir+"/ben/conf/of-anna") || !strings.HasSuffix(lines[2], dir+"/ben/conf/of-ben") {
+		t.Errorf("with --map: status %d, %s\n%s", r.status, r.stderr, r.stdout)
+	}
+	r = ask(t, dir, slices.Concat([]string{"diff", "a.osn"}, other)...)
+	if r.status != 1 || !strings.Contains(r.stdout, "/anna/main.c") || !strings.Contains(r.stdout, "/ben/main.c") {
+		t.Errorf("without: status %d, %s\n%s", r.status, r.stderr, r.stdout)
+	}
+	for _, bad := range []string{"x", "/a=b", "=", "a=/b"} {
+		wantError(t, ask(t, dir, "diff", "--map", bad, "a.osn", "a.osn"), 2, "/home/a=/home/b")
+	}
+}
+
 // One outcome that differs is one line.
 func TestDiffOfAnOutcome(t *testing.T) {
 	dir := replayDir(t)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // replayUser is a user of whom nothing else runs, not of another suite on this machine either.
@@ -202,6 +203,38 @@ func TestKilledRecording(t *testing.T) {
 	r := replay()
 	if r.status != 1 || strings.Count(r.stdout, floodFile) != 10 || !strings.Contains(r.stderr, "damaged") {
 		t.Errorf("status %d, stderr %q, stdout\n%s", r.status, r.stderr, r.stdout)
+	}
+}
+
+// In the middle of opens, what is lost is the last second.
+func TestKilledInTheMiddle(t *testing.T) {
+	for tries := 1; ; tries++ {
+		recording := filepath.Join(t.TempDir(), "killed.osn")
+		tr := launch(t, exec.Command(opensnoop, "record", "-v", "-p", fmt.Sprint(os.Getpid()), "--path", "/no/such/**", recording))
+		tr.ready()
+		var at []time.Time // of each open
+		for began := time.Now(); time.Since(began) < 4*time.Second; time.Sleep(2 * time.Millisecond) {
+			at = append(at, time.Now())
+			os.Open(fmt.Sprint("/no/such/file-", len(at)))
+		}
+		killed := time.Now()
+		if err := tr.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		tr.cmd.Wait()
+		r := runToEnd(t, exec.Command(opensnoop, "replay", recording))
+		old := 0
+		for old < len(at) && killed.Sub(at[old]) > 1500*time.Millisecond { // and what a busy machine needs to write
+			old++
+		}
+		rows := strings.Count(r.stdout, "/no/such/file-")
+		if r.status == 1 && rows >= old && rows <= len(at) && old > 100 && strings.Contains(r.stdout, fmt.Sprintf("/no/such/file-%d\n", rows)) {
+			t.Logf("%d rows of %d opens, of which %d were older", rows, len(at), old)
+			return
+		}
+		if tries == 3 {
+			t.Fatalf("status %d, %d rows of %d opens, of which %d were older; %s", r.status, rows, len(at), old, r.stderr)
+		}
 	}
 }
 
