@@ -54,3 +54,35 @@ func TestLoginAndGroup(t *testing.T) {
 	}
 	tr.stop(interrupt)
 }
+
+// Opens through io_uring are of the process that asks for them, whichever thread of the kernel submits
+// and does them.
+func TestWhoAsksIOUring(t *testing.T) {
+	if !atLeast(t, 6, 0) {
+		t.Skip("NOT TESTED: opens through io_uring show since Linux 6.0")
+	}
+	const script = `echo 4321 >/proc/self/loginuid; setpriv --regid 7 --clear-groups "$0" "$1" "$2"; true`
+	for how, comm := range map[string]string{"uring": openerComm, "uring-polled": "iou-sqp-"} {
+		dir := t.TempDir()
+		tr := startBare(t, "-o", "json", "--columns", "tid,ppid,gid,login,ancestors,process,file", "--path", dir+"/**", "--under", "asker")
+		cmd := exec.Command("sh", "-c", "printf asker >/proc/$$/comm; "+script, opener, how, dir)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		lines := tr.rest()
+		for _, line := range lines {
+			for _, part := range []string{
+				`"comm":"` + comm,
+				fmt.Sprintf(`"ppid":%d,`, cmd.Process.Pid), `"gid":7,`, `"login_uid":4321,`, `"process":"` + openerComm + `"`,
+				fmt.Sprintf(`{"pid":%d,"comm":"asker"},{"pid":`, cmd.Process.Pid), `"comm":"` + openerComm + `"}]`,
+			} {
+				if !strings.Contains(line, part) {
+					t.Errorf("%s: %s has no %s", how, line, part)
+				}
+			}
+		}
+		if len(lines) != 3 {
+			t.Errorf("%s: rows %q, want 3", how, lines)
+		}
+	}
+}

@@ -215,6 +215,9 @@ static void length(size_t size)
 	try_open(name);
 }
 
+// Set for rings of io_uring whose requests a kernel thread submits.
+static int polled;
+
 // A ring of io_uring.
 struct ring {
 	int fd;
@@ -224,7 +227,7 @@ struct ring {
 
 static struct ring new_ring(void)
 {
-	struct io_uring_params p = {};
+	struct io_uring_params p = { .flags = polled ? IORING_SETUP_SQPOLL : 0 };
 	struct ring r = { .fd = syscall(SYS_io_uring_setup, 4, &p) };
 
 	if (r.fd < 0)
@@ -259,7 +262,8 @@ static void submit(struct ring *r, int opcode, int flags, const char *name, unsi
 	__atomic_store_n(r->tail, *r->tail + 1, __ATOMIC_RELEASE);
 	if (!(flags & IOSQE_CQE_SKIP_SUCCESS))
 		r->sent++;
-	if (syscall(SYS_io_uring_enter, r->fd, 1, r->sent, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
+	if (syscall(SYS_io_uring_enter, r->fd, 1, r->sent,
+		    IORING_ENTER_GETEVENTS | (polled ? IORING_ENTER_SQ_WAKEUP : 0), NULL, 0) != 1)
 		fail("io_uring_enter");
 }
 
@@ -660,7 +664,7 @@ int main(int argc, char **argv)
 		try_open(argv[3]);
 	} else if (!strcmp(how, "threads") && argc == 4)
 		threads(atol(argv[2]), argv[3]);
-	else if (!strcmp(how, "uring") && argc == 3)
+	else if ((!strcmp(how, "uring") || (polled = !strcmp(how, "uring-polled"))) && argc == 3)
 		uring(argv[2]);
 	else if (!strcmp(how, "uring-results") && argc == 3)
 		uring_results(argv[2]);
