@@ -294,14 +294,10 @@ func (r *run) reportCauses(lost trace.Losses) {
 // many the session lost.
 func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
 	feedback := r.watchFeedback()
-	var once *unique
-	if r.flags.unique {
-		once = newUnique()
-		defer func() { once.report(r.messages) }()
-	}
+	defer func() { sink.once.report(r.messages) }()
 	lost, err = session.Run(ctx, trace.Handler{
 		Event: func(e *event.Event) error {
-			if once != nil && !once.first(e) {
+			if sink.once != nil && !sink.once.first(e) {
 				return nil
 			}
 			if err := sink.Event(e); err != nil {

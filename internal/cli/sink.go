@@ -22,6 +22,7 @@ type sink struct {
 	status  *recordStatus  // of a recording on a terminal; nil without
 	out     *written
 	rotate  *rotating // nil without
+	once    *unique   // of --unique; nil without
 	rows    uint64
 	lost    uint64
 }
@@ -30,6 +31,9 @@ type sink struct {
 func (r *run) newSink(session *trace.Session, out *stream.Stream, file *os.File) (s *sink, done func(), err error) {
 	o := &r.flags.output
 	s = &sink{out: &written{out: out}, rotate: r.newRotating()}
+	if r.flags.unique {
+		s.once = newUnique()
+	}
 	var w io.Writer = s.out
 	if o.packed {
 		if s.packer, err = record.NewPacker(w); err != nil {
@@ -44,6 +48,9 @@ func (r *run) newSink(session *trace.Session, out *stream.Stream, file *os.File)
 			return nil, nil, err
 		}
 		s.records = record.New(w, id)
+		if s.once != nil {
+			s.records.Repeated = &s.once.repeats
+		}
 		if s.start, err = r.streamStart(session); err != nil {
 			return nil, nil, err
 		}

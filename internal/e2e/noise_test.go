@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -102,7 +103,7 @@ func TestUnique(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, project)
 	once := func(flags ...string) (rows []string, stderr string) {
-		args := slices.Concat([]string{"--columns", "exe,err,flags,path", "--no-header", "--exclude-path", "/tmp/cc*", "--exclude-path", dir + "/*.o"}, flags, []string{"--", "./build.sh"})
+		args := slices.Concat([]string{"--columns", "exe,err,flags,path", "--exclude-path", "/tmp/cc*", "--exclude-path", dir + "/*.o"}, flags, []string{"--", "./build.sh"})
 		r := ask(t, dir, args...)
 		if r.status != 0 {
 			t.Fatalf("%v: status %d, %s", flags, r.status, r.stderr)
@@ -111,13 +112,25 @@ func TestUnique(t *testing.T) {
 		slices.Sort(rows)
 		return rows, r.stderr
 	}
-	all, _ := once()
-	unique, stderr := once("--unique")
+	all, _ := once("--no-header")
+	unique, stderr := once("--no-header", "--unique")
 	if want := slices.Compact(slices.Clone(all)); !slices.Equal(unique, want) {
 		t.Errorf("%d rows with --unique, %d of %d by sort -u: %s", len(unique), len(want), len(all),
 			firstDifference(strings.Join(unique, "\n"), strings.Join(want, "\n")))
 	}
 	if want := fmt.Sprintf("%d opens were the same as rows shown", len(all)-len(unique)); !strings.Contains(stderr, want) {
 		t.Errorf("stderr has no %q: %s", want, stderr)
+	}
+	lines, _ := once("--unique", "-o", "json", "--stream")
+	var end struct{ Rows, Repeated int }
+	for _, line := range lines {
+		if strings.HasPrefix(line, `{"record":"end"`) {
+			if err := json.Unmarshal([]byte(line), &end); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if end.Rows != len(unique) || end.Rows+end.Repeated != len(all) {
+		t.Errorf("%d rows and %d repeated of %d and %d", end.Rows, end.Repeated, len(unique), len(all))
 	}
 }

@@ -47,6 +47,7 @@ type control struct {
 	*Start
 	Lost     map[string]uint64 `json:"lost"` // so far, by cause
 	Doubtful uint64            `json:"doubtful"`
+	Repeated *uint64           `json:"repeated,omitempty"`
 }
 
 // Stream numbers the rows of a run and writes control records between them. At a reader,
@@ -57,6 +58,10 @@ type Stream struct {
 	rows  uint64
 	lost  Lost
 	alive time.Time // when the next "alive" is due
+
+	// Repeated is how many opens so far have no row, as they are the same as some that have; nil
+	// if all have one.
+	Repeated *uint64
 }
 
 // New returns a Stream that writes control records to w, each by one Write. run must be
@@ -109,7 +114,7 @@ func (s *Stream) write(record string, start *Start) error {
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(control{
 		Record: record, Run: s.run, Time: now.Format(time.RFC3339Nano), Rows: s.rows,
-		Start: start, Lost: s.lost.Causes, Doubtful: s.lost.Doubtful,
+		Start: start, Lost: s.lost.Causes, Doubtful: s.lost.Doubtful, Repeated: s.Repeated,
 	})
 	if err != nil {
 		return err
