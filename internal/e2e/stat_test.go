@@ -222,7 +222,8 @@ func TestDevAndInodeAsStat(t *testing.T) {
 				t.Errorf("%s: %+v, and stat tells %s %d", path, row, dev, st.Ino)
 			}
 		}
-		if marked > tree.marks {
+		// Since Linux 5.11 there are the types of modules.
+		if marked > tree.marks && atLeast(t, 5, 11) {
 			t.Errorf("%d rows are marked, where %d may be", marked, tree.marks)
 		}
 		t.Logf("%s: %d files, %d of them marked", strings.TrimPrefix(tree.dir, m.dir), len(paths[tree.dir]), marked)
