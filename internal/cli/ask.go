@@ -134,7 +134,7 @@ func newMissingCommand(i *invocation) *cobra.Command {
 	output := formatTable
 	cmd := &cobra.Command{
 		Use:   "missing [flags] FILE | -- COMMAND [ARGUMENT…]",
-		Short: "Show what a recorded run, or a command run now, looked for and did not find",
+		Short: "Show what a recorded run, or a command, looked for in vain",
 		Long: `Shows each thing that programs looked for in vain: the places in the order in
 which they were tried, each with its error, and where it was found at last, or
 that it was not. It then looks at the file system as it is now, for the first
@@ -190,10 +190,10 @@ func newNeedsCommand(i *invocation) *cobra.Command {
 	var depfile string
 	cmd := &cobra.Command{
 		Use:   "needs [flags] FILE | -- COMMAND [ARGUMENT…]",
-		Short: "List the files that a recorded run, or a command run now, needed",
-		Long: `Lists the files that were read, executed or loaded, or looked for and found, less
-those that the run made itself, and what is in /proc, /sys and /dev: a path a
-line, with each symbolic link on the way. So tar and rsync can take them to
+		Short: "List the files that a recorded run, or a command, needed",
+		Long: `Lists the files that were read, executed or loaded, or looked for and found,
+less those that the run made itself, and what is in /proc, /sys and /dev: a path
+a line, with each symbolic link on the way. So tar and rsync can take them to
 another machine:
 
   opensnoop needs make.osn -0 | tar --no-recursion --null -T - -cf needed.tar`,
@@ -219,8 +219,8 @@ another machine:
 		},
 	}
 	addBool(cmd.Flags(), &zero, "null", "0", "end each path with a zero byte, for tar --null and rsync -0")
-	addBool(cmd.Flags(), &packages, "packages", "", "the packages that they are of, by dpkg or rpm")
-	cmd.Flags().StringVar(&depfile, "depfile", "", "a rule of make that says that this target needs them, without programs and libraries")
+	addBool(cmd.Flags(), &packages, "packages", "", "list the packages that they are of, by dpkg or rpm")
+	cmd.Flags().StringVar(&depfile, "depfile", "", "write a rule of make that says that this `TARGET` needs them, without programs and libraries")
 	a.addTo(cmd)
 	return cmd
 }

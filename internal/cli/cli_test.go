@@ -157,7 +157,12 @@ func TestHelp(t *testing.T) {
 	if _, long, _ := runMain(t, "--help"); long != stdout {
 		t.Error("--help says otherwise than -h")
 	}
-	for line := range strings.Lines(stdout) {
+	all := stdout
+	for _, command := range []string{"record", "replay", "diff", "missing", "needs", "doctor"} {
+		_, help, _ := runMain(t, command, "-h")
+		all += help
+	}
+	for line := range strings.Lines(all) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
 			t.Errorf("a line of %d characters: %s", n, line)
 		}

@@ -17,7 +17,7 @@ func newDiffCommand(i *invocation) *cobra.Command {
 	o := compare.DiffOptions{}
 	cmd := &cobra.Command{
 		Use:   "diff [flags] FILE FILE | FILE -- COMMAND [ARGUMENT…]",
-		Short: "Compare two recorded runs: which program opened what, and how it ended",
+		Short: "Compare two recorded runs: who opened what, and how it ended",
 		Long: `Compares two recordings, or one with a command run now, by program, path and
 outcome. A line begins with - if only the first has it, + if only the second,
 and ! if the outcomes differ: read, write, read+write, path, create, exec, or an

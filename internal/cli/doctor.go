@@ -20,7 +20,7 @@ func newDoctorCommand(i *invocation) *cobra.Command {
 	output := formatTable
 	cmd := &cobra.Command{
 		Use:   "doctor [flags]",
-		Short: "Check whether opensnoop can trace here, and what stands in its way",
+		Short: "Check whether opensnoop can trace here, and what hinders it",
 		Long: `Checks what opensnoop needs of the kernel, its configuration, the libraries and
 the user's rights. It says whether opensnoop can trace here, then what is wrong:
 fail (it cannot trace) or warn (it can, but less well), each with what to do.

@@ -60,8 +60,8 @@ func (f *flags) namesUsers() bool {
 }
 
 // whatToShow is said of all filters.
-const whatToShow = `  An open shows if it matches every flag, by any of its values. Several values go by
-  commas or by repeating the flag, several patterns by repeating it.
+const whatToShow = `  An open shows if it matches every flag, by any of its values. Several values
+  go by commas or by repeating the flag, several patterns by repeating it.
 `
 
 // add adds the flags to the command, and returns them in groups for its help.

@@ -78,7 +78,7 @@ func printColumns(w io.Writer) error {
 	return nil
 }
 
-const helpWidth = 100 // characters
+const helpWidth = 80 // characters
 
 // otherNames are what other tools call what has another name here.
 var otherNames = map[string]string{

@@ -34,7 +34,7 @@ func newReplayCommand(i *invocation) *cobra.Command {
 	f := &replayFlags{}
 	cmd := &cobra.Command{
 		Use:   "replay [flags] FILE",
-		Short: "Show the rows of a recording, filtered and formatted as those of a live run",
+		Short: "Show the rows of a recording, as a live run would have",
 		Long: `Shows the rows of a recording (opensnoop record, or -o json --stream), as a live
 run with the same flags would have shown them: the same filters, columns,
 formats and summaries. It needs no root. FILE may be - for stdin.
@@ -69,7 +69,7 @@ that is shown.`,
 	cmd.Flags().VarP(&f.duration, "duration", "d", "end after this much of the recorded time: seconds, or like 1m30s")
 	cmd.Flags().VarP(&f.count, "count", "c", "end after this many rows")
 	cmd.Flags().Var(&f.speed, "speed", "show rows as fast as they were made, or so many times as fast; without it at once")
-	cmd.Flags().StringVar(&f.html, "html", "", "write a page for a browser into this file, in place of rows")
+	cmd.Flags().StringVar(&f.html, "html", "", "write a page for a browser into this `FILE`, in place of rows")
 	cmd.Flags().SortFlags = false
 	addCompletions(cmd)
 	return cmd

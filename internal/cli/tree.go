@@ -41,17 +41,17 @@ as it is. Under sudo the command runs as the user who called sudo.
 
 Bytes of a name that could garble a terminal come as \n, \t or \xHH, and a
 backslash as \\. Rows go to stdout, everything else to stderr.`,
-		Example: `  sudo opensnoop                                        everything, until Ctrl-C
-  sudo opensnoop -x -F -- ./myapp                       where does this app look in vain?
-  sudo opensnoop -F -n nginx                            what does a running daemon open?
-  sudo opensnoop -F -p $(pgrep -d, nginx)               what do these processes open?
-  sudo opensnoop -F -f O_WRONLY,O_RDWR --path '/etc/**' who writes below a folder?
-  sudo opensnoop -F --container web                     what does a container open?
-  sudo opensnoop --execs -F -- make                     which files does a build read?
-  sudo opensnoop --summary -d 60                        who opens most, and what?
-  sudo opensnoop --summary=live                         the same, while it happens
-  sudo opensnoop -d 10 -w opens.txt                     ten seconds, into a file
-  sudo opensnoop -o json -d 10 | jq -r .file            rows for another program`,
+		Example: `  sudo opensnoop                                 everything, until Ctrl-C
+  sudo opensnoop -x -F -- ./myapp                what does it look for in vain?
+  sudo opensnoop -F -n nginx                     what does this daemon open?
+  sudo opensnoop -F -p $(pgrep -d, nginx)        what do these processes open?
+  sudo opensnoop -F -f O_WRONLY --path '/etc/**' who writes below a folder?
+  sudo opensnoop -F --container web              what does a container open?
+  sudo opensnoop --execs -F -- make              which files does a build read?
+  sudo opensnoop --summary -d 60                 who opens most, and what?
+  sudo opensnoop --summary=live                  the same, while it happens
+  sudo opensnoop -d 10 -w opens.txt              ten seconds, into a file
+  sudo opensnoop -o json -d 10 | jq -r .file     rows for another program`,
 		Version:               i.version,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
