@@ -253,7 +253,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (
 	r.reportCauses(lost)
 	r.tellFollowed(session)
 	r.messages.uncompared(session.Uncompared())
-	if n := lost.Unfinished + lost.UnfinishedName; n > 0 {
+	if n := lost.Unfinished + lost.UnfinishedName + lost.UnfinishedForked; n > 0 {
 		r.messages.printf("%d opens in all show without their name or result", n)
 	}
 	total := lost.Total()

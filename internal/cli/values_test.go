@@ -27,7 +27,7 @@ const (
 	notATime   = "expected a time above 0: seconds such as 10, or 1m30s"
 	notACount  = "expected a whole number above 0"
 	notPages   = "expected a power of two from 1 to 524288"
-	notAProbe  = "expected one of auto, fentry, kprobe, tracepoint"
+	notAProbe  = "expected one of auto, fentry, session, kprobe, tracepoint"
 	someThings = "\x00\x1b[31m\xff"
 )
 

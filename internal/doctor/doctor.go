@@ -17,6 +17,7 @@ import (
 
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/cache"
+	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
@@ -60,6 +61,7 @@ type System struct {
 	Version      kernel.Version
 	Capabilities kernel.Capabilities
 	Fentry       error // why the fentry probe is not the one to use; nil if it is
+	Session      error // the same of the session probe, for results
 	BPF          error // of a BPF system call that tracing needs, nil if it is taken
 	CPUs         int
 	PageSize     int
@@ -106,7 +108,8 @@ func Look() (*System, error) {
 		Release:      release.Name,
 		Version:      facts.Version,
 		Capabilities: capabilities,
-		Fentry:       whyNoFentry(facts),
+		Fentry:       whyNot("fentry", probe.Request{}, facts),
+		Session:      whyNot("session", probe.Request{Fields: event.Result}, facts),
 		BPF:          kernel.RefusesBPF(),
 		CPUs:         runtime.NumCPU(),
 		PageSize:     os.Getpagesize(),
@@ -116,13 +119,13 @@ func Look() (*System, error) {
 	}, nil
 }
 
-// whyNoFentry returns why the fentry probe is not the one to use; nil if it is.
-func whyNoFentry(facts *kernel.Facts) error {
-	fentry := probe.Choose("fentry")[0]
-	if err := fentry.Detect(facts); err != nil {
+// whyNot returns why a probe is not the one to use; nil if it is.
+func whyNot(name string, r probe.Request, facts *kernel.Facts) error {
+	p := probe.Choose(name)[0]
+	if err := p.Detect(facts); err != nil {
 		return err
 	}
-	return fentry.Supports(probe.Request{}, facts)
+	return p.Supports(r, facts)
 }
 
 // lookAtCompiler starts a compiler to see what it consists of, and looks into the cache.

@@ -143,6 +143,8 @@ func TestProbe(t *testing.T) {
 	s := healthy("6.12.0", v6_12, "do_sys_openat2")
 	want(t, "fentry", probeToUse(s, symbolToHook(s)), OK, "the fentry probe will be used")
 	s.Fentry = errors.New("this kernel can be preempted")
+	want(t, "session", probeToUse(s, symbolToHook(s)), OK, "the session probe for results; else the kprobe probe will be used; not fentry: ")
+	s.Session = errors.New("this kernel is older")
 	want(t, "kprobes", probeToUse(s, symbolToHook(s)), OK, "the kprobe probe will be used; not fentry: this kernel can be preempted")
 	want(t, "kprobes", kprobes(s.Root), OK)
 

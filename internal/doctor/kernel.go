@@ -47,6 +47,9 @@ func probeToUse(s *System, symbol Check) Check {
 		c.Found = "the fentry probe will be used; the kprobe probe for results, absolute paths, and programs that are executed"
 	default:
 		c.Found = fmt.Sprintf("the kprobe probe will be used; not fentry: %v", s.Fentry)
+		if s.Session == nil {
+			c.Found = "the session probe for results; else " + c.Found
+		}
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -67,4 +68,35 @@ func wantCounted(t *testing.T, rows, opens int, stderr string) {
 	if rows+certain > opens || rows+most < opens || rows == 0 {
 		t.Errorf("%d rows and %d to %d lost, of %d opens; stderr %q", rows, certain, most, opens, stderr)
 	}
+}
+
+// Processes that are made while the probe attaches show, all of them, and those whose results cannot be
+// seen are told.
+func TestForksWhileAttaching(t *testing.T) {
+	const forked = 400
+	forEachProbe(t, func(t *testing.T, probe string) {
+		for range 3 {
+			w := prepare(t, "forks", "/forked")
+			w.begin()
+			tr := startBare(t, probe, "-n", openerComm, "--columns", "pid,fd,err,file")
+			w.run()
+			rows, unknown := 0, 0
+			for _, line := range tr.rest() {
+				if fields := strings.Fields(line); len(fields) == 4 && fields[3] == "/forked" {
+					rows++
+					if fields[2] != "ENOENT" {
+						unknown++
+					}
+				}
+			}
+			told := 0
+			if m := regexp.MustCompile(`(\d+) opens in all show without`).FindStringSubmatch(tr.stderr.String()); m != nil {
+				told, _ = strconv.Atoi(m[1])
+			}
+			t.Logf("%d of %d rows, %d without a result", rows, forked, unknown)
+			if rows+lostAtMost(t, tr.stderr.String()) != forked || unknown > told {
+				t.Errorf("%d rows of %d opens, %d without a result and %d told; stderr: %s", rows, forked, unknown, told, tr.stderr)
+			}
+		}
+	})
 }

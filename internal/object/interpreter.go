@@ -38,7 +38,7 @@ func (m *Module) load(l *Loading) (*ebpf.Program, error) {
 		return nil, &Error{Step: step, Err: err}
 	}
 	made, err := m.loadAs(l, step, instructions)
-	if err != nil || m.version < wrongByInterpreter {
+	if err != nil || m.options.Version < wrongByInterpreter {
 		return made, err
 	}
 	interpreted, err := isInterpreted(made)

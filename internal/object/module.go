@@ -25,26 +25,37 @@ type Options struct {
 
 	// Pinned are the paths of maps to use in place of new ones, by the maps' names.
 	Pinned map[string]string
+
+	// SessionIsReturn is the number of the type of the kernel's function bpf_session_is_return, for
+	// programs that call it.
+	SessionIsReturn uint32
 }
+
+// sessionIsReturn is what they call it by: SESSION_IS_RETURN in <opensnoop/session.h>.
+const sessionIsReturn = 0x5e551
 
 // Module is an object in the kernel. It is not safe for concurrent use.
 type Module struct {
 	object   *Object
-	version  kernel.Version
+	options  Options
 	maps     []bpfMap // as in the object; nil of one that nobody uses
 	programs map[loaded]*ebpf.Program
 	links    []link.Link
+
+	multis       []multi           // of links, those by ftrace
+	missedBefore map[string]uint64 // what those told that are closed, by their programs
 }
 
 // Create makes the object's maps that programs refer to.
 func (o *Object) Create(opts Options) (*Module, error) {
-	m := &Module{object: o, version: max(opts.Version, 1), maps: make([]bpfMap, len(o.Maps)), programs: make(map[loaded]*ebpf.Program)}
+	opts.Version = max(opts.Version, 1)
+	m := &Module{object: o, options: opts, maps: make([]bpfMap, len(o.Maps)), programs: make(map[loaded]*ebpf.Program), missedBefore: make(map[string]uint64)}
 	for i, used := range o.used() {
 		if !used {
 			continue
 		}
 		var err error
-		if m.maps[i], err = o.Maps[i].create(opts.Pinned[o.Maps[i].Name], m.version); err != nil {
+		if m.maps[i], err = o.Maps[i].create(opts.Pinned[o.Maps[i].Name], m.options.Version); err != nil {
 			m.Close()
 			return nil, err
 		}
@@ -75,7 +86,7 @@ func (m *Module) Map(name string) (*ebpf.Map, error) {
 	}
 	if m.maps[i] == nil {
 		var err error
-		if m.maps[i], err = m.object.Maps[i].create("", m.version); err != nil {
+		if m.maps[i], err = m.object.Maps[i].create("", m.options.Version); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +159,8 @@ func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) 
 	load := func() (*ebpf.Program, error) { return m.loadFor(l, instructions) }
 	if l.Function == "" {
 		spec := &ebpf.ProgramSpec{
-			Name: l.Program, Type: l.Kind, Instructions: instructions, License: m.object.License, KernelVersion: uint32(m.version),
+			Name: l.Program, Type: l.Kind, AttachType: l.Attach, Instructions: instructions,
+			License: m.object.License, KernelVersion: uint32(m.options.Version),
 		}
 		load = func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) }
 	}
@@ -156,7 +168,7 @@ func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) 
 	if err == nil {
 		return made, nil
 	}
-	failed := refused(step, err, m.version)
+	failed := refused(step, err, m.options.Version)
 	if log := (*ebpf.VerifierError)(nil); errors.As(err, &log) {
 		failed.Messages = fmt.Sprintf("%+v", log)
 	} else if own := (*Error)(nil); errors.As(err, &own) {
@@ -174,7 +186,11 @@ func (m *Module) instructions(p *Program) (asm.Instructions, error) {
 		return nil, fmt.Errorf("decoding it: %w", err)
 	}
 	for i := range instructions {
-		if ins := &instructions[i]; ins.IsLoadFromMap() {
+		ins := &instructions[i]
+		if ins.IsBuiltinCall() && ins.Constant == sessionIsReturn {
+			ins.Src, ins.Constant = asm.PseudoKfuncCall, int64(m.options.SessionIsReturn)
+		}
+		if ins.IsLoadFromMap() {
 			index := int(uint32(ins.Constant))
 			if index >= len(m.maps) {
 				return nil, fmt.Errorf("it refers to the map %d of %d", index, len(m.maps))
@@ -268,7 +284,10 @@ func (m *Module) ProgramID(name string) (ebpf.ProgramID, error) {
 // when it runs on the same CPU already. Linux counts that since 5.12, of kprobes since 6.7;
 // before, it is 0. Of one that is loaded for several functions it is the sum.
 func (m *Module) Misses(name string) (uint64, error) {
-	var misses uint64
+	misses, err := m.missed(name)
+	if err != nil {
+		return 0, err
+	}
 	found := false
 	for l, p := range m.programs {
 		if l.program != name {
@@ -289,6 +308,7 @@ func (m *Module) Misses(name string) (uint64, error) {
 
 // Detach takes all programs away: none runs after it. The programs and maps stay.
 func (m *Module) Detach() error {
+	m.keepMissed()
 	var errs []error
 	for _, l := range m.links {
 		errs = append(errs, l.Close())

@@ -93,13 +93,16 @@ func sigreturns(arch string) (hooks []Hook) {
 	return hooks
 }
 
-// Functions are those that hooks attach to by trampolines: the kernel's types have to tell their
-// numbers.
+// Functions are those that hooks attach to by trampolines, or that their programs call: the kernel's
+// types have to tell their numbers.
 func Functions(hooks []Hook) []string {
 	var functions []string
 	for _, h := range hooks {
 		if h.Trampoline() {
 			functions = append(functions, h.At...)
+		}
+		if h.Kind == KprobeSession {
+			functions = append(functions, SessionIsReturn)
 		}
 	}
 	slices.Sort(functions)

@@ -46,13 +46,16 @@ type Probe struct {
 	// Forks sees all processes that are made.
 	Forks *Hook
 
+	// Unstacked is whether it sees no return of threads that have no stack for that.
+	Unstacked bool
+
 	// Execs are more, for files that are opened to execute programs; nil if it does not see all of
 	// these.
 	Execs func(arch string) []Hook
 }
 
 // Probes are all there are, in the order in which they are tried.
-var Probes = []*Probe{&fentry, &kprobe, &tracepoint}
+var Probes = []*Probe{&fentry, &session, &kprobe, &tracepoint}
 
 // Names are the values that a user can choose.
 func Names() []string {
@@ -91,6 +94,8 @@ type Kind string
 const (
 	Kprobe        Kind = "kprobe"         // a kernel function's entry
 	Kretprobe     Kind = "kretprobe"      // a kernel function's return
+	KprobeSession Kind = "kprobe session" // both, by one program
+	KprobeMulti   Kind = "kprobe multi"   // a kernel function's entry, by way of ftrace
 	RawTracepoint Kind = "raw tracepoint" // a tracepoint, with its own arguments
 	Fentry        Kind = "fentry"         // a kernel function's entry, by a trampoline
 	Fexit         Kind = "fexit"          // and its return, with its arguments
@@ -109,7 +114,7 @@ func (k Kind) ProgramType() ebpf.ProgramType {
 
 // Context is the C type of what such a program gets.
 func (k Kind) Context() string {
-	if k == Kprobe || k == Kretprobe {
+	if k.ProgramType() == ebpf.Kprobe {
 		return "struct pt_regs"
 	}
 	return "struct bpf_raw_tracepoint_args"
@@ -122,6 +127,10 @@ func (k Kind) AttachType() ebpf.AttachType {
 		return ebpf.AttachTraceFEntry
 	case Fexit:
 		return ebpf.AttachTraceFExit
+	case KprobeMulti:
+		return ebpf.AttachTraceKprobeMulti
+	case KprobeSession:
+		return ebpf.AttachTraceKprobeSession
 	}
 	return ebpf.AttachNone
 }

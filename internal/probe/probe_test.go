@@ -13,9 +13,10 @@ import (
 
 func TestChoose(t *testing.T) {
 	for name, want := range map[string][]*Probe{
-		"":           {&fentry, &kprobe, &tracepoint},
-		Auto:         {&fentry, &kprobe, &tracepoint},
+		"":           {&fentry, &session, &kprobe, &tracepoint},
+		Auto:         {&fentry, &session, &kprobe, &tracepoint},
 		"fentry":     {&fentry},
+		"session":    {&session},
 		"kprobe":     {&kprobe},
 		"tracepoint": {&tracepoint},
 		"other":      nil,
@@ -24,7 +25,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q: %v", name, got)
 		}
 	}
-	if got := Names(); !slices.Equal(got, []string{"auto", "fentry", "kprobe", "tracepoint"}) {
+	if got := Names(); !slices.Equal(got, []string{"auto", "fentry", "session", "kprobe", "tracepoint"}) {
 		t.Errorf("names %q", got)
 	}
 }
@@ -56,7 +57,7 @@ func TestHooksArePrograms(t *testing.T) {
 			if p.Execs != nil {
 				hooks = append(hooks, p.Execs(runtime.GOARCH)...)
 			}
-			if last := all[len(all)-1]; last.Optional || last.Hidden || !strings.HasSuffix(last.Program, "_enter") && !strings.HasSuffix(last.Program, "_exit") {
+			if last := all[len(all)-1]; last.Optional || last.Hidden || !regexp.MustCompile(`_(enter|exit|session)$`).MatchString(last.Program) {
 				t.Errorf("%s: the last hook is %+v", p.Name, last)
 			}
 		}

@@ -76,6 +76,10 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 		attach = s.module.AttachRawTracepoint
 	case probe.Kretprobe:
 		attach = s.module.AttachKretprobe
+	case probe.KprobeMulti:
+		attach = s.module.AttachMulti
+	case probe.KprobeSession:
+		attach = s.module.AttachSession
 	case probe.Fentry, probe.Fexit:
 		attach = s.module.AttachTrampoline
 	}

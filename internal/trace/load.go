@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cilium/ebpf"
+
 	"opensnoop/internal/object"
 	"opensnoop/internal/plan"
 	"opensnoop/internal/probe"
@@ -32,8 +34,10 @@ func (s *Session) load() ([]probe.Hook, error) {
 		case err == nil:
 		case i >= len(needed):
 			s.noIOUring = err
-		case needed[i].Function == "":
+		case needed[i].Attach == ebpf.AttachNone:
 			return nil, err
+		case needed[i].Function == "":
+			return nil, &unavailable{err}
 		default:
 			at := slices.IndexFunc(hooks, func(h probe.Hook) bool { return loading(&h) == needed[i] })
 			if !hooks[at].Optional {
@@ -64,14 +68,14 @@ func (s *Session) loadLater() {
 }
 
 func tailLoading(t plan.Tail) object.Loading {
-	return object.Loading{Program: t.Program, Kind: t.Kind.ProgramType()}
+	return object.Loading{Program: t.Program, Kind: t.Kind.ProgramType(), Attach: t.Kind.AttachType()}
 }
 
 // loading is the program of a hook.
 func loading(h *probe.Hook) object.Loading {
-	l := object.Loading{Program: h.Program, Kind: h.Kind.ProgramType()}
+	l := object.Loading{Program: h.Program, Kind: h.Kind.ProgramType(), Attach: h.Kind.AttachType()}
 	if h.Trampoline() {
-		l.Attach, l.Function, l.Number = h.Kind.AttachType(), h.At[0], h.Number
+		l.Function, l.Number = h.At[0], h.Number
 	}
 	return l
 }

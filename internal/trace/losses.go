@@ -15,6 +15,7 @@ type Losses struct {
 	Name    uint64 // too many of a user's calls with long names were pending
 	CPU     uint64 // their CPU had no perf buffer
 	Skipped uint64 // the kernel skipped the BPF program
+	Forked  uint64 // their thread was being made when tracing began
 	Damaged uint64 // their record made no sense
 
 	// Doubtful is how many more may have been skipped: the kernel tells how often it
@@ -22,8 +23,9 @@ type Losses struct {
 	Doubtful uint64
 
 	// Opens that show, but without the name or the result that they waited for: too many calls
-	// were pending, or too many of a user's with long names.
-	Unfinished, UnfinishedName uint64
+	// were pending, or too many of a user's with long names; or their thread was being made when
+	// tracing began.
+	Unfinished, UnfinishedName, UnfinishedForked uint64
 
 	// DamagedErr says what was wrong with the first such record.
 	DamagedErr string
@@ -36,11 +38,13 @@ type Losses struct {
 }
 
 // Total returns the number of all that are certain.
-func (l Losses) Total() uint64 { return l.Buffer + l.Pending + l.Name + l.CPU + l.Skipped + l.Damaged }
+func (l Losses) Total() uint64 {
+	return l.Buffer + l.Pending + l.Name + l.CPU + l.Skipped + l.Forked + l.Damaged
+}
 
 // ByCause returns the certain ones, by names that stay the same in each version.
 func (l Losses) ByCause() map[string]uint64 {
-	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending + l.Name, "cpu": l.CPU, "skipped": l.Skipped, "damaged": l.Damaged}
+	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending + l.Name, "cpu": l.CPU, "skipped": l.Skipped + l.Forked, "damaged": l.Damaged}
 }
 
 // Cause is why opens were lost, or show without all that is asked for.
@@ -67,6 +71,7 @@ func (l Losses) Causes() []Cause {
 	var causes []Cause
 	const (
 		manyCalls = "too many calls were under way at once; a filter (-p, -u) helps"
+		forked    = "their process was being made when tracing began; starting opensnoop again helps"
 		longNames = "one user had too many calls with long paths under way at once; a filter (-p, -u) helps"
 	)
 	for _, c := range []Cause{
@@ -75,10 +80,12 @@ func (l Losses) Causes() []Cause {
 		{l.Name, areLost, longNames},
 		{l.CPU, areLost, noBuffer},
 		{l.Skipped, areLost, l.SkippedWhy},
+		{l.Forked, areLost, forked},
 		{l.Damaged, areLost, "their records made no sense; please report it: " + l.DamagedErr},
 		{l.Doubtful, mayBeLost, l.SkippedWhy},
 		{l.Unfinished, unfinished, manyCalls},
 		{l.UnfinishedName, unfinished, longNames},
+		{l.UnfinishedForked, unfinished, forked},
 	} {
 		if c.Opens > 0 {
 			causes = append(causes, c)
@@ -94,6 +101,7 @@ func (s *Session) Losses() (l Losses, err error) {
 	for which, count := range map[slot]*uint64{
 		slotLostBuffer: &l.Buffer, slotLostPending: &l.Pending, slotLostName: &l.Name, slotLostCPU: &l.CPU, slotLostEntry: &seen,
 		slotUnfinishedPending: &l.Unfinished, slotUnfinishedName: &l.UnfinishedName,
+		slotLostForked: &l.Forked, slotUnfinishedForked: &l.UnfinishedForked,
 	} {
 		if *count, err = s.slots.get(which); err != nil {
 			return Losses{}, err
@@ -159,12 +167,13 @@ func (s *Session) skipped() (opens, calls, ends uint64, err error) {
 		if err != nil {
 			return 0, 0, 0, err
 		}
-		switch {
-		case h.Opens:
+		if h.Opens {
 			opens += n
-		case h.Calls:
+		}
+		if h.Calls {
 			calls += n
-		case h.Ends:
+		}
+		if h.Ends {
 			ends += n
 		}
 	}

@@ -226,7 +226,9 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	if err := proc.CheckMemory(ownMemory+s.compiled.Object.Memory(), "tracing this"); err != nil {
 		return nil, err
 	}
-	s.module, err = s.compiled.Object.Create(object.Options{Version: compiler.Version, Pinned: p.Filter.Pinned()})
+	s.module, err = s.compiled.Object.Create(object.Options{
+		Version: compiler.Version, Pinned: p.Filter.Pinned(), SessionIsReturn: s.compiled.Functions[probe.SessionIsReturn],
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,12 @@ const (
 	slotLostName
 	slotLostCPU
 	slotLostEntry
+	slotLostForked
 	slotPendingIn
 	slotPendingReclaimed
 	slotUnfinishedPending
 	slotUnfinishedName
+	slotUnfinishedForked
 	slotUnfollowed
 	slotDeadCPUs
 	slotReturnWanted

@@ -31,6 +31,8 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"LOST_NAME":          slotLostName,
 		"UNFINISHED_PENDING": slotUnfinishedPending,
 		"UNFINISHED_NAME":    slotUnfinishedName,
+		"UNFINISHED_FORKED":  slotUnfinishedForked,
+		"LOST_FORKED":        slotLostForked,
 		"LOST_CPU":           slotLostCPU,
 		"DEAD_CPUS":          slotDeadCPUs,
 		"LOST_ENTRY":         slotLostEntry,

@@ -17,6 +17,7 @@
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -439,6 +440,42 @@ static void blocked(int n, const char *fifo, int unfaulted)
 	kill(0, SIGKILL); // the runner has put us into a group of our own
 }
 
+// forks makes processes all the time, and has the last FORKED of them open a file once stdin has a
+// byte. It is to be what makes processes while probes attach.
+#define FORKED 400
+
+static void forks(const char *name)
+{
+	struct pollfd sign = { .fd = 0, .events = POLLIN };
+	static pid_t made[FORKED];
+	int start[2], n;
+	char c;
+
+	if (pipe(start))
+		fail("pipe");
+	for (n = 0; n < FORKED || poll(&sign, 1, 0) == 0; n++) {
+		pid_t *place = &made[n % FORKED], pid = fork();
+
+		if (pid < 0)
+			fail("fork");
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			close(start[1]);
+			if (read(start[0], &c, 1) < 0)
+				_exit(1);
+			try_open(name);
+			_exit(0);
+		}
+		if (*place && (kill(*place, SIGKILL) || waitpid(*place, NULL, 0) < 0))
+			fail("a child");
+		*place = pid;
+	}
+	close(start[1]);
+	for (n = 0; n < FORKED; n++)
+		if (waitpid(made[n], NULL, 0) < 0)
+			fail("waitpid");
+}
+
 // await_call waits until a thread of ours is blocked in a system call.
 static void await_call(long tid, long nr)
 {
@@ -696,6 +733,8 @@ int main(int argc, char **argv)
 		exec_unfaulted(argv[2]);
 	else if (!strcmp(how, "flood") && argc == 4)
 		flood(atol(argv[2]), argv[3]);
+	else if (!strcmp(how, "forks") && argc == 3)
+		forks(argv[2]);
 	else if (!strcmp(how, "blocked") && argc == 4)
 		blocked(atoi(argv[2]), argv[3], 0);
 	else if (!strcmp(how, "blocked-unfaulted") && argc == 4)

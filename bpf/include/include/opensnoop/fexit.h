@@ -179,18 +179,9 @@ static __always_inline int on_openat2_exit(FUNCTION *ctx)
 	return 0;
 }
 
-// The system call sigreturn and its like: after a handler, the end of the call that the signal
-// has interrupted, unless that begins again.
 static __always_inline int on_sigreturn_exit(FUNCTION *ctx)
 {
-	struct pt_regs *regs = current_regs(NULL);
-	struct call *c = scratch_call(SCRATCH_RETURN);
-	u64 id = bpf_get_current_pid_tgid();
-
-	if (c && ends_interrupted(id, regs, (s64)LOAD(&regs->SYSCALL_RESULT)) &&
-	    take_pending(c, INTERRUPTED_ID(id)))
-		end_call(ctx, c, -EINTR);
-	return 0;
+	return end_interrupted(ctx);
 }
 
 #endif

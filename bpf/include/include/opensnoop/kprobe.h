@@ -110,14 +110,14 @@ static __always_inline int on_openat2_enter(FUNCTION *ctx)
 }
 
 // enter begins the record of a call of a function whose second argument is the name, or
-// the file handle.
-static __always_inline void enter(FUNCTION *ctx, bool by_handle)
+// the file handle. False if it is none to be recorded here.
+static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct open_args args = {};
 
 	if (!traced(id))
-		return;
+		return false;
 	args.nr = NR_ANY;
 	args.by_handle = by_handle;
 	read_base(ctx, &args);
@@ -127,11 +127,12 @@ static __always_inline void enter(FUNCTION *ctx, bool by_handle)
 	args.nr = syscall_nr(regs);
 	args.sp = LOAD(&regs->sp);
 	if (!by_handle && seen_before(args.nr))
-		return;
+		return false;
 #endif
 	read_flags(ctx, &args);
 	args.name = PARM2(ctx);
 	trace_enter(ctx, id, &args);
+	return true;
 }
 
 // do_sys_openat2(int dfd, const char __user *filename, struct open_how *how),
@@ -263,6 +264,36 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 #endif
 }
 
+// A thread that the kernel was making when it began to trace functions has no stack for returns:
+// sessions see none of its calls, which show here first, and whose ends nobody sees.
+static __always_inline struct call *enter_unstacked(void *ctx)
+{
+#ifdef TASK_RET_STACK
+	u64 *stack = CURRENT_TASK + TASK_RET_STACK;
+
+	if (!LOAD(stack)) {
+		struct pt_regs *regs = current_regs(NULL);
+
+		trace_call(ctx, regs, syscall_nr(regs));
+		return find_call(bpf_get_current_pid_tgid());
+	}
+#endif
+	return NULL;
+}
+
+static __always_inline void end_unstacked(void *ctx, u64 id)
+{
+#ifdef TASK_RET_STACK
+	struct call *c = scratch_call(SCRATCH_NAMED);
+
+	if (!c || !take_pending(c, id))
+		return;
+	if (FIELDS & FIELD_RESULT)
+		add(result_wanted(RESULT_UNKNOWN) ? UNFINISHED_FORKED : LOST_FORKED, 1);
+	end_call(ctx, c, RESULT_UNKNOWN);
+#endif
+}
+
 // do_filp_open(int dfd, struct filename *pathname, const struct open_flags *op),
 // do_file_open since Linux 7.0, follows once the kernel has its own copy of the name: what
 // it opens, whatever happens to the program's. A call that then blocks still shows at once,
@@ -273,11 +304,16 @@ static __always_inline int on_open_named(FUNCTION *ctx)
 	struct filename *filename = (void *)PARM2(ctx);
 	const char *copy = NULL;
 	struct call *kept = NULL;
+	bool unstacked = false;
 	u64 id;
 
 	if (!none_pending()) {
 		id = bpf_get_current_pid_tgid();
 		kept = find_call(id);
+	}
+	if (!kept) {
+		kept = enter_unstacked(ctx);
+		unstacked = kept;
 	}
 	if (!kept) {
 		show_renamed(ctx, filename);
@@ -293,6 +329,8 @@ static __always_inline int on_open_named(FUNCTION *ctx)
 		take_name(ctx, kept, id, copy);
 	else
 		compare_name(kept, id, copy);
+	if (unstacked)
+		end_unstacked(ctx, id);
 	return 0;
 }
 

@@ -12,6 +12,7 @@ enum slot {
 	LOST_NAME,    // or for their long name
 	LOST_CPU,     // their CPU had no perf buffer
 	LOST_ENTRY,   // calls that end, and whose entry the program did not see
+	LOST_FORKED,  // their results are asked for, and are not seen of this thread
 
 	PENDING_IN,        // calls made pending, less those taken out in the kernel
 	PENDING_RECLAIMED, // those that user space took out; it alone writes this
@@ -19,6 +20,7 @@ enum slot {
 	// Opens that were sent without what they should have waited for, for want of the same.
 	UNFINISHED_PENDING,
 	UNFINISHED_NAME,
+	UNFINISHED_FORKED, // as LOST_FORKED
 
 	// Processes that are not followed, though those that started them are: there was no
 	// room.

@@ -167,6 +167,20 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 		end_call(ctx, c, -EINTR);
 }
 
+// end_interrupted looks at the return of the system call sigreturn and its like: after a handler, the
+// end of the call that the signal has interrupted, unless that begins again.
+static __always_inline int end_interrupted(void *ctx)
+{
+	struct pt_regs *regs = current_regs(NULL);
+	struct call *c = scratch_call(SCRATCH_RETURN);
+	u64 id = bpf_get_current_pid_tgid();
+
+	if (c && ends_interrupted(id, regs, (s64)LOAD(&regs->SYSCALL_RESULT)) &&
+	    take_pending(c, INTERRUPTED_ID(id)))
+		end_call(ctx, c, -EINTR);
+	return 0;
+}
+
 #if FIELDS & FIELD_FILE
 static __always_inline int on_walk_return(void *ctx)
 {

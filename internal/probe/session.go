@@ -1,0 +1,67 @@
+package probe
+
+import (
+	"errors"
+
+	"opensnoop/internal/event"
+	"opensnoop/internal/kernel"
+)
+
+// SessionIsReturn is the kernel's function that tells programs of sessions the return from the entry.
+const SessionIsReturn = "bpf_session_is_return"
+
+// session hooks the entry and the return of the functions that kprobe hooks by kprobe sessions, for
+// results: no other system call is slowed. It cannot be preempted.
+//
+// Sessions came with Linux 6.10. Since 6.14 they have room for all calls under way: each task has a
+// stack of its own for their returns. Before, calls that block use the room up, and of others the
+// returns are not seen.
+var session = Probe{
+	Name:    "session",
+	Skipped: "the kernel skipped the BPF program while other BPF code ran on its CPU; --probe tracepoint is not skipped then",
+	Detect: func(f *kernel.Facts) error {
+		switch {
+		case f.Kprobes != nil:
+			return f.Kprobes
+		case f.Version < kernel.NewVersion(6, 14, 0):
+			return errors.New("this kernel is older than 6.14, and sees only a few calls return at a time")
+		}
+		return f.Trampolines // it needs the same: types, and the tracing of functions
+	},
+	Supports: func(r Request, _ *kernel.Facts) error {
+		switch {
+		case r.Lookups:
+			return errLookups
+		case r.Execs:
+			return errors.New("it does not see programs that are executed")
+		case !r.Fields.Has(event.Result) && !r.Named:
+			return errors.New("it is for results; without them --probe kprobe costs less")
+		case r.Fields&(event.Path|event.Exe|event.File) != 0:
+			return errors.New("absolute paths are found by several programs, one after the other, which it has not")
+		}
+		return nil
+	},
+	Macros:    func(f *kernel.Facts) []string { return append(kprobe.Macros(f), "PROBE_SESSION") },
+	Forks:     &probedForks,
+	Unstacked: true,
+	Hooks: func(f *kernel.Facts, _ bool) []Hook {
+		// By ftrace alone it costs less. Before, it would be seen of no thread without such a stack.
+		kind := Kprobe
+		if f.Version >= kernel.NewVersion(7, 0, 0) {
+			kind = KprobeMulti
+		}
+		hooks := []Hook{
+			{Program: openNamed, Kind: kind, At: named, Optional: true, SetsFlag: CopiedNames},
+			{Program: "openat2_session", Kind: KprobeSession, At: []string{"do_handle_open"}, Optional: true, Calls: true, Ends: true},
+		}
+		for _, h := range sigreturns(f.Arch) {
+			h.Program, h.Kind = "sigreturn_session", KprobeSession
+			hooks = append(hooks, h)
+		}
+		for _, h := range openat2(f.Arch) {
+			h.Program, h.Kind, h.Opens, h.Calls, h.Ends = "openat2_session", KprobeSession, false, true, true
+			hooks = append(hooks, h)
+		}
+		return append(hooks, Hook{Program: "open_session", Kind: KprobeSession, At: []string{doSysOpenat2}, Calls: true, Ends: true})
+	},
+}
