@@ -169,7 +169,7 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	// Where its place is not known, a helper copies it, for some 150 instructions.
 	facts := []kernel.Fact{optional("TASK_COMM", "task_struct", "comm")}
 	if p.Probe.Unstacked {
-		facts = append(facts, member("TASK_RET_STACK", "task_struct", "ret_stack"))
+		facts = append(facts, optional("TASK_RET_STACK", "task_struct", "ret_stack"))
 	}
 	if p.Execs {
 		facts = append(facts, membersOfExecs...)
