@@ -2,6 +2,7 @@ package object
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -27,18 +28,18 @@ func (l *multi) missed() (uint64, error) {
 // AttachMulti runs a loaded program at the entry of a kernel function, as [Module.AttachKprobe] does,
 // but by ftrace, which costs less.
 func (m *Module) AttachMulti(symbol, program string) error {
-	return m.attachMulti(symbol, program, false)
+	return m.attachMulti([]string{symbol}, program, false)
 }
 
-// AttachSession runs a loaded program at the entry and the return of a kernel function. Since Linux
+// AttachSession runs a loaded program at the entry and the return of kernel functions. Since Linux
 // 6.14 nothing limits how many calls may be under way.
-func (m *Module) AttachSession(symbol, program string) error {
-	return m.attachMulti(symbol, program, true)
+func (m *Module) AttachSession(symbols []string, program string) error {
+	return m.attachMulti(symbols, program, true)
 }
 
-func (m *Module) attachMulti(symbol, program string, session bool) error {
-	return m.attach(symbol, loaded{program: program}, func(p *ebpf.Program) (link.Link, error) {
-		l, err := link.KprobeMulti(p, link.KprobeMultiOptions{Symbols: []string{symbol}, Session: session})
+func (m *Module) attachMulti(symbols []string, program string, session bool) error {
+	return m.attach(strings.Join(symbols, ", "), loaded{program: program}, func(p *ebpf.Program) (link.Link, error) {
+		l, err := link.KprobeMulti(p, link.KprobeMultiOptions{Symbols: symbols, Session: session})
 		if err == nil {
 			m.multis = append(m.multis, multi{program, l})
 		}

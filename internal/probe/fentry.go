@@ -103,6 +103,7 @@ func Functions(hooks []Hook) []string {
 		}
 		if h.Kind == KprobeSession {
 			functions = append(functions, SessionIsReturn)
+			functions = append(functions, h.At...)
 		}
 	}
 	slices.Sort(functions)

@@ -52,12 +52,14 @@ var session = Probe{
 		}
 		hooks := []Hook{
 			{Program: openNamed, Kind: kind, At: named, Optional: true, SetsFlag: CopiedNames},
-			{Program: "openat2_session", Kind: KprobeSession, At: []string{"do_handle_open"}, Optional: true, Calls: true, Ends: true},
 		}
 		for _, h := range sigreturns(f.Arch) {
 			h.Program, h.Kind = "sigreturn_session", KprobeSession
 			hooks = append(hooks, h)
 		}
+		hooks = append(hooks, Hook{
+			Program: "openat2_session", Kind: KprobeSession, At: []string{"do_handle_open"}, Optional: true, Calls: true, Ends: true,
+		})
 		for _, h := range openat2(f.Arch) {
 			h.Program, h.Kind, h.Opens, h.Calls, h.Ends = "openat2_session", KprobeSession, false, true, true
 			hooks = append(hooks, h)

@@ -18,7 +18,13 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 			s.later = h
 			continue
 		}
-		at, err := s.attach(h)
+		if !slices.Contains(s.hooks, h) {
+			s.attachAlike(hooks[i:])
+		}
+		at, err := h.At[0], error(nil)
+		if !slices.Contains(s.hooks, h) {
+			at, err = s.attach(h)
+		}
 		if err == nil && h.SetsFlag != 0 {
 			s.hooked |= h.SetsFlag
 			err = s.slots.set(slotHooked, s.hooked)
@@ -34,6 +40,26 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 		}
 	}
 	return nil
+}
+
+// attachAlike attaches those of the first hooks that are kprobe sessions of one program together: each by
+// itself takes the kernel some time. Functions without a type are left out. Where it fails, each is
+// tried by itself.
+func (s *Session) attachAlike(hooks []probe.Hook) {
+	var alike []*probe.Hook
+	var at []string
+	for i := range hooks {
+		h := &hooks[i]
+		if h.Kind != probe.KprobeSession || h.Program != hooks[0].Program {
+			break
+		}
+		if s.compiled.Functions[h.At[0]] != 0 {
+			alike, at = append(alike, h), append(at, h.At[0])
+		}
+	}
+	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program) == nil {
+		s.hooks = append(s.hooks, alike...)
+	}
 }
 
 // attachLater attaches what was not needed at the start, once a call waits for it. Where that fails,
@@ -79,7 +105,7 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	case probe.KprobeMulti:
 		attach = s.module.AttachMulti
 	case probe.KprobeSession:
-		attach = s.module.AttachSession
+		attach = func(at, program string) error { return s.module.AttachSession([]string{at}, program) }
 	case probe.Fentry, probe.Fexit:
 		attach = s.module.AttachTrampoline
 	}
