@@ -104,7 +104,7 @@ func TestFloodsThatMapsSkip(t *testing.T) {
 	}
 	defer writers.Wait()
 	defer close(stop)
-	floodsThatPreempt(t, 1000, "comm,pid,file")
+	floodsThatPreempt(t, 1000, "fd,err,comm,pid,file", "comm,pid,file")
 }
 
 // floodsThatPreempt floods with several processes, so often each, and compares the rows of

@@ -96,14 +96,15 @@ func setups(opensnoop, deep string, probe int) []setup {
 	relative.folder, relative.file = deep, deepName
 	pid := strconv.Itoa(probe)
 	var all []setup
-	for _, probe := range []string{"kprobe", "fentry", "tracepoint"} {
+	for _, probe := range []string{"kprobe", "fentry", "session", "tracepoint"} {
 		by := func(name string, args ...string) setup {
 			return with(probe+": "+name, append([]string{"--probe", probe}, args...)...)
 		}
+		if probe != "session" { // which is for results
+			all = append(all, by("default"), by("-p of another", "-p", pid))
+		}
 		all = append(all,
-			by("default"),
 			by("fd,err", "--columns", "pid,fd,err,file"),
-			by("-p of another", "-p", pid),
 			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"))
 		if probe != "fentry" {
 			all = append(all, by("fd,err,took", "--columns", "pid,fd,err,took,file"))
