@@ -124,6 +124,30 @@ func TestWithoutSys(t *testing.T) {
 	})
 }
 
+// Sessions stop where the kernel is told to trace no functions.
+func TestSilentSessions(t *testing.T) {
+	const file = "/proc/sys/kernel/ftrace_enabled"
+	needGuest(t)
+	if !kprobes() || !atLeast(t, 6, 14) {
+		t.Skip("NOT TESTED: sessions are used since Linux 6.14")
+	}
+	tr := startBare(t, "--probe=session", "--columns", "comm,pid,fd,file")
+	if err := os.WriteFile(file, []byte("0"), 0); errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skipf("NOT TESTED: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { write(t, file, "1") })
+	eventually(t, "the message that no open shows", func() bool {
+		return strings.Contains(tr.stderr.String(), "opensnoop: no open shows: the kprobe session on do_sys_openat2 no longer fires: sysctl kernel.ftrace_enabled is 0")
+	})
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "--probe", "session", "-d", "0.1")), 1, "session: sysctl kernel.ftrace_enabled is 0")
+	write(t, file, "1")
+	eventually(t, "the message that opens show", func() bool {
+		return strings.Contains(tr.stderr.String(), "opensnoop: opens show again")
+	})
+}
+
 // Kprobes that are switched off attach all the same, and fire no more.
 func TestSilentKprobes(t *testing.T) {
 	needGuest(t)
