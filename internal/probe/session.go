@@ -23,6 +23,8 @@ var session = Probe{
 		switch {
 		case f.Kprobes != nil:
 			return f.Kprobes
+		case f.Arch != "amd64":
+			return errors.New("it has been tried on x86-64 alone")
 		case f.Version < kernel.NewVersion(6, 14, 0):
 			return errors.New("this kernel is older than 6.14, and sees only a few calls return at a time")
 		}
