@@ -152,11 +152,11 @@ GUEST = -exec "$(CURDIR)/bin/guestrun -kernel $(CACHE)/$* -timeout 55m $(BOOT_$*
 
 # make test has run the core in one of them.
 test-guest-%:
-	@OPENSNOOP_E2E=require $(TESTRUN) -name guest-$* $(GO) test -count=1 -v -timeout 60m \
+	@OPENSNOOP_E2E=require $(TESTRUN) -name guest-$* -again $(GO) test -count=1 -v -timeout 60m \
 		-skip '$(if $(filter $(KERNEL),$*),$(CORE)|)$(ANYWHERE)' $(GUEST)
 
 test-core-%:
-	@OPENSNOOP_E2E=require $(TESTRUN) -name core-$* $(GO) test -count=1 -v -timeout 60m -run '$(CORE)' $(GUEST)
+	@OPENSNOOP_E2E=require $(TESTRUN) -name core-$* -again $(GO) test -count=1 -v -timeout 60m -run '$(CORE)' $(GUEST)
 
 # Other modes of some kernels than their own, and machines of other sizes.
 MODES = $(addprefix test-mode-,$(shell internal/e2e/modes.sh list))

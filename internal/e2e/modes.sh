@@ -25,7 +25,7 @@ mode() {
 	tests=$3
 	shift 3
 	# shellcheck disable=SC2086 # of several words
-	exec $TESTRUN -name "mode-$name" go test -count=1 -v -timeout 60m -run "$tests" \
+	exec $TESTRUN -name "mode-$name" -again go test -count=1 -v -timeout 60m -run "$tests" \
 		-exec "$PWD/bin/guestrun -kernel $kernel -timeout 55m $*" ./internal/e2e
 }
 

@@ -1,12 +1,13 @@
 // Testrun runs go test for make: it keeps all that this prints in a file, and shows how far it is,
 // what fails as soon as it does, and go test's last words on each package.
 //
-//	testrun [-folder FOLDER] -name NAME [-of N] COMMAND…
+//	testrun [-folder FOLDER] -name NAME [-of N] [-again] COMMAND…
 //	testrun [-folder FOLDER] summary
 //
 // NAME is the file's, NAME.log in the folder, and N how many tests there are; without it they are
 // counted in internal/e2e, less those that COMMAND's -run and -skip leave out. With -packages N is
-// of packages. The summary tells where tests have run, and what has failed and what did not run.
+// of packages. With -again, tests that have failed run once more, alone: in an emulated guest on a busy
+// machine a wait may be too short. What fails then has failed, and the rest is told. The summary tells where tests have run, and what has failed and what did not run.
 package main
 
 import (
@@ -20,7 +21,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -30,6 +33,7 @@ func main() {
 	name := flag.String("name", "", "the name of the file")
 	of := flag.Int("of", 0, "how many `tests` there are")
 	packages := flag.Bool("packages", false, "count packages, not tests")
+	again := flag.Bool("again", false, "run tests that have failed once more")
 	flag.Parse()
 	if flag.NArg() == 0 || (*name == "") != (flag.Arg(0) == "summary") {
 		flag.Usage()
@@ -49,11 +53,53 @@ func main() {
 		*of = n
 	}
 	p := &progress{out: os.Stdout, name: *name, of: *of, packages: *packages}
-	status, err := run(p, filepath.Join(*folder, *name), flag.Args())
+	file := filepath.Join(*folder, *name)
+	status, err := run(p, file, flag.Args())
+	if err == nil && *again && status != 0 && p.ended == p.of {
+		status, err = runAgain(p, file, flag.Args())
+	}
 	if err != nil {
 		fatal(err)
 	}
 	os.Exit(status)
+}
+
+// runAgain runs the tests that have failed once more, and returns the status of that, which becomes
+// that of the first run.
+func runAgain(first *progress, file string, args []string) (status int, err error) {
+	args, err = choose(args, first.failures)
+	if err != nil {
+		return 0, err
+	}
+	p := &progress{out: first.out, name: first.name + againSuffix, of: len(first.failures)}
+	if status, err = run(p, file+againSuffix, args); err != nil {
+		return 0, err
+	}
+	if status == 0 {
+		fmt.Fprintf(p.out, "=== %s: passed when run again: %s\n", first.name, strings.Join(first.failures, ", "))
+	}
+	return status, os.WriteFile(file+".status", []byte(strconv.Itoa(status)), 0o644)
+}
+
+// againSuffix is behind the name of a second run.
+const againSuffix = ".again"
+
+// choose returns a command of go test that runs these tests alone.
+func choose(args, tests []string) ([]string, error) {
+	at := slices.Index(args, "test")
+	if at < 0 {
+		return nil, errors.New("-again is for go test")
+	}
+	chosen := slices.Clone(args[:at+1])
+	chosen = append(chosen, "-run", "^("+strings.Join(tests, "|")+")$")
+	for i := at + 1; i < len(args); i++ {
+		if args[i] == "-run" || args[i] == "-skip" {
+			i++
+			continue
+		}
+		chosen = append(chosen, args[i])
+	}
+	return chosen, nil
 }
 
 func fatal(err error) {

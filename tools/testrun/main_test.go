@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +110,20 @@ func TestRunAndSummary(t *testing.T) {
 	want := "FAILED: guest: end-to-end suite in a guest, Linux 6.1 (" + folder + "/guest.log)\n    TestLeftOut: no reason\n"
 	if !strings.HasSuffix(out.String(), want) {
 		t.Errorf("the summary is %q, want %q at its end", out.String(), want)
+	}
+}
+
+// What has failed runs again alone, and its second result counts.
+func TestRunAgain(t *testing.T) {
+	for want := range 2 {
+		folder := t.TempDir()
+		file := filepath.Join(folder, "guest")
+		p := &progress{out: &bytes.Buffer{}, name: "guest", failures: []string{"TestBad", "TestWorse"}}
+		script := fmt.Sprintf(`[ "$*" = "-run ^(TestBad|TestWorse)$ -v ./x" ] || exit 9; exit %d`, want)
+		status, err := runAgain(p, file, []string{"sh", "-c", script, "test", "-skip", "TestLong", "-v", "-run", "Test", "./x"})
+		kept, _ := os.ReadFile(file + ".status")
+		if status != want || err != nil || string(kept) != strconv.Itoa(want) {
+			t.Errorf("status %d, kept %q, %v; want %d", status, kept, err, want)
+		}
 	}
 }

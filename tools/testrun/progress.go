@@ -23,6 +23,7 @@ type progress struct {
 	held          []string // what it has printed
 	loud          bool     // from a panic on, all is shown
 	ended, failed int      // tests, or packages
+	failures      []string // the names of tests
 }
 
 var (
@@ -60,7 +61,7 @@ func (p *progress) line(line string) {
 		p.test = startPattern.FindStringSubmatch(text)[1]
 		p.held = nil
 	case m != nil:
-		p.finish(m[1], text)
+		p.finish(m[1], m[2], text)
 	case strings.HasPrefix(text, "    ") && strings.Contains(text, "--- FAIL: "):
 		p.print(text)
 	case packagePattern.MatchString(text):
@@ -74,8 +75,9 @@ func (p *progress) line(line string) {
 }
 
 // finish takes in the result of a test.
-func (p *progress) finish(result, text string) {
+func (p *progress) finish(result, test, text string) {
 	if result == "FAIL" {
+		p.failures = append(p.failures, test)
 		p.release()
 		p.print(text)
 	}
