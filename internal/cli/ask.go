@@ -127,6 +127,12 @@ func (a *asked) whole(in *recording, err error) error {
 	return err
 }
 
+// elsewhere reports whether a recording is another machine's.
+func elsewhere(in *recording) bool {
+	host, _ := os.Hostname()
+	return host != in.Start().Host
+}
+
 // newMissingCommand tells what was looked for in vain.
 func newMissingCommand(i *invocation) *cobra.Command {
 	a := &asked{invocation: i, lookups: true}
@@ -164,8 +170,7 @@ func (a *asked) missing(in *recording, all, json bool) error {
 	search, err := compare.Missing(in.Reader)
 	err = a.whole(in, err)
 	a.messages.reportLacking("the recording", in.Reader)
-	host, _ := os.Hostname()
-	o := compare.MissingOptions{All: all, Explain: host == in.Start().Host, Note: "; why: by the file system as it is now"}
+	o := compare.MissingOptions{All: all, Explain: !elsewhere(in), Note: "; why: by the file system as it is now"}
 	if !o.Explain {
 		o.Note = string(format.AppendPrintable([]byte("; not looked at here, as it was recorded on "), []byte(in.Start().Host)))
 	}
@@ -229,6 +234,11 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 	files, err := compare.Needed(in.Reader)
 	err = a.whole(in, err)
 	a.messages.reportLacking("the recording", in.Reader)
+	paths := files.WithLinks
+	if depfile == "" && elsewhere(in) {
+		a.messages.printf("it was recorded on %s: loaders, and links on the way, are not looked up here", in.Start().Host)
+		paths = files.Recorded
+	}
 	var text string
 	switch {
 	case depfile != "":
@@ -237,7 +247,7 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 			a.messages.printf("%d files are left out, as make cannot take their names", left)
 		}
 	case packages:
-		names, others, askErr := compare.Packages(files.WithLinks())
+		names, others, askErr := compare.Packages(paths())
 		if askErr != nil {
 			return errors.Join(askErr, err)
 		}
@@ -246,11 +256,10 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 			a.messages.printf("%d files are of no package", others)
 		}
 	default:
-		paths := files.WithLinks()
 		if zero {
-			text = lines(paths, "\x00")
+			text = lines(paths(), "\x00")
 		} else {
-			text = lines(printable(paths), "\n")
+			text = lines(printable(paths()), "\n")
 		}
 	}
 	_, writeErr := a.stdout.WriteString(text)

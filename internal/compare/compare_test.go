@@ -262,6 +262,9 @@ func TestNeeded(t *testing.T) {
 	if want := []string{dir + "/script", dir + "/link/lib", dir + "/loop"}; !slices.Equal(files.Read, want) {
 		t.Errorf("read %v, want %v", files.Read, want)
 	}
+	if got := files.Recorded(); !slices.Equal(got, files.Read) {
+		t.Errorf("recorded %v, want what was read", got)
+	}
 	got := files.WithLinks()
 	want := []string{dir + "/script", dir + "/link", dir + "/real/lib", dir + "/real/lib.1", dir + "/loop"}
 	if !slices.Equal(got, want) {

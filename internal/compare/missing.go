@@ -18,18 +18,24 @@ import (
 
 // Wanted is a thing that a program looked for, in one place or in several.
 type Wanted struct {
-	Program string  `json:"program"`
-	Name    string  `json:"name"`   // the last part of its paths
+	Program text    `json:"program"`
+	Name    text    `json:"name"`   // the last part of its paths
 	Places  []Place `json:"places"` // where it was not, in the order in which they were tried
-	Found   string  `json:"found,omitempty"`
+	Found   text    `json:"found,omitempty"`
 }
+
+// text is what JSON has no byte of that could steer a terminal.
+type text string
+
+// MarshalJSON escapes what is not printable.
+func (t text) MarshalJSON() ([]byte, error) { return format.AppendJSON(nil, []byte(t)), nil }
 
 // Place is where a thing was not.
 type Place struct {
-	Path  string `json:"path"`
+	Path  text   `json:"path"`
 	Error string `json:"error"`
 	// Why says more, of the file system as it is now: which folder does not exist, or refuses.
-	Why string `json:"why,omitempty"`
+	Why text `json:"why,omitempty"`
 
 	uid uint32
 }
@@ -136,16 +142,16 @@ func (s *Search) each(explain bool, do func(w *Wanted) error) error {
 func (s *Search) wanted(number uint32, explain bool) *Wanted {
 	thing := s.state.at(number)
 	program, name := s.things.of(number)
-	w := &Wanted{Program: string(s.things.programs.text(program)), Name: string(name)}
+	w := &Wanted{Program: text(s.things.programs.text(program)), Name: text(name)}
 	if thing.found != none {
 		_, found := s.tried.of(thing.found)
-		w.Found = string(found)
+		w.Found = text(found)
 	}
 	for at := thing.first; at != none; at = s.places.at(at).next {
 		_, path := s.tried.of(at)
-		p := Place{Path: string(path), Error: nameOf(unix.Errno(s.places.at(at).errno)), uid: s.places.at(at).uid}
+		p := Place{Path: text(path), Error: nameOf(unix.Errno(s.places.at(at).errno)), uid: s.places.at(at).uid}
 		if explain {
-			p.Why = why(&p)
+			p.Why = text(why(&p))
 		}
 		w.Places = append(w.Places, p)
 	}

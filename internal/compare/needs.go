@@ -21,6 +21,7 @@ type Files struct {
 	Read     []string // absolute paths, in the order in which they were first opened
 	Executed []string // of those, what was executed
 	Found    []string // what was looked for and found, and not read or executed before
+	Real     []string // what links among those that were read led to
 }
 
 // notFiles are file systems that a kernel makes up.
@@ -36,7 +37,7 @@ func madeUp(path []byte) bool {
 
 // Needed returns the files that a recording's run needed.
 func Needed(in *record.Reader) (Files, error) {
-	read, executed, made, looked := newSet(), newSet(), newSet(), newSet()
+	read, executed, made, looked, real := newSet(), newSet(), newSet(), newSet(), newSet()
 	err := each(in, func(e *event.Event) (err error) {
 		p := path(e)
 		if !absolute(p) || madeUp(p) || made.has(p) {
@@ -56,10 +57,26 @@ func Needed(in *record.Reader) (Files, error) {
 			if e.Exec && err == nil {
 				_, _, err = executed.add(p)
 			}
+			if to := &e.Real; err == nil && e.Fields.Has(event.File) && to.Problem == event.PathExact && len(to.Known) > 0 {
+				_, _, err = real.add(to.Known)
+			}
 		}
 		return err
 	})
-	return Files{read.texts(), executed.texts(), looked.texts()}, err
+	return Files{read.texts(), executed.texts(), looked.texts(), real.texts()}, err
+}
+
+// Recorded returns all paths as they were recorded, for another machine.
+func (f Files) Recorded() []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, path := range slices.Concat(f.Read, f.Found, f.Real) {
+		if !seen[path] {
+			seen[path] = true
+			all = append(all, path)
+		}
+	}
+	return all
 }
 
 // WithLinks returns paths with all that leads to them on this machine: each symbolic link on the

@@ -17,9 +17,9 @@ import (
 func why(p *Place) string {
 	switch p.Error {
 	case "ENOENT", "ENOTDIR":
-		return firstMissing(p.Path)
+		return firstMissing(string(p.Path))
 	case "EACCES":
-		return firstRefusing(p.Path, p.uid)
+		return firstRefusing(string(p.Path), p.uid)
 	}
 	return ""
 }

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -157,5 +159,40 @@ func TestBombs(t *testing.T) {
 			}
 		}
 		os.Remove(file)
+	}
+}
+
+// A recording of another machine, whose every text is made to steer a terminal, is asked by nobody.
+func TestHostileRecording(t *testing.T) {
+	const evil = `\u001b[2J\u001b]0;x\u0007\u009b31m\r\n\u202e`
+	dir := replayDir(t)
+	write := func(name string, n int) string {
+		path := filepath.Join(dir, name)
+		text := `{"record":"start","run":"EVIL","time":"2026-11-30T12:00:00Z","rows":0,"format":1,"version":"EVIL","host":"EVIL","kernel":"EVIL","user":"EVIL",` +
+			`"columns":["fd","err","flags","comm","path","realpath","exe","user","container","unit","EVIL"],"lost":{"EVIL":1},"doubtful":1}` + "\n"
+		for i := range n {
+			text += fmt.Sprintf(`{"seq":%d,"time":"2026-11-30T12:00:01Z","seconds":1.0,"pid":7,"tid":7,"fd":%d,"errno":%d,"flags":0,"comm":"EVIL","path":"/EVIL/EVIL%d",`+
+				`"exe":"/bin/EVIL","user":"EVIL","container":{"id":"EVIL","name":"EVIL"},"unit":"EVIL","EVIL":"EVIL"}`+"\n", i, 3-4*(i%2), 2*(i%2), i)
+		}
+		text += fmt.Sprintf(`{"record":"end","run":"EVIL","time":"2026-11-30T12:00:02Z","rows":%d,"lost":{"EVIL":3},"doubtful":2}`+"\n", n)
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "EVIL", evil)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	a, b := write("a", 20), write("b", 10)
+	for command, want := range map[string]struct{ status, lines int }{
+		"replay": {0, 21}, "replay -o json": {0, 20}, "replay --layout bcc": {0, 21}, "replay --columns user,comm,exe,container,unit,path": {0, 21}, "replay --summary": {0, 1},
+		"missing --all": {0, 21}, "missing -o json": {0, 10}, "needs": {0, 10}, "needs --depfile x": {0, 1}, "diff --all " + b: {1, 11}, "replay --columns took": {1, 0},
+	} {
+		cmd := exec.Command(opensnoop, append(strings.Fields(command), a)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		r := runToEnd(t, cmd)
+		if n := strings.Count(r.stdout, "\n"); r.status != want.status || n < want.lines {
+			t.Errorf("%s: status %d, %d lines, want %d and %d; %s\n%s", command, r.status, n, want.status, want.lines, r.stderr, r.stdout)
+		}
+		if bad := regexp.MustCompile("[^\\n -~“”…▏▎▍▌▋▊▉█]").FindString(r.stdout + r.stderr); bad != "" {
+			t.Errorf("%s: %q reaches the terminal in\n%q%q", command, bad, r.stdout, r.stderr)
+		}
 	}
 }
