@@ -65,7 +65,7 @@ var shapes = map[string]struct {
 	},
 	"fentry with results": {
 		append([]string{"-DPROBE_FENTRY"}, everything...),
-		map[string]ebpf.ProgramType{"open_exit": ebpf.RawTracepoint, "named_exit": ebpf.RawTracepoint, "openat2_exit": ebpf.RawTracepoint, "sigreturn_exit": ebpf.RawTracepoint},
+		map[string]ebpf.ProgramType{"open_enter": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "open_exit": ebpf.RawTracepoint, "openat2_exit": ebpf.RawTracepoint, "sigreturn_exit": ebpf.RawTracepoint},
 	},
 	"tracepoint": {
 		[]string{"-DPROBE_TRACEPOINT"},

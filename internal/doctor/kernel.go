@@ -44,7 +44,7 @@ func probeToUse(s *System, symbol Check) Check {
 	case kernel.Kprobes(s.Root) != nil || symbol.Status != OK:
 		c.Found = "the tracepoint probe will be used"
 	case s.Fentry == nil:
-		c.Found = "the fentry probe will be used; the kprobe probe for results, absolute paths, and programs that are executed"
+		c.Found = "the fentry probe will be used; the kprobe probe for absolute paths and programs that are executed"
 	default:
 		c.Found = fmt.Sprintf("the kprobe probe will be used; not fentry: %v", s.Fentry)
 		if s.Session == nil {

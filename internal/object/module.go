@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -306,11 +307,12 @@ func (m *Module) Misses(name string) (uint64, error) {
 	return misses, nil
 }
 
-// Detach takes all programs away: none runs after it. The programs and maps stay.
+// Detach takes all programs away, the last attached first: none runs after it. The programs and maps
+// stay.
 func (m *Module) Detach() error {
 	m.keepMissed()
 	var errs []error
-	for _, l := range m.links {
+	for _, l := range slices.Backward(m.links) {
 		errs = append(errs, l.Close())
 	}
 	m.links = nil

@@ -108,7 +108,7 @@ func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []string, err erro
 	for _, p := range probe.Choose(o.Probe) {
 		err := p.Detect(f)
 		if err == nil && p.Supports != nil {
-			err = p.Supports(probe.Request{Fields: fields, Execs: o.Execs, Lookups: o.Lookups, Named: o.Probe == p.Name}, f)
+			err = p.Supports(probe.Request{Fields: fields, Execs: o.Execs, Lookups: o.Lookups, Named: o.Probe == p.Name, Gated: o.Gated}, f)
 		}
 		if err != nil {
 			rejected = append(rejected, fmt.Sprintf("%s: %v", p.Name, err))

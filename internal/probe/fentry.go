@@ -9,8 +9,8 @@ import (
 	"opensnoop/internal/kernel"
 )
 
-// fentry hooks the same functions as kprobe does by trampolines, which cost a third. With
-// results the kernel's open function is hooked at its end alone: nothing is kept meanwhile.
+// fentry hooks the same functions as kprobe does by trampolines, which cost a third, and with results
+// their returns. There the end of a call is seen, so that no other system call is hooked.
 //
 // The kernel skips a program that runs already on the CPU, in another task that this one has
 // preempted. Kprobes cannot be preempted, and programs by trampolines can.
@@ -33,14 +33,13 @@ var fentry = Probe{
 		switch {
 		case r.Fields&(event.Path|event.Exe|event.File) != 0:
 			return errors.New("absolute paths are found by several programs, one after the other, which it cannot have")
-		case r.Fields.Has(event.Took):
-			return errors.New("it sees opens when they end, and not how long they took")
 		case r.Lookups:
 			return errLookups
 		case r.Execs:
 			return errors.New("it does not see programs that are executed")
-		case results && !r.Named:
-			return errors.New("with results it does not show calls that have not ended when tracing ends")
+		case results && r.Gated:
+			// A function whose trampoline changes is left without the programs at its return.
+			return errors.New("with results it does not see how calls end that are under way when another session begins")
 		case r.Named && !results:
 			return nil // what is skipped is told
 		}
@@ -48,29 +47,32 @@ var fentry = Probe{
 	},
 	Macros: func(*kernel.Facts) []string { return []string{"PROBE_FENTRY"} },
 	Forks:  &probedForks,
-	Hooks: func(f *kernel.Facts, results bool) []Hook {
-		kind, end, handle, byName := Fentry, "_enter", "openat2_enter", openNamed
-		if results {
-			kind, end, handle, byName = Fexit, "_exit", "open_exit", "named_exit" // of as many arguments
-		}
-		hooks := []Hook{
-			{Program: byName, Kind: kind, At: named},
-			{Program: handle, Kind: kind, At: []string{"do_handle_open"}, Optional: true, Opens: true},
-		}
-		if results {
-			hooks = append(hooks, sigreturns(f.Arch)...)
+	Hooks: func(f *kernel.Facts, results bool) (hooks []Hook) {
+		entries := []Hook{
+			{Program: openNamed, Kind: Fentry, At: named, SetsFlag: CopiedNames},
+			{Program: "openat2_enter", Kind: Fentry, At: []string{"do_handle_open"}, Optional: true, Opens: true},
 		}
 		for _, h := range openat2(f.Arch) {
-			h.Kind, h.Program = kind, "openat2"+end
-			hooks = append(hooks, h)
+			h.Kind = Fentry
+			entries = append(entries, h)
 		}
-		return append(hooks, Hook{Program: "open" + end, Kind: kind, At: []string{doSysOpenat2}, Opens: true})
+		entries = append(entries, Hook{Program: "open_enter", Kind: Fentry, At: []string{doSysOpenat2}, Opens: true})
+		if !results {
+			return entries
+		}
+		for _, h := range entries[1:] {
+			program := "open_exit" // of functions of as many arguments
+			if h.SetsFlag != 0 {
+				program = "openat2_exit"
+			}
+			hooks = append(hooks, Hook{Program: program, Kind: Fexit, At: h.At, Optional: h.Optional, Hidden: h.Hidden})
+		}
+		return slices.Concat(hooks, sigreturns(f.Arch), entries)
 	},
 }
 
-// preempted returns nil if the kernel is never preempted, else the reason: it may skip programs, and
-// with results two of them have a CPU's memory for one call, one after the other. Where that is not
-// known, it is taken for one that is.
+// preempted returns nil if the kernel is never preempted, else the reason: it may skip programs. Where
+// that is not known, it is taken for one that is.
 func preempted(f *kernel.Facts) error {
 	if f.PreemptionErr != nil {
 		return fmt.Errorf("how this kernel is preempted is not known: %w", f.PreemptionErr)

@@ -85,6 +85,7 @@ type Request struct {
 	Execs   bool         // whether programs that are executed are to show
 	Lookups bool         // whether what is looked for and not opened is to show
 	Named   bool         // the user has named the probe, and nothing stands in for it
+	Gated   bool         // whether another session is to begin while this one runs
 }
 
 // Kind is what a program can be attached to.

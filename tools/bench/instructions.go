@@ -105,10 +105,8 @@ func setups(opensnoop, deep string, probe int) []setup {
 		}
 		all = append(all,
 			by("fd,err", "--columns", "pid,fd,err,file"),
-			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"))
-		if probe != "fentry" {
-			all = append(all, by("fd,err,took", "--columns", "pid,fd,err,took,file"))
-		}
+			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"),
+			by("fd,err,took", "--columns", "pid,fd,err,took,file"))
 		if probe == "tracepoint" { // all lookups are seen by it
 			lookups := by("default"+ofStat, "--lookups")
 			results := by("fd,err"+ofStat, "--lookups", "--columns", "pid,fd,err,file")

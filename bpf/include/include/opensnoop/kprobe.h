@@ -236,7 +236,7 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 // another one that is wanted. Nothing has been walked for that.
 static __always_inline void show_renamed(void *ctx, struct filename *filename)
 {
-#if defined(BY_NAME) && defined(PROBE_KPROBE)
+#if defined(BY_NAME) && !defined(PROBE_TRACEPOINT)
 	struct call *c = scratch_call(SCRATCH_ENTER), *copied = scratch_call(SCRATCH_NAMED);
 	const char *copy = NULL;
 	struct record *r;

@@ -85,7 +85,7 @@ static __always_inline void check_name(struct call *c, u32 room)
 // sees it, where nothing is to be known of them before.
 static __always_inline bool names_later(void)
 {
-#if defined(PROBE_KPROBE) && FIELDS & FIELD_RESULT && !(FIELDS & FIELD_PATH) && !defined(BY_NAME)
+#if !defined(PROBE_TRACEPOINT) && FIELDS & FIELD_RESULT && !(FIELDS & FIELD_PATH) && !defined(BY_NAME)
 	u64 *hooked = slot(HOOKED);
 
 	return !NO_SLOT(hooked) && *hooked & HOOKED_NAMED;

@@ -123,14 +123,17 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 // system call as they are at its exit, NULL at the return of another function.
 static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 result)
 {
-	struct call *c = scratch_call(SCRATCH_RETURN);
 	enum ending ending;
+	struct call *c;
 	u64 id;
 
-	if (!c || none_pending())
+	if (none_pending())
 		return;
 	id = bpf_get_current_pid_tgid();
 	if (return_in_place(ctx, id, regs, result))
+		return;
+	c = scratch_call(SCRATCH_RETURN);
+	if (!c)
 		return;
 	if (take_pending(c, id)) {
 		ending = ending_of(c, regs, result);
