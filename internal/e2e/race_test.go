@@ -179,20 +179,21 @@ func TestRenamedOpensAreNotHidden(t *testing.T) {
 	if !kprobes() {
 		t.Skip("NOT TESTED: raw tracepoints do not see the kernel's copy of a name")
 	}
-	for _, flags := range [][]string{{"--columns", "pid,comm,file"}, {"--columns", "pid,comm,fd,file"}} {
-		for _, path := range []string{"b/*", "/**/b/*"} {
-			if path[0] == '/' && !strings.Contains(flags[1], "fd") {
-				continue // the row has left with the name of the entry
-			}
-			tr := startBare(t, append([]string{"--probe=kprobe", "-o", "json", "-b", "1024", "-n", "the-case", "--path", path}, flags...)...)
-			racer := runToEnd(t, exec.Command(program("racer"), t.TempDir(), strconv.Itoa(racedOpens()), "name"))
-			if racer.status != 0 {
-				t.Fatalf("racer: %s", racer.stderr)
-			}
-			rows := len(tr.rest())
-			if want := strings.Count(racer.stdout, "b"); rows+lostAtMost(t, tr.stderr.String()) < want {
-				t.Errorf("%s, %s: %d rows, and %d files were opened that are wanted", path, flags, rows, want)
-			}
+	for _, c := range []struct{ probe, columns, path string }{
+		{"kprobe", "pid,comm,file", "b/*"}, // with an absolute path the row has left with the name of the entry
+		{"kprobe", "pid,comm,fd,file", "b/*"},
+		{"kprobe", "pid,comm,fd,file", "/**/b/*"},
+		{bestProbe(t), "pid,comm,file", "b/*"},
+		{bestProbe(t), "pid,comm,fd,file", "b/*"},
+	} {
+		tr := startBare(t, "--probe", c.probe, "-o", "json", "-b", "1024", "-n", "the-case", "--path", c.path, "--columns", c.columns)
+		racer := runToEnd(t, exec.Command(program("racer"), t.TempDir(), strconv.Itoa(racedOpens()), "name"))
+		if racer.status != 0 {
+			t.Fatalf("racer: %s", racer.stderr)
+		}
+		rows := len(tr.rest())
+		if want := strings.Count(racer.stdout, "b"); rows+lostAtMost(t, tr.stderr.String()) < want {
+			t.Errorf("%+v: %d rows, and %d files were opened that are wanted", c, rows, want)
 		}
 	}
 }

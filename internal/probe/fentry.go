@@ -45,7 +45,7 @@ var fentry = Probe{
 		}
 		return preempted(f)
 	},
-	Macros: func(*kernel.Facts) []string { return []string{"PROBE_FENTRY"} },
+	Macros: func(*kernel.Facts) []string { return []string{"PROBE_FENTRY", "TYPED_PARMS"} },
 	Forks:  &probedForks,
 	Hooks: func(f *kernel.Facts, results bool) (hooks []Hook) {
 		entries := []Hook{

@@ -28,6 +28,20 @@ struct filename {
 	u64 uptr; // the address in the process, before Linux 7.0
 };
 
+// copy_of is where the kernel's copy of a name is; NULL if there is none, but an error that the
+// function then returns.
+static __always_inline const char *copy_of(const struct filename *filename)
+{
+#ifdef TYPED_PARMS
+	return filename->name;
+#else
+	const char *copy = NULL;
+
+	bpf_probe_read_kernel(&copy, sizeof(copy), &filename->name);
+	return copy;
+#endif
+}
+
 // take_how sets what the kernel has made of the flags and the mode: it adds O_LARGEFILE for 64-bit
 // programs.
 static __always_inline void take_how(struct open_args *args, struct open_how *how)
@@ -238,7 +252,7 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 {
 #if defined(BY_NAME) && !defined(PROBE_TRACEPOINT)
 	struct call *c = scratch_call(SCRATCH_ENTER), *copied = scratch_call(SCRATCH_NAMED);
-	const char *copy = NULL;
+	const char *copy;
 	struct record *r;
 	long n;
 
@@ -246,7 +260,8 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 		return;
 	c->dropped = false;
 	r = &c->record;
-	if (bpf_probe_read_kernel(&copy, sizeof(copy), &filename->name))
+	copy = copy_of(filename);
+	if (!copy)
 		return;
 	n = bpf_probe_read_kernel_str(copied->record.name, PATH_MAX, copy);
 	if (n < 0 || is_same(r->name, r->name_len, PATH_MAX, copied->record.name, n))
@@ -302,8 +317,8 @@ static __always_inline void end_unstacked(void *ctx, u64 id)
 static __always_inline int on_open_named(FUNCTION *ctx)
 {
 	struct filename *filename = (void *)PARM2(ctx);
-	const char *copy = NULL;
 	struct call *kept = NULL;
+	const char *copy;
 	bool unstacked = false;
 	u64 id;
 
@@ -322,8 +337,10 @@ static __always_inline int on_open_named(FUNCTION *ctx)
 	if (kept->record.name_kind != NAME_UNSEEN &&
 	    (kept->record.name_kind != NAME_READ || names_later() || kept->nr & NR_COMPARED))
 		return 0;
-	// It may be no name but an error, which the function then returns.
-	if (!is_name_of(kept, filename) || bpf_probe_read_kernel(&copy, sizeof(copy), &filename->name))
+	if (!is_name_of(kept, filename))
+		return 0;
+	copy = copy_of(filename);
+	if (!copy)
 		return 0;
 	if (kept->record.name_kind == NAME_UNSEEN)
 		take_name(ctx, kept, id, copy);
