@@ -74,7 +74,7 @@ func TestProbes(t *testing.T) {
 		{result, linux(6, 13, preemptible), "kprobe tracepoint"},
 		{result, linux(6, 14, preemptible), "session kprobe tracepoint"},
 		{result, linux(6, 14, noTrampolines), "kprobe tracepoint"},
-		{result, linux(6, 14, func(f *kernel.Facts) { f.Arch = "arm64" }), "kprobe tracepoint"},
+		{result, linux(6, 14, preemptible, func(f *kernel.Facts) { f.Arch = "arm64" }), "kprobe tracepoint"},
 		{Options{Fields: event.Result | event.Took}, linux(7, 3, preemptible), "session kprobe tracepoint"},
 		{Options{Fields: event.Result | event.Path}, linux(7, 3, preemptible), "kprobe tracepoint"},
 		{Options{Fields: event.Result, Execs: true}, linux(7, 3, preemptible), "kprobe tracepoint"},
