@@ -54,6 +54,7 @@ modes() {
 	mode cpus-1 6.12 "$floods" -cpus 1
 	mode cpus-8 6.12 "$floods" -cpus 8
 	mode memory-512 6.12 "$few" -memory 512
+	mode systemd 6.12 ModesSystemd -boot guest.systemd
 	mode lockdown-integrity 6.12 "$few" -boot lockdown=integrity
 	refuses lockdown-confidentiality "lockdown" 6.12 -boot lockdown=confidentiality
 	# Where the kernel interprets BPF programs.

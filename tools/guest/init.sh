@@ -78,6 +78,33 @@ ulimit -Sn 65536
 # forbid user namespaces there.
 cd /new || fail "the new root is not there"
 mount --move . /
+
+# With -boot guest.systemd the command is a service of the host's systemd.
+if grep -qw guest.systemd /proc/cmdline; then
+	units=run/systemd/system
+	mkdir -p $units
+	# This one would empty /tmp.
+	ln -s /dev/null $units/systemd-tmpfiles-setup.service
+	cat >$units/guest-command.service <<-END
+		[Unit]
+		DefaultDependencies=no
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/sh -c 'sh /run/guest-command; exit \$\$?'
+		ExecStopPost=/bin/sh /run/guest-end
+		StandardInput=null
+		StandardOutput=file:$output
+		StandardError=inherit
+		TimeoutStartSec=infinity
+		LimitNOFILE=65536:1048576
+	END
+	cat >run/guest-end <<-END
+		stty -F $output 115200
+		echo "status \$EXIT_STATUS" >$control
+		systemctl poweroff --force --force
+	END
+	exec chroot . /lib/systemd/systemd --unit=guest-command.service
+fi
 chroot . /bin/sh /run/guest-command </dev/null >$output 2>&1
 status=$?
 # Setting the speed waits until the port has sent everything, also when something
