@@ -43,7 +43,7 @@ $(BIN)/include:
 	@mkdir -p $@
 	@ln -sfn /usr/include/bcc $@/bcc
 
-PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make git perl strace runc podman systemd-container procps rpm jq zsh fish bash-completion lintian chromium btrfs-progs xfsprogs e2fsprogs
+PACKAGES_TEST  := qemu-system-x86 busybox-static cpio kmod util-linux bsdutils mandoc man-db make git perl strace runc podman systemd-container procps rpm xz-utils jq zsh fish bash-completion lintian chromium btrfs-progs xfsprogs e2fsprogs
 PACKAGES_LINT  := shellcheck
 PACKAGES_BENCH := libbpf-tools bpftrace bpfcc-tools strace
 
@@ -318,7 +318,7 @@ deps: ## install what building needs, or say what that is
 deps-test: deps ## the same for make test, with the guest's kernel
 	@packaging/deps.sh $(PACKAGES_TEST)
 	@set -e; for kernel in $(KERNEL); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
-	@packaging/source.sh libzstd $(SOURCE) >&2
+	@packaging/source.sh libzstd $(SOURCE) >&2 || echo "*** no source to hold depfiles to: TestDepfilesOfAProject skips" >&2
 
 deps-test-all: deps-test ## the same for make test-all, with all kernels
 	@set -e; for kernel in $(KERNELS) $(KERNELS_CORE); do tools/guest/kernel.sh $$kernel $(CACHE)/$$kernel >&2; done
