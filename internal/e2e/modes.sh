@@ -14,7 +14,7 @@ chosen=${2:-}
 export OPENSNOOP_E2E=require
 
 few='EveryDoorShows|VerboseNames|Modes|Doctor$'
-floods='EveryDoorShows|FloodsThatPreempt|LossIsCounted'
+floods='EveryDoorShows|FloodsThatPreempt|LossIsCounted|ForksWhileAttaching'
 
 # mode NAME KERNEL TESTS [FLAG…]: the flags are guestrun's.
 mode() {
