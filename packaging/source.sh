@@ -19,6 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 for tool in apt-get tar xz; do
 	command -v "$tool" >/dev/null || die "there is no $tool: install it"
 done
+# shellcheck source=/dev/null
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 [ -n "$suite" ] || die "/etc/os-release names no suite"
 scratch=$(mktemp -d)
