@@ -28,6 +28,10 @@ type Fact struct {
 	// program, in place of a structure.
 	Tracepoint string
 
+	// Function asks for the number of the type of one, in place of a structure. That of a structure
+	// itself is asked for without Members.
+	Function string
+
 	// Optional is whether the program does without.
 	Optional bool
 }
@@ -123,7 +127,7 @@ func AskTypes(files []*os.File, facts []Fact, functions []string) (macros []stri
 func ask(descriptions [][]byte, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
 	names := slices.Clone(functions)
 	for _, f := range facts {
-		names = append(names, f.Structure, f.handlers())
+		names = append(names, f.Structure, f.Function, f.handlers())
 	}
 	kernel, err := parseTypes(descriptions[0], names, nil)
 	if err != nil {
@@ -165,17 +169,40 @@ func define(facts []Fact, all []*types) ([]string, error) {
 }
 
 func (t *types) value(f Fact) (uint32, error) {
-	if f.Tracepoint != "" {
+	switch {
+	case f.Tracepoint != "":
 		return t.arguments(f.handlers())
+	case f.Function != "":
+		return t.function(f.Function)
+	case len(f.Members) == 0:
+		return t.structure(f.Structure)
 	}
 	return t.offset(f.Structure, f.Members)
 }
 
+// structure returns the number of one.
+func (t *types) structure(name string) (uint32, error) {
+	number, ok := t.number(kindStruct, name)
+	if !ok {
+		return 0, fmt.Errorf("looking for the kernel's struct %s: there is none", name)
+	}
+	return number, nil
+}
+
+// function is the same of a function.
+func (t *types) function(name string) (uint32, error) {
+	number, ok := t.number(kindFunc, name)
+	if !ok {
+		return 0, fmt.Errorf("looking for the kernel's function %s: there is none", name)
+	}
+	return number, nil
+}
+
 // offset returns where a member is in a structure.
 func (t *types) offset(structure string, path []string) (uint32, error) {
-	within, ok := t.number(kindStruct, structure)
-	if !ok {
-		return 0, fmt.Errorf("looking for the kernel's struct %s: there is none", structure)
+	within, err := t.structure(structure)
+	if err != nil {
+		return 0, err
 	}
 	var offset uint32
 	for _, name := range path {

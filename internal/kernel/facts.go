@@ -17,6 +17,7 @@ type Facts struct {
 
 	ProbeReadUser bool // BPF programs may call bpf_probe_read_user
 	TaskRegs      bool // and bpf_task_pt_regs
+	Functions     bool // and functions of the kernel, by the numbers of their types
 
 	Types       error // the description of its types
 	Kprobes     error
@@ -39,6 +40,7 @@ func CurrentFacts() (*Facts, error) {
 	// Linux 5.15 brought the second, 5.5 the first.
 	f.TaskRegs = HasHelper(asm.FnTaskPtRegs)
 	f.ProbeReadUser = f.TaskRegs || HasHelper(asm.FnProbeReadUser)
+	f.Functions = f.Version >= NewVersion(6, 2, 0) && callsFunctions()
 	f.look(root)
 	if f.Kprobes == nil && f.Trampolines == nil {
 		f.Preemption, f.PreemptionErr = CurrentPreemption()

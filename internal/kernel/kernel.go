@@ -2,9 +2,12 @@
 package kernel
 
 import (
+	"errors"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/features"
+	"golang.org/x/sys/unix"
 )
 
 // RefusesBPF returns the error of the cheapest BPF system call that tracing needs, nil
@@ -18,4 +21,15 @@ func RefusesBPF() error {
 // (bpf_tracing_func_proto in kernel/trace/bpf_trace.c).
 func HasHelper(helper asm.BuiltinFunc) bool {
 	return features.HaveProgramHelper(ebpf.RawTracepoint, helper) == nil
+}
+
+// callsFunctions reports whether programs may call functions of the kernel by the numbers of their
+// types. The JIT compiler alone can do it: without, the kernel does not come to look that there is no
+// function of the number 1.
+func callsFunctions() bool {
+	call := asm.Instruction{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.Call), Src: asm.PseudoKfuncCall, Constant: 1}
+	_, err := ebpf.NewProgramWithOptions(&ebpf.ProgramSpec{
+		Type: ebpf.RawTracepoint, Instructions: asm.Instructions{call, asm.Return()}, License: "GPL",
+	}, ebpf.ProgramOptions{LogDisabled: true})
+	return errors.Is(err, unix.EINVAL)
 }

@@ -178,6 +178,10 @@ func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) 
 	return nil, failed
 }
 
+// kernelFunction is set in the number of a helper that is none, but a function of the kernel by the
+// number of its type; bcc/helpers.h has the same.
+const kernelFunction = 1 << 27
+
 // instructions are a program's, with the maps that they refer to.
 func (m *Module) instructions(p *Program) (asm.Instructions, error) {
 	instructions, err := asm.AppendInstructions(
@@ -188,8 +192,12 @@ func (m *Module) instructions(p *Program) (asm.Instructions, error) {
 	}
 	for i := range instructions {
 		ins := &instructions[i]
-		if ins.IsBuiltinCall() && ins.Constant == sessionIsReturn {
+switch {
+		case !ins.IsBuiltinCall():
+		case ins.Constant == sessionIsReturn:
 			ins.Src, ins.Constant = asm.PseudoKfuncCall, int64(m.options.SessionIsReturn)
+		case ins.Constant&kernelFunction != 0:
+			ins.Src, ins.Constant = asm.PseudoKfuncCall, ins.Constant&^kernelFunction
 		}
 		if ins.IsLoadFromMap() {
 			index := int(uint32(ins.Constant))

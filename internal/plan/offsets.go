@@ -164,6 +164,12 @@ var membersOfEnds = []kernel.Fact{
 // membersOfFollowing are those that following processes needs.
 var membersOfFollowing = append([]kernel.Fact{member("TASK_TGID", "task_struct", "tgid")}, membersOfEnds...)
 
+// views are what it takes to read the kernel's memory by plain loads (opensnoop/task.h).
+var views = []kernel.Fact{
+	{Macro: "RDONLY_CAST", Function: "bpf_rdonly_cast", Optional: true},
+	{Macro: "VIEW_TYPE", Structure: "pt_regs", Optional: true},
+}
+
 // typesFor are what the kernel's types are to tell for a plan.
 func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	// Where its place is not known, a helper copies it, for some 150 instructions.
@@ -190,6 +196,9 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	if p.Fields.Has(event.Path) {
 		// How often a file is held is another member since 6.13.
 		facts = append(facts, optional("FILE_COUNT", "file", "f_count"), optional("FILE_REF", "file", "f_ref"))
+	}
+	if p.Fields.Has(event.Path) && f.Functions {
+		facts = append(facts, views...)
 	}
 	if len(p.Filter.Roots) > 0 {
 		facts = append(facts, membersOfFollowing...)

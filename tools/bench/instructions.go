@@ -144,7 +144,7 @@ func countInGuests(ctx context.Context, o options) error {
 		var out bytes.Buffer
 		status, err := guest.Run(ctx, guest.Config{
 			Kernel:       kernel,
-			Command:      []string{self, "-in-guest", "-instructions", fmt.Sprintf("-ours=%v", o.ours), "-headers", filepath.Join(o.headers, filepath.Base(kernel))},
+			Command:      []string{self, "-in-guest", "-instructions", fmt.Sprintf("-ours=%v", o.ours), "-rows", o.rows, "-headers", filepath.Join(o.headers, filepath.Base(kernel))},
 			Env:          []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TMPDIR=/dev/shm"},
 			Stdout:       io.MultiWriter(&out, os.Stderr),
 			Timeout:      guestLimit,
@@ -284,6 +284,10 @@ func (r *instructionReport) compareStats() error {
 
 // countHere counts in the guest that this is.
 func countHere(ctx context.Context, o options) error {
+	rows, err := regexp.Compile(o.rows)
+	if err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -329,7 +333,7 @@ func countHere(ctx context.Context, o options) error {
 	}
 	r.Bare = counted{Name: "bare", Open: bareOpen, Call: bareCall, Fork: bareFork}
 	for _, s := range setups(opensnoop, deep, c.probe.pid()) {
-		if o.ours && !s.ours {
+		if o.ours && !s.ours || !rows.MatchString(s.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "bench: Linux %s: %s\n", r.Kernel, s.name)

@@ -39,6 +39,7 @@ type options struct {
 	record       string
 	accept       bool
 	ours         bool
+	rows         string
 }
 
 func main() {
@@ -56,6 +57,7 @@ func main() {
 	flag.BoolVar(&o.instructions, "instructions", false, "count instructions in guests instead, with the kernels in -kernel, by commas")
 	flag.StringVar(&o.record, "record", "", "with -instructions, compare with the `file`")
 	flag.BoolVar(&o.ours, "ours", false, "with -instructions, count those of opensnoop alone")
+	flag.StringVar(&o.rows, "rows", "", "with -instructions, count for the rows alone whose names match the `regexp`")
 	flag.BoolVar(&o.accept, "accept", false, "with -instructions, record what was counted there")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 {

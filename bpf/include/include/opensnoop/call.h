@@ -66,8 +66,7 @@ struct shared {
 // What a walk has seen, and must see again at its end.
 struct seen {
 	u64 at;
-	u32 value; // a sequence count, raised when what was read with it changes; half of a pointer
-	u32 hashed; // of a folder: 0 if it is in no list of the folder that it was in, as it is deleted
+	u64 value; // a sequence count, raised when what was read with it changes; half of a pointer
 };
 
 #define SEEN_MAX 512
@@ -93,6 +92,7 @@ struct walk {
 	struct mounted on; // at.mnt
 	u32 start;         // of the components in the record's strings
 	u32 end;           // where the next goes
+	u32 limit;         // where they must end
 	u32 last;          // where the last one is
 	u32 base_last;     // of the walk from the base
 	u64 slot;          // where the descriptor stands that was looked up last
@@ -107,7 +107,7 @@ struct walk {
 	bool changed;
 	u8 tries;
 	struct shared shared;
-	u32 first; // of what was seen, that is of the first folder
+	u32 first; // of what was seen, that is of the first folder; SEEN_MAX if that is a mount's
 	u32 seen_count;
 	u32 seen_again;
 	struct seen seen[SEEN_MAX];

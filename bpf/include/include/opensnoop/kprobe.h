@@ -78,22 +78,22 @@ static __always_inline void read_flags(FUNCTION *ctx, struct open_args *args)
 #endif
 }
 
+// may_be_openat2 reports whether a call of this number may be an openat2.
+static __always_inline bool may_be_openat2(u32 nr)
+{
+	return (nr & 0xffff) == 437; // by all tables
+}
+
 // read_base sets what a relative name is relative to.
 static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 {
 #if FIELDS & FIELD_PATH
 	args->dfd = PARM1(ctx);
 #ifndef DO_SYS_OPEN
-	if (!args->by_handle)
+	if (!args->by_handle && (args->nr == NR_ANY || may_be_openat2(args->nr)))
 		args->in_root = member(PARM3(ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
 #endif
 #endif
-}
-
-// may_be_openat2 reports whether a call of this number may be an openat2.
-static __always_inline bool may_be_openat2(u32 nr)
-{
-	return (nr & 0xffff) == 437; // by all tables
 }
 
 // seen_before reports whether the current call has shown at its own entry.
@@ -134,7 +134,6 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 		return false;
 	args.nr = NR_ANY;
 	args.by_handle = by_handle;
-	read_base(ctx, &args);
 #ifdef TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
 
@@ -143,6 +142,7 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 	if (!by_handle && seen_before(args.nr))
 		return false;
 #endif
+	read_base(ctx, &args);
 	read_flags(ctx, &args);
 	args.name = PARM2(ctx);
 	trace_enter(ctx, id, &args);

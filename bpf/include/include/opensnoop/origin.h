@@ -16,20 +16,26 @@ _Static_assert(FS_USERS < FS_SEQ && FS_SEQ < FS_ROOT && FS_PWD == FS_ROOT + size
 	       "fs_struct: users, seq, root, pwd");
 _Static_assert(MOUNT_MOUNTPOINT == MOUNT_PARENT + 8 && MOUNT_ROOT == MOUNT_PARENT + 16,
 	       "mount: mnt_parent, mnt_mountpoint, mnt.mnt_root");
-_Static_assert(DENTRY_SEQ < DENTRY_PPREV && DENTRY_PPREV < DENTRY_PARENT &&
-		       DENTRY_PARENT < DENTRY_LEN && DENTRY_LEN < DENTRY_NAME &&
+_Static_assert(DENTRY_SEQ < DENTRY_PARENT && DENTRY_PARENT < DENTRY_LEN && DENTRY_LEN < DENTRY_NAME &&
 		       DENTRY_NAME < DENTRY_INAME,
-	       "dentry: d_seq, d_hash, d_parent, d_name, d_iname");
+	       "dentry: d_seq, d_parent, d_name, d_iname");
 
 #define DENTRY_FROM (DENTRY_SEQ & ~7)
 #define FS_FROM (FS_USERS & ~7)
 
-// A name of fewer bytes stands in the dentry itself: of 32 at least.
+// A name of fewer bytes stands in the dentry itself: of 32 at least (DNAME_INLINE_LEN).
 #define INLINE_NAME 32
 
 // FRESH reads a member of a walk, or writes it, where the compiler would keep what it knows
 // of it in a register from step to step: the verifier then takes each step for another.
 #define FRESH(member) (*(volatile typeof(member) *)&(member))
+
+#define DENTRY_WORDS ((DENTRY_INAME + INLINE_NAME - DENTRY_FROM) / sizeof(u64))
+
+static __always_inline volatile void *view_dentry(u64 at, u64 *copy)
+{
+	return view(at, DENTRY_FROM, copy, DENTRY_WORDS * sizeof(u64));
+}
 
 // stop ends the steps of a walk, and returns false.
 static __always_inline bool stop(struct walk *w, u32 state)
@@ -41,7 +47,7 @@ static __always_inline bool stop(struct walk *w, u32 state)
 
 // see notes what must be seen again; false if there is too much of it. Of a sequence count
 // that is the one of no change under way.
-static __always_inline bool see(struct walk *w, u64 at, u32 value, u32 hashed)
+static __always_inline bool see(struct walk *w, u64 at, u32 value)
 {
 	u64 n = FRESH(w->seen_count);
 
@@ -49,14 +55,15 @@ static __always_inline bool see(struct walk *w, u64 at, u32 value, u32 hashed)
 		return stop(w, WALK_MORE);
 	w->seen[n].at = at;
 	w->seen[n].value = value;
-	w->seen[n].hashed = hashed;
 	FRESH(w->seen_count) = n + 1;
 	return true;
 }
 
 static __always_inline void read_mount(u64 mnt, struct mounted *on)
 {
-	bpf_probe_read_kernel(on, sizeof(*on), (void *)mnt - MOUNT_MNT + MOUNT_PARENT);
+	struct mounted copy;
+
+	*on = *(struct mounted *)(view(mnt - MOUNT_MNT, MOUNT_PARENT, &copy, sizeof(copy)) + MOUNT_PARENT);
 }
 
 // enter_mount goes to a place, which is on another mount than the one before.
@@ -82,7 +89,7 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 	fds = member(fdt, FDT_FD);
 	file = member(fds, fd * 8);
 	w->slot = fds + fd * 8;
-	see(w, w->slot, file, 1);
+	see(w, w->slot, file);
 	return file;
 }
 
@@ -105,31 +112,31 @@ static __always_inline bool is_fresh(u64 file)
 #endif
 }
 
-// append puts the name of a folder behind the components, which stands at `name`. A short one is
-// at `inlined`, and has been read into `here`; NULL if none has been read.
-static __always_inline bool append(struct record *r, struct walk *w, u64 name, u64 len, u64 inlined,
-				   u64 *here)
+// append puts the name of a folder behind the components: that of a dentry of which a view is there.
+static __always_inline bool append(struct record *r, struct walk *w, volatile void *dentry)
 {
-	u64 end = FRESH(w->end) & (STRINGS_MAX - 1);
-	char *to = r->name + end;
+	u64 end = FRESH(w->end) & (STRINGS_MAX - 1), len = *(volatile u32 *)(dentry + DENTRY_LEN);
+	volatile u64 *name = dentry + DENTRY_INAME;
+	u64 *to = (u64 *)(r->name + end);
 
-	if (len >= COMPONENT_MAX)
-		return stop(w, WALK_MORE);
 	APART(len);
-	if (end + len + 1 - w->start > WALK_MAX || end + len + 1 > STRINGS_END)
+	if (end + len >= FRESH(w->limit))
 		return stop(w, WALK_MORE);
-	APART(len);
-	if (!here || name != inlined)
-		goto elsewhere;
 	APART(len);
 	if (len >= INLINE_NAME)
 		goto elsewhere;
-#pragma unroll
-	for (int i = 0; i < INLINE_NAME / 8; i++)
-		((u64 *)to)[i] = here[i];
+	to[0] = name[0];
+	APART(len);
+	if (len >= sizeof(u64)) {
+		to[1] = name[1];
+		to[2] = name[2];
+		to[3] = name[3];
+	}
 	goto appended;
 elsewhere:
-	if ((u64)bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
+	if (len >= COMPONENT_MAX)
+		return stop(w, WALK_MORE);
+	if ((u64)bpf_probe_read_kernel_str(to, COMPONENT_MAX, *(void *volatile *)(dentry + DENTRY_NAME)) != len + 1) {
 		w->changed = true;
 		return false;
 	}
@@ -190,6 +197,7 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 	u64 dentry = member(file, FILE_PATH + 8);
 	u64 inode = member(file, FILE_INODE);
 	u64 super = member(inode, INODE_SB);
+	u64 copy[DENTRY_WORDS];
 
 	if (!names_itself(dentry, super))
 		return;
@@ -204,7 +212,7 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 		return;
 	}
 #endif
-	if (append(r, w, member(dentry, DENTRY_NAME), (u32)member(dentry, DENTRY_LEN), 0, NULL))
+	if (append(r, w, view_dentry(dentry, copy)))
 		append_text(r, w, member(type_of(super), TYPE_NAME));
 }
 #endif
@@ -341,7 +349,7 @@ static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
 	w->seen_count = w->seen_again = 0;
 	w->shared.fs_seq = 0;
 	if (*(u32 *)(fs + FS_USERS) > 1) {
-		see(w, at + FS_SEQ, seq & ~1, 1);
+		see(w, at + FS_SEQ, seq & ~1);
 		w->shared.fs_seq = at + FS_SEQ;
 		w->shared.fs_value = seq & ~1;
 	}
@@ -350,11 +358,10 @@ static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
 // read_folders is the same where that has to be read first.
 static __always_inline void read_folders(struct walk *w)
 {
-	char fs[FS_PWD + sizeof(struct place) - FS_FROM] __attribute__((aligned(8))) = {};
+	char copy[FS_PWD + sizeof(struct place) - FS_FROM] __attribute__((aligned(8)));
 	u64 at = task_member(TASK_FS);
 
-	bpf_probe_read_kernel(fs, sizeof(fs), (void *)at + FS_FROM);
-	set_folders(w, at, (void *)fs - FS_FROM);
+	set_folders(w, at, view(at, FS_FROM, copy, sizeof(copy)));
 }
 
 // start begins a walk, or begins it anew.
@@ -364,6 +371,7 @@ static __always_inline void start(struct record *r, struct walk *w)
 	struct place from = {};
 
 	w->end = w->start;
+	w->limit = w->start + WALK_MAX < STRINGS_END ? w->start + WALK_MAX : STRINGS_END;
 	w->state = in_root ? WALK_IN_ROOT : 0;
 	w->ended = w->changed = false;
 	w->passed = false;
@@ -376,8 +384,11 @@ static __always_inline void start(struct record *r, struct walk *w)
 	if (w->from == FROM_EXE || w->from == FROM_FILE)
 		w->root.dentry = 0; // where that is does not matter
 	w->first = w->seen_count;
-	if (!(w->state & WALK_SPECIAL))
-		enter_mount(w, from.mnt, from.dentry);
+	if (w->state & WALK_SPECIAL)
+		return;
+	enter_mount(w, from.mnt, from.dentry);
+	if (from.dentry == w->on.root)
+		w->first = SEEN_MAX;
 }
 
 #endif

@@ -26,13 +26,28 @@ static __always_inline u64 read_kernel(const void *address)
 }
 #endif
 
+// view returns where the kernel's memory at an address can be loaded from, from an offset on: what cannot
+// be read is 0. Since Linux 6.2 the verifier takes any address for one of a structure that we say: of
+// struct pt_regs, which is a row of words. Before, it is read into `copy`.
+#if defined(RDONLY_CAST) && DENTRY_INAME <= 128 // not with the locks of a debugging kernel
+#define VIEWS
+#endif
+static __always_inline void *view(u64 address, u32 from, void *copy, u32 size)
+{
+#ifdef VIEWS
+	return bpf_rdonly_cast((void *)address, VIEW_TYPE);
+#else
+	bpf_probe_read_kernel(copy, size, (void *)address + from);
+	return copy - from;
+#endif
+}
+
 // member reads a pointer, or an integer of 8 bytes, out of a kernel structure.
 static __always_inline u64 member(u64 structure, u32 offset)
 {
-	u64 value = 0;
+	u64 copy = 0;
 
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)structure + offset);
-	return value;
+	return *(volatile u64 *)view(structure + offset, 0, &copy, sizeof(copy));
 }
 
 // task_member is the same of the current task. It is no LOAD: the verifier takes some ms for

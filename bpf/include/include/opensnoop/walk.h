@@ -52,7 +52,7 @@ static __always_inline bool leave_mount(struct walk *w)
 		read_mount(w->at.mnt, &w->on);
 	if (w->on.parent == w->at.mnt - MOUNT_MNT)
 		return end_namespace(w);
-	if (!see(w, w->at.mnt - MOUNT_MNT + MOUNT_MOUNTPOINT, w->on.mountpoint, 1))
+	if (!see(w, w->at.mnt - MOUNT_MNT + MOUNT_MOUNTPOINT, w->on.mountpoint))
 		return false;
 	enter_mount(w, w->on.parent + MOUNT_MNT, w->on.mountpoint);
 	return true;
@@ -84,25 +84,17 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 // step returns the folder above one; 0 if the walk has ended, or what it reads is changing.
 static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
 {
-	char dentry[DENTRY_INAME + INLINE_NAME - DENTRY_FROM] __attribute__((aligned(8)));
-	u64 seq, parent, name, len;
+	u64 copy[DENTRY_WORDS], parent;
+	volatile void *dentry = view_dentry(at, copy);
+	u32 seq = *(volatile u32 *)(dentry + DENTRY_SEQ);
 
-	if (bpf_probe_read_kernel(dentry, sizeof(dentry), (void *)at + DENTRY_FROM)) {
-		w->changed = true;
-		return 0;
-	}
-	seq = *(u32 *)(dentry + DENTRY_SEQ - DENTRY_FROM);
-	parent = *(u64 *)(dentry + DENTRY_PARENT - DENTRY_FROM);
-	name = *(u64 *)(dentry + DENTRY_NAME - DENTRY_FROM);
-	len = *(u32 *)(dentry + DENTRY_LEN - DENTRY_FROM);
+	parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
 	if (parent == at)
 		return stop(w, WALK_ESCAPED);
-	APART(seq);
-	if (!see(w, at + DENTRY_SEQ, seq & ~1,
-		 *(u64 *)(dentry + DENTRY_PPREV - DENTRY_FROM) >> 32) ||
-	    !append(r, w, name, len, at + DENTRY_INAME,
-		    (u64 *)(dentry + DENTRY_INAME - DENTRY_FROM)))
+	if (!see(w, at + DENTRY_SEQ, seq & ~1) || !append(r, w, dentry))
 		return 0;
+	if (!parent)
+		w->changed = true; // it could not be read
 	return parent;
 }
 
@@ -148,12 +140,11 @@ static __always_inline bool see_again(struct walk *w)
 #pragma clang loop unroll(disable)
 	for (u64 i = 0; i < STEPS_AGAIN; i++) {
 		struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
-		u32 now = 0;
+		u32 copy;
 
 		if (n >= count)
 			return false;
-		bpf_probe_read_kernel(&now, sizeof(now), (void *)seen->at);
-		if (now != seen->value) {
+		if (*(volatile u32 *)view(seen->at, 0, &copy, sizeof(copy)) != seen->value) {
 			w->changed = true;
 			return false;
 		}
@@ -208,6 +199,12 @@ static __always_inline bool next_origin(struct walk *w)
 	return false;
 }
 
+// is_deleted reports whether a folder is in no list of the folder that it was in.
+static __always_inline bool is_deleted(u64 dentry)
+{
+	return !member(dentry, DENTRY_PPREV);
+}
+
 // finish ends a walk; true if it is to be walked again, or another one follows.
 static __always_inline bool finish(struct record *r, struct walk *w)
 {
@@ -217,7 +214,7 @@ static __always_inline bool finish(struct record *r, struct walk *w)
 			return true;
 		w->end = w->start;
 		w->state |= WALK_CHANGED;
-	} else if (w->first < w->seen_count && !w->seen[w->first & (SEEN_MAX - 1)].hashed) {
+	} else if (w->first < w->seen_count && is_deleted(w->seen[w->first & (SEEN_MAX - 1)].at - DENTRY_SEQ)) {
 		w->state |= WALK_DELETED;
 	}
 	keep(r, w);
@@ -285,12 +282,12 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 	struct walk *w = &c->walk;
 
 	if (w->starts) {
-		w->starts = false;
 		if (!w->noted)
 			read_folders(w);
 		w->noted = false;
 		if (!w->chosen && !choose(r, w))
 			return;
+		w->starts = false;
 		start(r, w);
 	}
 	if (!w->ended && walk_up(r, w))
