@@ -19,9 +19,11 @@ func TestAskTypes(t *testing.T) {
 		want  []string // a value of 0 may be any
 		error string
 	}{
-		"nothing":    {},
-		"tracepoint": {[]Fact{{Macro: "N", Tracepoint: "sys_enter"}}, []string{"N=2"}, ""}, // (struct pt_regs *regs, long id)
-		"member":     {[]Fact{{Macro: "PWD", Structure: "path", Members: []string{"dentry"}}}, []string{"PWD=8"}, ""},
+		"nothing":     {},
+		"tracepoint":  {[]Fact{{Macro: "N", Tracepoint: "sys_enter"}}, []string{"N=2"}, ""}, // (struct pt_regs *regs, long id)
+		"function":    {[]Fact{{Macro: "N", Function: "vfs_read"}, {Macro: "M", Structure: "pt_regs"}}, nil, ""},
+		"no function": {[]Fact{{Macro: "N", Function: "of_no_kernel"}}, nil, "the kernel's function of_no_kernel"},
+		"member":      {[]Fact{{Macro: "PWD", Structure: "path", Members: []string{"dentry"}}}, []string{"PWD=8"}, ""},
 		"of a member": {
 			[]Fact{{Macro: "A", Structure: "fs_struct", Members: []string{"root", "mnt"}}, {Macro: "B", Structure: "fs_struct", Members: []string{"root"}}},
 			nil, "",

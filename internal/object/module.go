@@ -179,7 +179,7 @@ func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) 
 }
 
 // kernelFunction is set in the number of a helper that is none, but a function of the kernel by the
-// number of its type; bcc/helpers.h has the same.
+// number of its type; opensnoop/task.h has the same.
 const kernelFunction = 1 << 27
 
 // instructions are a program's, with the maps that they refer to.

@@ -112,10 +112,6 @@ static long (*bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) =
 static long (*bpf_get_ns_current_pid_tgid)(u64 dev, u64 ino, struct bpf_pidns_info *to, u32 size) = (void *)120;
 static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 static long (*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
-#ifdef RDONLY_CAST
-// A function of the kernel, by the number of its type: internal/object takes it for that by the bit.
-static void *(*bpf_rdonly_cast)(void *address, u32 type) = (void *)(1 << 27 | RDONLY_CAST);
-#endif
 // clang-format on
 
 // libbcc gives the map as a number or as a pointer.

@@ -70,6 +70,7 @@ struct seen {
 };
 
 #define SEEN_MAX 512
+#define STEPS_AGAIN 16 // how many one run looks at again
 
 // How long a name may be, with its NUL, that is compared with that of the file it opened.
 #define PROVEN_NAME 256
@@ -110,7 +111,7 @@ struct walk {
 	u32 first; // of what was seen, that is of the first folder; SEEN_MAX if that is a mount's
 	u32 seen_count;
 	u32 seen_again;
-	struct seen seen[SEEN_MAX];
+	struct seen seen[SEEN_MAX + STEPS_AGAIN]; // what is more is for the verifier alone
 };
 #endif
 

@@ -136,7 +136,8 @@ static __always_inline bool append(struct record *r, struct walk *w, volatile vo
 elsewhere:
 	if (len >= COMPONENT_MAX)
 		return stop(w, WALK_MORE);
-	if ((u64)bpf_probe_read_kernel_str(to, COMPONENT_MAX, *(void *volatile *)(dentry + DENTRY_NAME)) != len + 1) {
+	name = *(void *volatile *)(dentry + DENTRY_NAME);
+	if ((u64)bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
 		w->changed = true;
 		return false;
 	}

@@ -30,17 +30,20 @@ static __always_inline u64 read_kernel(const void *address)
 // be read is 0. Since Linux 6.2 the verifier takes any address for one of a structure that we say: of
 // struct pt_regs, which is a row of words. Before, it is read into `copy`.
 #if defined(RDONLY_CAST) && DENTRY_INAME <= 128 // not with the locks of a debugging kernel
-#define VIEWS
-#endif
+// A function of the kernel, by the number of its type: internal/object takes it for that by the bit.
+static void *(*bpf_rdonly_cast)(void *address, u32 type) = (void *)(1 << 27 | RDONLY_CAST);
+
 static __always_inline void *view(u64 address, u32 from, void *copy, u32 size)
 {
-#ifdef VIEWS
 	return bpf_rdonly_cast((void *)address, VIEW_TYPE);
+}
 #else
+static __always_inline void *view(u64 address, u32 from, void *copy, u32 size)
+{
 	bpf_probe_read_kernel(copy, size, (void *)address + from);
 	return copy - from;
-#endif
 }
+#endif
 
 // member reads a pointer, or an integer of 8 bytes, out of a kernel structure.
 static __always_inline u64 member(u64 structure, u32 offset)

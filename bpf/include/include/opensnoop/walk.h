@@ -16,10 +16,8 @@
 
 #if FIELDS & FIELD_PATH
 
-// How many steps one run makes, and how many it looks at again. The kernel allows 33 runs
-// (MAX_TAIL_CALL_CNT).
+// How many steps one run makes. The kernel allows 33 runs (MAX_TAIL_CALL_CNT).
 #define STEPS 8
-#define STEPS_AGAIN 16
 
 #define TRIES 4
 
@@ -68,7 +66,7 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 		return;
 	}
 	if (w->at.dentry == w->root.dentry && w->at.mnt == w->root.mnt) {
-		if (w->end >= STRINGS_END || w->end - w->start >= WALK_MAX) {
+		if (w->end >= w->limit) {
 			stop(w, WALK_MORE);
 			return;
 		}
@@ -82,16 +80,19 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 }
 
 // step returns the folder above one; 0 if the walk has ended, or what it reads is changing.
-static __always_inline u64 step(struct record *r, struct walk *w, u64 at)
+static __always_inline u64 step(struct record *r, struct walk *w, u64 at, struct seen *seen)
 {
-	u64 copy[DENTRY_WORDS], parent;
+	u64 copy[DENTRY_WORDS];
 	volatile void *dentry = view_dentry(at, copy);
 	u32 seq = *(volatile u32 *)(dentry + DENTRY_SEQ);
+	u64 parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
 
-	parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
 	if (parent == at)
 		return stop(w, WALK_ESCAPED);
-	if (!see(w, at + DENTRY_SEQ, seq & ~1) || !append(r, w, dentry))
+	seen->at = at + DENTRY_SEQ;
+	seen->value = seq & ~1;
+	FRESH(w->seen_count)++;
+	if (!append(r, w, dentry))
 		return 0;
 	if (!parent)
 		w->changed = true; // it could not be read
@@ -113,14 +114,17 @@ static __always_inline bool at_mark(struct walk *w, u64 at)
 // walk_up goes up some folders; true if it comes to where there is more to do.
 static __always_inline bool walk_up(struct record *r, struct walk *w)
 {
-	u64 at = w->at.dentry;
+	u64 at = w->at.dentry, n = w->seen_count;
+	struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
 
+	if (n > SEEN_MAX - STEPS)
+		return stop(w, WALK_MORE);
 	if (!w->passed && at_mark(w, at))
 		return true;
 	w->passed = false;
 #pragma clang loop unroll(disable)
-	for (u64 i = 0; i < STEPS; i++) {
-		at = step(r, w, at);
+	for (u64 i = 0; i < STEPS; i++, seen++) {
+		at = step(r, w, at, seen);
 		if (!at)
 			return false;
 		if (at_mark(w, at)) {
@@ -136,10 +140,11 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 static __always_inline bool see_again(struct walk *w)
 {
 	u64 n = w->seen_again, count = w->seen_count;
+	struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
 
+	w->seen_again = n + STEPS_AGAIN;
 #pragma clang loop unroll(disable)
-	for (u64 i = 0; i < STEPS_AGAIN; i++) {
-		struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
+	for (u64 i = 0; i < STEPS_AGAIN; i++, n++, seen++) {
 		u32 copy;
 
 		if (n >= count)
@@ -148,9 +153,7 @@ static __always_inline bool see_again(struct walk *w)
 			w->changed = true;
 			return false;
 		}
-		n++;
 	}
-	w->seen_again = n;
 	return n < count;
 }
 
