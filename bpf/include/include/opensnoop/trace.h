@@ -46,7 +46,6 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 		return;
 	if (needs_walk(c))
 		walk(ctx, c, SCRATCH_ENTER);
-	keep_shared(c);
 	entered(ctx, c);
 }
 

@@ -360,6 +360,7 @@ static __always_inline bool needs_walk(struct call *c)
 #if FIELDS & FIELD_RESULT
 		read_folders(&c->walk);
 		r->root_state = root_state(&c->walk);
+		c->shared = c->walk.shared;
 #endif
 		return false;
 	}
