@@ -49,7 +49,8 @@
 //	SLOWER            calls that took longer, in ns; needs FIELD_TOOK
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
-// bpf_task_pt_regs is there (5.15), URING_COMPLETE_ARGUMENTS=3 if the tracepoint
+// bpf_task_pt_regs is there (5.15), RDONLY_CAST and VIEW_TYPE, numbers of types, if its memory can
+// be read by plain loads (6.2), URING_COMPLETE_ARGUMENTS=3 if the tracepoint
 // io_uring_complete has a struct io_uring_cqe (6.18), TASK_COMM if it is known, and for what
 // needs them TASK_FS, FS_ROOT and so on: offsets in structures, in bytes
 // (internal/plan/offsets.go).
