@@ -192,7 +192,7 @@ func (m *Module) instructions(p *Program) (asm.Instructions, error) {
 	}
 	for i := range instructions {
 		ins := &instructions[i]
-switch {
+		switch {
 		case !ins.IsBuiltinCall():
 		case ins.Constant == sessionIsReturn:
 			ins.Src, ins.Constant = asm.PseudoKfuncCall, int64(m.options.SessionIsReturn)
