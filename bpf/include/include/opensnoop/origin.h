@@ -119,29 +119,23 @@ static __always_inline bool append(struct record *r, struct walk *w, volatile vo
 	volatile u64 *name = dentry + DENTRY_INAME;
 	u64 *to = (u64 *)(r->name + end);
 
-	APART(len);
 	if (end + len >= FRESH(w->limit))
 		return stop(w, WALK_MORE);
 	APART(len);
-	if (len >= INLINE_NAME)
-		goto elsewhere;
-	to[0] = name[0];
-	APART(len);
-	if (len >= sizeof(u64)) {
-		to[1] = name[1];
-		to[2] = name[2];
-		to[3] = name[3];
-	}
-	goto appended;
-elsewhere:
-	if (len >= COMPONENT_MAX)
+	if (len < INLINE_NAME) {
+		to[0] = name[0];
+		if (len >= sizeof(u64)) {
+			to[1] = name[1];
+			to[2] = name[2];
+			to[3] = name[3];
+		}
+	} else if (len >= COMPONENT_MAX) {
 		return stop(w, WALK_MORE);
-	name = *(void *volatile *)(dentry + DENTRY_NAME);
-	if ((u64)bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)name) != len + 1) {
+	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)*(volatile u64 *)(dentry + DENTRY_NAME)) !=
+		   len + 1) {
 		w->changed = true;
 		return false;
 	}
-appended:
 #ifdef TOPS
 	w->last = end;
 #endif

@@ -6,26 +6,6 @@
 
 #include <uapi/linux/ptrace.h>
 
-// LOAD reads an integer of 8 bytes of the current task or of its registers. Where the verifier
-// knows what these pointers point to, that is an instruction and no call.
-#ifdef TASK_REGS
-#define CURRENT_TASK ((void *)bpf_get_current_task_btf())
-#define LOAD(address) (*(address))
-#else
-#define CURRENT_TASK ((void *)bpf_get_current_task())
-// Of 8 bytes, and by a function: libbcc rewrites a macro's own dereference of a pointer that came
-// from the program's context.
-#define LOAD(address) read_kernel(address)
-
-static __always_inline u64 read_kernel(const void *address)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), address);
-	return value;
-}
-#endif
-
 // view returns where the kernel's memory at an address can be loaded from, from an offset on: what cannot
 // be read is 0. Since Linux 6.2 the verifier takes any address for one of a structure that we say: of
 // struct pt_regs, which is a row of words. Before, it is read into `copy`.
@@ -52,6 +32,18 @@ static __always_inline u64 member(u64 structure, u32 offset)
 
 	return *(volatile u64 *)view(structure + offset, 0, &copy, sizeof(copy));
 }
+
+// LOAD reads an integer of 8 bytes of the current task or of its registers. Where the verifier
+// knows what these pointers point to, that is an instruction and no call.
+#ifdef TASK_REGS
+#define CURRENT_TASK ((void *)bpf_get_current_task_btf())
+#define LOAD(address) (*(address))
+#else
+#define CURRENT_TASK ((void *)bpf_get_current_task())
+// By a function: libbcc rewrites a macro's own dereference of a pointer that came from the program's
+// context.
+#define LOAD(address) member((u64)(address), 0)
+#endif
 
 // task_member is the same of the current task. It is no LOAD: the verifier takes some ms for
 // each pointer that is read out of a task that it knows, as Linux looks for what else it may

@@ -202,12 +202,6 @@ static __always_inline bool next_origin(struct walk *w)
 	return false;
 }
 
-// is_deleted reports whether a folder is in no list of the folder that it was in.
-static __always_inline bool is_deleted(u64 dentry)
-{
-	return !member(dentry, DENTRY_PPREV);
-}
-
 // finish ends a walk; true if it is to be walked again, or another one follows.
 static __always_inline bool finish(struct record *r, struct walk *w)
 {
@@ -217,8 +211,9 @@ static __always_inline bool finish(struct record *r, struct walk *w)
 			return true;
 		w->end = w->start;
 		w->state |= WALK_CHANGED;
-	} else if (w->first < w->seen_count && is_deleted(w->seen[w->first & (SEEN_MAX - 1)].at - DENTRY_SEQ)) {
-		w->state |= WALK_DELETED;
+	} else if (w->first < w->seen_count &&
+		   !member(w->seen[w->first & (SEEN_MAX - 1)].at - DENTRY_SEQ, DENTRY_PPREV)) {
+		w->state |= WALK_DELETED; // it is in no list of the folder that it was in
 	}
 	keep(r, w);
 	return next_origin(w);
