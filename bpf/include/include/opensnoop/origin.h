@@ -132,7 +132,7 @@ static __always_inline bool append(struct record *r, struct walk *w, volatile vo
 	} else if (len >= COMPONENT_MAX) {
 		return stop(w, WALK_MORE);
 	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)*(volatile u64 *)(dentry + DENTRY_NAME)) !=
-		   len + 1) {
+		   (long)len + 1) {
 		w->changed = true;
 		return false;
 	}
