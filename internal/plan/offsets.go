@@ -174,7 +174,7 @@ var views = []kernel.Fact{
 func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	// Where its place is not known, a helper copies it, for some 150 instructions.
 	facts := []kernel.Fact{optional("TASK_COMM", "task_struct", "comm")}
-	if p.Probe.Unstacked {
+	if p.Probe.Unstacked && f.Version >= kernel.NewVersion(6, 14, 0) {
 		facts = append(facts, optional("TASK_RET_STACK", "task_struct", "ret_stack"))
 	}
 	if p.Execs {

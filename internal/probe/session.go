@@ -14,24 +14,25 @@ const SessionIsReturn = "bpf_session_is_return"
 // results: no other system call is slowed. It cannot be preempted.
 //
 // Sessions came with Linux 6.10. Since 6.14 they have room for all calls under way: each task has a
-// stack of its own for their returns. Before, calls that block use the room up, and of others the
-// returns are not seen.
+// stack of its own for their returns. Before, there is room for as many as user space asks for.
 var session = Probe{
 	Name:    "session",
-	Skipped: "the kernel skipped the BPF program while other BPF code ran on its CPU; --probe tracepoint is not skipped then",
+	Skipped: "other BPF code ran on their CPU, or too many were under way; --probe tracepoint sees them then",
 	Detect: func(f *kernel.Facts) error {
 		switch {
 		case f.Kprobes != nil:
 			return f.Kprobes
 		case f.Arch != "amd64":
 			return errors.New("it has been tried on x86-64 alone")
-		case f.Version < kernel.NewVersion(6, 14, 0):
-			return errors.New("this kernel is older than 6.14, and sees only a few calls return at a time")
+		case f.Version < kernel.NewVersion(6, 10, 0):
+			return errors.New("this kernel is older than 6.10")
 		}
 		return f.Trampolines // it needs the same: types, and the tracing of functions
 	},
-	Supports: func(r Request, _ *kernel.Facts) error {
+	Supports: func(r Request, f *kernel.Facts) error {
 		switch {
+		case f.Version < kernel.NewVersion(6, 14, 0) && !r.Named && preempted(f) == nil:
+			return errors.New("before Linux 6.14 it is for kernels that can be preempted")
 		case r.Lookups:
 			return errLookups
 		case r.Execs:

@@ -57,9 +57,18 @@ func (s *Session) attachAlike(hooks []probe.Hook) {
 			alike, at = append(alike, h), append(at, h.At[0])
 		}
 	}
-	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program) == nil {
+	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program, room(&hooks[0])) == nil {
 		s.hooks = append(s.hooks, alike...)
 	}
+}
+
+// room is how many calls may be under way of a function that a session hooks: of those that open, as
+// many as may be pending.
+func room(h *probe.Hook) int {
+	if h.Calls {
+		return pendingMax
+	}
+	return 0
 }
 
 // attachLater attaches what was not needed at the start, once a call waits for it. Where that fails,
@@ -105,7 +114,7 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	case probe.KprobeMulti:
 		attach = s.module.AttachMulti
 	case probe.KprobeSession:
-		attach = func(at, program string) error { return s.module.AttachSession([]string{at}, program) }
+		attach = func(at, program string) error { return s.module.AttachSession([]string{at}, program, room(h)) }
 	case probe.Fentry, probe.Fexit:
 		attach = s.module.AttachTrampoline
 	}
