@@ -64,10 +64,16 @@ func (m *Module) loadFor(l *Loading, instructions asm.Instructions) (*ebpf.Progr
 	return ebpf.NewProgramFromFD(fd)
 }
 
+// bpfProgLoad loads anew what a signal has interrupted, as the library does: the verifier gives up then.
 func bpfProgLoad(attr *progLoad) (fd int, err error) {
-	n, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
-	if errno != 0 {
-		return -1, os.NewSyscallError("bpf", errno)
+	for {
+		n, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EAGAIN:
+		default:
+			return -1, os.NewSyscallError("bpf", errno)
+		}
 	}
-	return int(n), nil
 }
