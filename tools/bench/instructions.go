@@ -108,10 +108,9 @@ func setups(opensnoop, deep string, probe int) []setup {
 			by("-p of another, fd,err", "-p", pid, "--columns", "pid,fd,err,file"),
 			by("fd,err,took", "--columns", "pid,fd,err,took,file"))
 		if probe == "tracepoint" { // all lookups are seen by it
-			lookups := by("default"+ofStat, "--lookups")
-			results := by("fd,err"+ofStat, "--lookups", "--columns", "pid,fd,err,file")
-			lookups.stats, results.stats = true, true
-			all = append(all, lookups, results)
+			lookups := by("fd,err"+ofStat, "--lookups", "--columns", "pid,fd,err,file")
+			lookups.stats = true
+			all = append(all, lookups)
 		}
 	}
 	all = append(all,
