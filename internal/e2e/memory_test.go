@@ -194,7 +194,7 @@ func TestHostileRecording(t *testing.T) {
 		if n := strings.Count(r.stdout, "\n"); r.status != want.status || n < want.lines {
 			t.Errorf("%s: status %d, %d lines, want %d and %d; %s\n%s", command, r.status, n, want.status, want.lines, r.stderr, r.stdout)
 		}
-		if bad := regexp.MustCompile("[^\\n -~“”…▏▎▍▌▋▊▉█]").FindString(r.stdout + r.stderr); bad != "" {
+		if bad := regexp.MustCompile(`[^\n -~“”…▏▎▍▌▋▊▉█]`).FindString(r.stdout + r.stderr); bad != "" {
 			t.Errorf("%s: %q reaches the terminal in\n%q%q", command, bad, r.stdout, r.stderr)
 		}
 	}
