@@ -1,7 +1,12 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,6 +73,71 @@ func wantCounted(t *testing.T, rows, opens int, stderr string) {
 	if rows+certain > opens || rows+most < opens || rows == 0 {
 		t.Errorf("%d rows and %d to %d lost, of %d opens; stderr %q", rows, certain, most, opens, stderr)
 	}
+}
+
+// Where another tracer attaches to the same functions, and leaves, the ends of calls that are under way
+// may not be seen. What takes them to be shown is told as lost.
+func TestOthersAttach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows")
+	cmd, stderr := toFile(t, path, "-x", "-n", openerComm)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		for range 6 {
+			exec.Command(opensnoop, "-d", "0.1", "-n", "nobody-has-it").Run()
+		}
+	}()
+	opens := 0
+	for here := true; here; {
+		const each = 2000
+		if out, err := exec.Command(opener, "flood", strconv.Itoa(each), "/not/here").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		opens += each + 1 // and one to end
+		select {
+		case <-left:
+			here = false
+		default:
+		}
+	}
+	if err := cmd.Process.Signal(interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if status := wait(t, cmd); status != 0 {
+		t.Fatalf("opensnoop ended with status %d, stderr %q", status, stderr)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header = 1
+	wantCounted(t, strings.Count(string(text), "\n")-header, opens, stderr.String())
+}
+
+// The same of a call that blocks meanwhile.
+func TestOthersAttachWhileItBlocks(t *testing.T) {
+	fifo := makeFIFO(t, "")
+	caller := exec.Command("sh", "-c", `read go; read x <"$0"; read y </etc/hostname`, fifo)
+	in, err := caller.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caller.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { caller.Process.Kill(); caller.Wait() })
+	tr := startBare(t, "--success", "-p", strconv.Itoa(caller.Process.Pid), "--columns", "err,file")
+	fmt.Fprintln(in)
+	eventually(t, "the call that blocks", func() bool { return inCallOf(t, caller.Process.Pid) == 1 })
+	if r := runToEnd(t, exec.Command(opensnoop, "-d", "0.1", "-n", "nobody-has-it")); r.status != 0 {
+		t.Fatalf("status %d, %s", r.status, r.stderr)
+	}
+	if err := os.WriteFile(fifo, []byte("x\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	caller.Wait()
+	rows := slices.DeleteFunc(tr.rest(), func(line string) bool { return !strings.Contains(line, "/") }) // the header
+	wantCounted(t, len(rows), 2, tr.stderr.String())
 }
 
 // Processes that are made while the probe attaches show, all of them, and those whose results cannot be

@@ -318,9 +318,9 @@ func (m *Module) Misses(name string) (uint64, error) {
 // Detach takes all programs away, the last attached first: none runs after it. The programs and maps
 // stay.
 func (m *Module) Detach() error {
-	m.keepMissed()
 	var errs []error
 	for _, l := range slices.Backward(m.links) {
+		m.keepMissed(l)
 		errs = append(errs, l.Close())
 	}
 	m.links = nil

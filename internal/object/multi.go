@@ -44,7 +44,7 @@ var sessionsHaveStacks = kernel.NewVersion(6, 14, 0)
 // AttachSession runs a loaded program at the entry and the return of kernel functions, of which so many
 // calls may be under way.
 func (m *Module) AttachSession(symbols []string, program string, calls int) error {
-	if m.options.Version >= sessionsHaveStacks || calls == 0 {
+	if m.options.Version >= sessionsHaveStacks {
 		return m.attachMulti(program, link.KprobeMultiOptions{Symbols: symbols, Session: true})
 	}
 	cpus, err := ebpf.PossibleCPU()
@@ -84,7 +84,7 @@ func (m *Module) addresses(symbols []string) ([]uintptr, error) {
 		addresses = append(addresses, uintptr(a.Address))
 	}
 	if len(addresses) == 0 || slices.Contains(addresses, 0) {
-		return nil, errors.New("the kernel tells no addresses (sysctl kernel.kptr_restrict)")
+		return nil, errors.New("the kernel tells no addresses: it takes CAP_SYSLOG, and kernel.kptr_restrict below 2")
 	}
 	return addresses, nil
 }
@@ -119,12 +119,16 @@ func (m *Module) missed(program string) (uint64, error) {
 	return n, nil
 }
 
-// keepMissed keeps what links tell that are about to be closed.
-func (m *Module) keepMissed() {
-	for _, l := range m.multis {
+// keepMissed keeps what a link tells that is about to be closed.
+func (m *Module) keepMissed(of link.Link) {
+	for i, l := range m.multis {
+		if l.link != of {
+			continue
+		}
 		if missed, err := l.missed(); err == nil && missed != 0 {
 			m.missedBefore[l.program] += missed
 		}
+		m.multis = slices.Delete(m.multis, i, i+1)
+		return
 	}
-	m.multis = nil
 }

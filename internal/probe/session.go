@@ -48,7 +48,7 @@ var session = Probe{
 	Forks:     &probedForks,
 	Unstacked: true,
 	Hooks: func(f *kernel.Facts, _ bool) []Hook {
-		// By ftrace alone it costs less. Before, it would be seen of no thread without such a stack.
+		// By ftrace it costs less. Before 7.0 that, too, takes a stack of the thread's for returns.
 		kind := Kprobe
 		if f.Version >= kernel.NewVersion(7, 0, 0) {
 			kind = KprobeMulti

@@ -42,9 +42,9 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 	return nil
 }
 
-// attachAlike attaches those of the first hooks that are kprobe sessions of one program together: each by
-// itself takes the kernel some time. Functions without a type are left out. Where it fails, each is
-// tried by itself.
+// attachAlike attaches the kprobe sessions that hooks begin with, and that have one program, in one go:
+// each takes the kernel some time. Functions without a type are left out. Where it fails, each is tried
+// by itself.
 func (s *Session) attachAlike(hooks []probe.Hook) {
 	var alike []*probe.Hook
 	var at []string
@@ -57,18 +57,9 @@ func (s *Session) attachAlike(hooks []probe.Hook) {
 			alike, at = append(alike, h), append(at, h.At[0])
 		}
 	}
-	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program, room(&hooks[0])) == nil {
+	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program, pendingMax) == nil {
 		s.hooks = append(s.hooks, alike...)
 	}
-}
-
-// room is how many calls may be under way of a function that a session hooks: of those that open, as
-// many as may be pending.
-func room(h *probe.Hook) int {
-	if h.Calls {
-		return pendingMax
-	}
-	return 0
 }
 
 // attachLater attaches what was not needed at the start, once a call waits for it. Where that fails,
@@ -114,7 +105,7 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	case probe.KprobeMulti:
 		attach = s.module.AttachMulti
 	case probe.KprobeSession:
-		attach = func(at, program string) error { return s.module.AttachSession([]string{at}, program, room(h)) }
+		attach = func(at, program string) error { return s.module.AttachSession([]string{at}, program, pendingMax) }
 	case probe.Fentry, probe.Fexit:
 		attach = s.module.AttachTrampoline
 	}
@@ -135,8 +126,11 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 	if renamed == at {
 		return at, err
 	}
+	if err := attach(renamed, h.Program); err != nil {
+		return renamed, err
+	}
 	s.hooks = append(s.hooks, h)
-	return renamed, attach(renamed, h.Program)
+	return renamed, nil
 }
 
 // attachIOUring hooks the opens that come through io_uring. It is best effort: a

@@ -16,6 +16,7 @@ type Losses struct {
 	CPU     uint64 // their CPU had no perf buffer
 	Skipped uint64 // the kernel skipped the BPF program
 	Forked  uint64 // their thread was being made when tracing began
+	Ends    uint64 // another tracer hid their ends, which say whether they are wanted
 	Damaged uint64 // their record made no sense
 
 	// Doubtful is how many more may have been skipped: the kernel tells how often it
@@ -39,12 +40,12 @@ type Losses struct {
 
 // Total returns the number of all that are certain.
 func (l Losses) Total() uint64 {
-	return l.Buffer + l.Pending + l.Name + l.CPU + l.Skipped + l.Forked + l.Damaged
+	return l.Buffer + l.Pending + l.Name + l.CPU + l.Skipped + l.Forked + l.Ends + l.Damaged
 }
 
 // ByCause returns the certain ones, by names that stay the same in each version.
 func (l Losses) ByCause() map[string]uint64 {
-	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending + l.Name, "cpu": l.CPU, "skipped": l.Skipped + l.Forked, "damaged": l.Damaged}
+	return map[string]uint64{"buffer": l.Buffer, "pending": l.Pending + l.Name, "cpu": l.CPU, "skipped": l.Skipped + l.Forked + l.Ends, "damaged": l.Damaged}
 }
 
 // Cause is why opens were lost, or show without all that is asked for.
@@ -71,7 +72,8 @@ func (l Losses) Causes() []Cause {
 	var causes []Cause
 	const (
 		manyCalls = "too many calls were under way at once; a filter (-p, -u) helps"
-		forked    = "their process was being made when tracing began; starting opensnoop again helps"
+		forked    = "their thread was being made when tracing began; starting opensnoop again helps"
+		ends      = "another tracer attached to the same functions, and hid how they ended; --probe kprobe helps"
 		longNames = "one user had too many calls with long paths under way at once; a filter (-p, -u) helps"
 	)
 	for _, c := range []Cause{
@@ -81,6 +83,7 @@ func (l Losses) Causes() []Cause {
 		{l.CPU, areLost, noBuffer},
 		{l.Skipped, areLost, l.SkippedWhy},
 		{l.Forked, areLost, forked},
+		{l.Ends, areLost, ends},
 		{l.Damaged, areLost, "their records made no sense; please report it: " + l.DamagedErr},
 		{l.Doubtful, mayBeLost, l.SkippedWhy},
 		{l.Unfinished, unfinished, manyCalls},
@@ -101,13 +104,14 @@ func (s *Session) Losses() (l Losses, err error) {
 	for which, count := range map[slot]*uint64{
 		slotLostBuffer: &l.Buffer, slotLostPending: &l.Pending, slotLostName: &l.Name, slotLostCPU: &l.CPU, slotLostEntry: &seen,
 		slotUnfinishedPending: &l.Unfinished, slotUnfinishedName: &l.UnfinishedName,
-		slotLostForked: &l.Forked, slotUnfinishedForked: &l.UnfinishedForked,
+		slotLostForked: &l.Forked, slotUnfinishedForked: &l.UnfinishedForked, slotLostEnd: &l.Ends,
 	} {
 		if *count, err = s.slots.get(which); err != nil {
 			return Losses{}, err
 		}
 	}
 	l.Pending += s.pending.lost
+	l.Ends += s.pending.hidden
 	l.Unfinished += s.pending.unfinished
 	if s.cpuErr != nil {
 		l.CPUErr = s.cpuErr.Error()

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/probe"
 )
 
 // unreadTime is how long a call may be pending in the kernel for its name, which is in no
@@ -92,6 +94,7 @@ type pending struct {
 	taken      uint64 // of these
 	unfinished uint64 // were given out for others to have room,
 	lost       uint64 // or lost, as their results would say whether they are wanted
+	hidden     uint64 // lost, as another tracer hid their ends
 }
 
 // openPending takes the maps, which stay the module's.
@@ -310,6 +313,12 @@ func (s *Session) giveAll(ids []uint64, why reason) error {
 // can map (vm.mmap_min_addr), or in the kernel's half.
 func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
 
+// hidesEnds reports whether another tracer can hide the ends of calls: one that attaches to the same
+// functions by trampolines.
+func (s *Session) hidesEnds() bool {
+	return slices.ContainsFunc(s.plan.Opens, func(h probe.Hook) bool { return h.Kind == probe.Fexit })
+}
+
 // give takes a pending call out of the map and puts it into the queue.
 func (s *Session) give(id uint64, why reason) error {
 	p, err := s.pending.take(id, s.plan.Fields)
@@ -322,6 +331,9 @@ func (s *Session) give(id uint64, why reason) error {
 	}
 	if why == isCrowd {
 		s.pending.unfinished++
+	}
+	if why == unseenEnd && id&(requestBit|interruptedBit) == 0 && s.plan.Filter.ByResult() && s.hidesEnds() {
+		s.pending.hidden++
 	}
 	var e event.Event
 	if !s.decode(&e, p.record(s.plan.Fields)) {

@@ -21,6 +21,7 @@ const (
 	slotLostCPU
 	slotLostEntry
 	slotLostForked
+	slotLostEnd
 	slotPendingIn
 	slotPendingReclaimed
 	slotUnfinishedPending

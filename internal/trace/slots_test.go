@@ -33,6 +33,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"UNFINISHED_NAME":    slotUnfinishedName,
 		"UNFINISHED_FORKED":  slotUnfinishedForked,
 		"LOST_FORKED":        slotLostForked,
+		"LOST_END":           slotLostEnd,
 		"LOST_CPU":           slotLostCPU,
 		"DEAD_CPUS":          slotDeadCPUs,
 		"LOST_ENTRY":         slotLostEntry,

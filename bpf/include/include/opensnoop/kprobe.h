@@ -280,7 +280,7 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 }
 
 // A thread that the kernel was making when it began to trace functions has no stack for returns:
-// sessions see none of its calls, which show here first, and whose ends nobody sees.
+// sessions do not see its calls. They show here, and nobody sees their ends.
 static __always_inline struct call *enter_unstacked(void *ctx)
 {
 #ifdef TASK_RET_STACK
@@ -309,6 +309,25 @@ static __always_inline void end_unstacked(void *ctx, u64 id)
 #endif
 }
 
+// named looks at the kernel's copy of the name of a call that is pending.
+static __always_inline void named(void *ctx, struct call *kept, u64 id, struct filename *filename)
+{
+	const char *copy;
+
+	if (kept->record.name_kind != NAME_UNSEEN &&
+	    (kept->record.name_kind != NAME_READ || names_later() || kept->nr & NR_COMPARED))
+		return;
+	if (!is_name_of(kept, filename))
+		return;
+	copy = copy_of(filename);
+	if (!copy)
+		return;
+	if (kept->record.name_kind == NAME_UNSEEN)
+		take_name(ctx, kept, id, copy);
+	else
+		compare_name(kept, id, copy);
+}
+
 // do_filp_open(int dfd, struct filename *pathname, const struct open_flags *op),
 // do_file_open since Linux 7.0, follows once the kernel has its own copy of the name: what
 // it opens, whatever happens to the program's. A call that then blocks still shows at once,
@@ -317,35 +336,20 @@ static __always_inline void end_unstacked(void *ctx, u64 id)
 static __always_inline int on_open_named(FUNCTION *ctx)
 {
 	struct filename *filename = (void *)PARM2(ctx);
+	u64 id = bpf_get_current_pid_tgid();
 	struct call *kept = NULL;
-	const char *copy;
 	bool unstacked = false;
-	u64 id;
 
-	if (!none_pending()) {
-		id = bpf_get_current_pid_tgid();
+	if (!none_pending())
 		kept = find_call(id);
-	}
 	if (!kept) {
 		kept = enter_unstacked(ctx);
 		unstacked = kept;
 	}
-	if (!kept) {
-		show_renamed(ctx, filename);
-		return 0;
-	}
-	if (kept->record.name_kind != NAME_UNSEEN &&
-	    (kept->record.name_kind != NAME_READ || names_later() || kept->nr & NR_COMPARED))
-		return 0;
-	if (!is_name_of(kept, filename))
-		return 0;
-	copy = copy_of(filename);
-	if (!copy)
-		return 0;
-	if (kept->record.name_kind == NAME_UNSEEN)
-		take_name(ctx, kept, id, copy);
+	if (kept)
+		named(ctx, kept, id, filename);
 	else
-		compare_name(kept, id, copy);
+		show_renamed(ctx, filename);
 	if (unstacked)
 		end_unstacked(ctx, id);
 	return 0;

@@ -286,6 +286,30 @@ static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 	submit(ctx, r);
 }
 
+// count_hidden counts a call whose end was not seen, if it takes the result to say whether it is
+// wanted. Another tracer that attaches to the same function by a trampoline hides the ends of calls
+// that are under way.
+static __always_inline void count_hidden(u64 id)
+{
+#ifdef PROBE_FENTRY
+	if (!(id >> 63) && !result_wanted(RESULT_UNKNOWN))
+		add(LOST_END, 1);
+#endif
+}
+
+// keep_apart is for a call that does not become pending: its end is not that of an earlier call of the
+// thread, whose own was not seen.
+static __always_inline void keep_apart(u64 id)
+{
+	struct call *c;
+
+	if (!(FIELDS & FIELD_RESULT) || none_pending())
+		return;
+	c = find_call(id);
+	if (c)
+		c->nr = NR_OTHER;
+}
+
 // settle ends the call that had this id before, if it is still pending: its end was not
 // seen. Not every request of io_uring has one (IOSQE_CQE_SKIP_SUCCESS), and its memory is
 // used again.
@@ -302,6 +326,7 @@ static __always_inline void settle(void *ctx, struct call *c, u64 id)
 	    bpf_probe_read_user(&byte, sizeof(byte), (void *)c->address))
 		c->record.name_kind = NAME_BAD;
 #endif
+	count_hidden(id);
 	end_call(ctx, c, RESULT_UNKNOWN);
 }
 

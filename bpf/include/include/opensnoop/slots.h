@@ -13,6 +13,7 @@ enum slot {
 	LOST_CPU,     // their CPU had no perf buffer
 	LOST_ENTRY,   // calls that end, and whose entry the program did not see
 	LOST_FORKED,  // their results are asked for, and are not seen of this thread
+	LOST_END,     // the same of calls whose end another tracer has hidden
 
 	PENDING_IN,        // calls made pending, less those taken out in the kernel
 	PENDING_RECLAIMED, // those that user space took out; it alone writes this

@@ -65,6 +65,7 @@ struct open_how { // include/uapi/linux/openat2.h, less `resolve`
 
 // The number of a call that is not known, and what a thread has for one at the end of
 // sigreturn, which puts its registers back.
+#define NR_OTHER 0xfffffffd // none that ends
 #define NR_ANY 0xfffffffe
 #define NR_NONE 0xffffffff
 

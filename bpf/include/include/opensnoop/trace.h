@@ -19,8 +19,10 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	s64 before;
 
 #if FIELDS & FIELD_FLAGS
-	if (args->flags_read && !flags_wanted(args->flags))
+	if (args->flags_read && !flags_wanted(args->flags)) {
+		keep_apart(id);
 		return;
+	}
 #else
 	args->flags_read = true; // none are wanted
 #endif
@@ -141,6 +143,7 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 			return;
 		}
 		if (ending == LATER) {
+			count_hidden(id);
 			result = RESULT_UNKNOWN;
 		} else {
 			check_name(c, PATH_MAX);
