@@ -162,7 +162,7 @@ test-core-%:
 MODES = $(addprefix test-mode-,$(shell internal/e2e/modes.sh list))
 
 test-mode-%:
-	@CORE='$(CORE)' TESTRUN='$(TESTRUN)' internal/e2e/modes.sh $(CACHE) $*
+	@TESTRUN='$(TESTRUN)' internal/e2e/modes.sh $(CACHE) $*
 
 test-modes: deps-test-all $(E2E) bin/guestrun bin/testrun ## some of the suite in guests of other modes and sizes
 	@$(MAKE) --no-print-directory -j$$(nproc) -k $(MODES)

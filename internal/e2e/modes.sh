@@ -5,8 +5,7 @@
 #	modes.sh list-wide       names those for machines of 64 CPUs, clouds and real time
 #	modes.sh KERNELS MODE    runs one
 #
-# KERNELS is the folder with the kernels (tools/guest/kernel.sh), CORE matches the tests of
-# the suite's core, and TESTRUN is how tools/testrun is called.
+# KERNELS is the folder with the kernels (tools/guest/kernel.sh), and TESTRUN is how tools/testrun is called.
 set -eu
 cd "$(dirname "$0")/../.."
 do=$1
@@ -59,7 +58,7 @@ modes() {
 	refuses lockdown-confidentiality "lockdown" 6.12 -boot lockdown=confidentiality
 	# Where the kernel interprets BPF programs.
 	for version in 5.10 6.1 6.12 6.18 7; do
-		OPENSNOOP_JIT=off mode "interpreter-$version" "$version" "ModesInterpreted|${CORE:-}" -boot sysctl.net.core.bpf_jit_enable=0
+		OPENSNOOP_JIT=off mode "interpreter-$version" "$version" "ModesInterpreted|EveryDoorShows|TestPaths\$|TestExecs\$|FollowsAll" -boot sysctl.net.core.bpf_jit_enable=0
 	done
 }
 

@@ -336,15 +336,19 @@ static __always_inline void named(void *ctx, struct call *kept, u64 id, struct f
 static __always_inline int on_open_named(FUNCTION *ctx)
 {
 	struct filename *filename = (void *)PARM2(ctx);
-	u64 id = bpf_get_current_pid_tgid();
 	struct call *kept = NULL;
 	bool unstacked = false;
+	u64 id = 0;
 
-	if (!none_pending())
+	if (!none_pending()) {
+		id = bpf_get_current_pid_tgid();
 		kept = find_call(id);
+	}
 	if (!kept) {
 		kept = enter_unstacked(ctx);
 		unstacked = kept;
+		if (unstacked)
+			id = bpf_get_current_pid_tgid();
 	}
 	if (kept)
 		named(ctx, kept, id, filename);
