@@ -59,6 +59,17 @@ func recording(t testing.TB, opens []open) *record.Reader {
 	return in
 }
 
+// written returns a recording of rows that are written by hand.
+func written(t testing.TB, rows string) *record.Reader {
+	t.Helper()
+	const start = `{"record":"start","run":"r","time":"2026-11-30T12:00:00Z","rows":0,"format":1,"version":"v","lost":{},"doubtful":0}`
+	in, err := record.NewReader(strings.NewReader(start + "\n" + rows + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
 const missing = -int32(unix.ENOENT)
 
 func TestDiff(t *testing.T) {
@@ -116,6 +127,18 @@ func TestDiff(t *testing.T) {
 	raw, err := NewDiff(recording(t, a), recording(t, b), DiffOptions{NoMask: true, All: true})
 	if err != nil || strings.Count(table(t, raw), "\n") != 1+4+9+8+2+1 {
 		t.Errorf("without masks, %v: %s", err, table(t, raw))
+	}
+}
+
+// A name that a recording calls a path, though it is none, steers no terminal either.
+func TestDiffOfNoPath(t *testing.T) {
+	evil := written(t, `{"seq":0,"fd":3,"errno":0,"flags":0,"comm":"x","path":"\u001b[2Jrel\u009b31m\nx: injected","exe":"/bin/x"}`)
+	d, err := NewDiff(evil, recording(t, nil), DiffOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := table(t, d); !strings.HasSuffix(text, ` \x1b[2Jrel\xc2\x9b31m\nx: injected`+"\n") {
+		t.Errorf("got %q", text)
 	}
 }
 

@@ -235,7 +235,7 @@ func (d *Diff) writeFolder(out io.Writer, keys []uint32) {
 	}
 }
 
-// escapedPath is a path for a table. A mark is escaped already.
+// escapedPath is a path for a table. What [path] returns else is escaped already.
 func escapedPath(path []byte) []byte {
 	if !absolute(path) {
 		return path

@@ -43,9 +43,10 @@ func program(e *event.Event) []byte {
 	return e.Comm
 }
 
-// path is the absolute path of what was to be opened, or the mark that a table has.
+// path is the absolute path of what was to be opened, or what a table has: a mark, or the escaped
+// name that a recording calls a path though it is none.
 func path(e *event.Event) []byte {
-	if e.Fields.Has(event.Path) && e.Path.Problem == event.PathExact {
+	if e.Fields.Has(event.Path) && e.Path.Problem == event.PathExact && absolute(e.Path.Known) {
 		return e.Path.Known
 	}
 	return format.AppendPath(nil, e)

@@ -177,7 +177,8 @@ func TestHostileRecording(t *testing.T) {
 			text += fmt.Sprintf(`{"seq":%d,"time":"2026-11-30T12:00:01Z","seconds":1.0,"pid":7,"tid":7,"fd":%d,"errno":%d,"flags":0,"comm":"EVIL","path":"/EVIL/EVIL%d",`+
 				`"exe":"/bin/EVIL","user":"EVIL","container":{"id":"EVIL","name":"EVIL"},"unit":"EVIL","EVIL":"EVIL"}`+"\n", i, 3-4*(i%2), 2*(i%2), i)
 		}
-		text += fmt.Sprintf(`{"record":"end","run":"EVIL","time":"2026-11-30T12:00:02Z","rows":%d,"lost":{"EVIL":3},"doubtful":2}`+"\n", n)
+		text += fmt.Sprintf(`{"seq":%d,"time":"2026-11-30T12:00:01Z","seconds":1.0,"pid":7,"tid":7,"fd":3,"errno":0,"flags":0,"comm":"EVIL","path":"EVIL%d","exe":"EVIL"}`+"\n", n, n)
+		text += fmt.Sprintf(`{"record":"end","run":"EVIL","time":"2026-11-30T12:00:02Z","rows":%d,"lost":{"EVIL":3},"doubtful":2}`+"\n", n+1)
 		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "EVIL", evil)), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +187,7 @@ func TestHostileRecording(t *testing.T) {
 	a, b := write("a", 20), write("b", 10)
 	for command, want := range map[string]struct{ status, lines int }{
 		"replay": {0, 21}, "replay -o json": {0, 20}, "replay --layout bcc": {0, 21}, "replay --columns user,comm,exe,container,unit,path": {0, 21}, "replay --summary": {0, 1},
-		"missing --all": {0, 21}, "missing -o json": {0, 10}, "needs": {0, 10}, "needs --depfile x": {0, 1}, "diff --all " + b: {1, 11}, "replay --columns took": {1, 0},
+		"missing --all": {0, 21}, "missing -o json": {0, 10}, "needs": {0, 10}, "needs --depfile x": {0, 1}, "diff --all " + b: {1, 13}, "replay --columns took": {1, 0},
 	} {
 		cmd := exec.Command(opensnoop, append(strings.Fields(command), a)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
