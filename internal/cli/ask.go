@@ -150,6 +150,7 @@ is there for a command, and for a recording that was made with --lookups.`,
   opensnoop missing make.osn -o json`,
 		Args: takes(1, "a recording, or a command behind --: opensnoop missing FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.interrupted.Store(exitFailure)
 			in, done, err := a.open(cmd, args)
 			if done != nil {
 				defer done()
@@ -213,6 +214,7 @@ another machine:
 			if !compare.MakeTakes(depfile) {
 				return &usageError{fmt.Errorf("--depfile %q: make cannot take this name", depfile)}
 			}
+			a.interrupted.Store(exitFailure)
 			in, done, err := a.open(cmd, args)
 			if done != nil {
 				defer done()

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/format"
 )
@@ -138,6 +140,34 @@ func TestColumnsHelp(t *testing.T) {
 	for _, c := range format.Columns {
 		if c.Help == "" || !strings.Contains("\n"+stdout, fmt.Sprintf("\n%-10s  %s\n", c.Name, c.Help)) {
 			t.Errorf("no %s in\n%s", c.Name, stdout)
+		}
+	}
+}
+
+// A signal in the middle of a recording is neither that two are the same, nor success.
+func TestInterruptedAsking(t *testing.T) {
+	for command, want := range map[string]int{"diff": 2, "missing": 1, "needs": 1} {
+		fifo := filepath.Join(t.TempDir(), "recording")
+		if err := unix.Mkfifo(fifo, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		signaled := make(chan error, 1)
+		go func() {
+			w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // once it is read
+			if err == nil {
+				defer w.Close()
+				_, err = w.WriteString(`{"record":"start","run":"r","time":"2026-11-30T12:00:00Z","rows":0,"format":1,"version":"v","columns":["fd","err","flags","path"],"lost":{},"doubtful":0}` + "\n")
+			}
+			signaled <- errors.Join(err, unix.Kill(os.Getpid(), unix.SIGTERM))
+			time.Sleep(time.Second)
+		}()
+		args := []string{command, fifo}
+		if command == "diff" {
+			args = append(args, fifo)
+		}
+		status, stdout, stderr := runMain(t, args...)
+		if err := <-signaled; err != nil || status != want {
+			t.Errorf("%s: status %d, want %d, %s%s, %v", command, status, want, stdout, stderr, err)
 		}
 	}
 }

@@ -28,6 +28,7 @@ The exit status is 0 if they are the same, 1 if they differ, and 2 for trouble.`
   sudo opensnoop diff good.osn -- ./myapp`,
 		Args: takes(2, "two recordings, or one and a command behind --: opensnoop diff FILE FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.interrupted.Store(exitUsage) // 0 and 1 say whether there is a difference
 			if err := a.diff(cmd, args, o); err != nil {
 				return &troubleError{err}
 			}

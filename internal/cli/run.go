@@ -111,9 +111,13 @@ func (r *run) start(argv []string) (err error) {
 		t.PIDs = append(t.PIDs, pid)
 	}
 	r.started <- r.command
-	r.interrupted.Store(128 + int32(unix.SIGKILL))
+	interrupted := &r.interrupted
+	if r.flags.commandToStderr {
+		interrupted = new(atomic.Int32) // what asks the recording has a status of its own
+	}
+	interrupted.Store(128 + int32(unix.SIGKILL))
 	go func() {
-		r.interrupted.Store(int32(r.command.Wait()))
+		interrupted.Store(int32(r.command.Wait()))
 		if !r.flags.waitAll {
 			r.end()
 		}
