@@ -21,6 +21,7 @@ import (
 // open is an open of a test recording.
 type open struct {
 	program, path string
+	real          string // where path leads to; "" for path
 	result        int32
 	flags         uint64
 	exec, created bool
@@ -43,6 +44,9 @@ func recording(t testing.TB, opens []open) *record.Reader {
 			Comm: []byte(filepath.Base(o.program)), Name: []byte(o.path), Result: o.result, Flags: o.flags, Exec: o.exec, Created: o.created, Lookup: o.lookup,
 			Fields: event.Result | event.Flags | event.Path | event.Exe | event.File,
 			Path:   event.Place{Known: []byte(o.path)}, Exe: event.Place{Known: []byte(o.program)}, Real: event.Place{Known: []byte(o.path)},
+		}
+		if o.real != "" {
+			e.Real.Known = []byte(o.real)
 		}
 		if o.result < 0 {
 			e.Real = event.Place{Problem: event.PathNone}
@@ -263,7 +267,7 @@ func TestNeeded(t *testing.T) {
 		os.Mkdir(dir+"/real", 0o755), os.Symlink("real", dir+"/link"),
 		os.WriteFile(dir+"/real/lib.1", nil, 0o644), os.Symlink("lib.1", dir+"/real/lib"),
 		os.WriteFile(dir+"/script", []byte("#!"+dir+"/real/lib.1 -x\n"), 0o755),
-		os.Symlink("loop", dir+"/loop"),
+		os.Symlink("loop", dir+"/loop"), os.Symlink("/proc/mounts", dir+"/mtab"),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -278,18 +282,20 @@ func TestNeeded(t *testing.T) {
 		{program: "/bin/x", path: "/proc/self/maps", result: 3},
 		{program: "/bin/x", path: dir + "/none", result: missing},
 		{program: "/bin/x", path: dir + "/loop", result: 3},
+		{program: "/bin/x", path: dir + "/mtab", real: "/proc/4711/mounts", result: 3},
+		{program: "/bin/x", path: dir + "/link/made", real: dir + "/made", result: 3},
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{dir + "/script", dir + "/link/lib", dir + "/loop"}; !slices.Equal(files.Read, want) {
+	if want := []string{dir + "/script", dir + "/link/lib", dir + "/loop", dir + "/mtab", dir + "/link/made"}; !slices.Equal(files.Read, want) {
 		t.Errorf("read %v, want %v", files.Read, want)
 	}
 	if got := files.Recorded(); !slices.Equal(got, files.Read) {
 		t.Errorf("recorded %v, want what was read", got)
 	}
 	got := files.WithLinks()
-	want := []string{dir + "/script", dir + "/link", dir + "/real/lib", dir + "/real/lib.1", dir + "/loop"}
+	want := []string{dir + "/script", dir + "/link", dir + "/real/lib", dir + "/real/lib.1", dir + "/loop", dir + "/mtab"}
 	if !slices.Equal(got, want) {
 		t.Errorf("with links %v, want %v", got, want)
 	}

@@ -57,7 +57,7 @@ func Needed(in *record.Reader) (Files, error) {
 			if e.Exec && err == nil {
 				_, _, err = executed.add(p)
 			}
-			if to := &e.Real; err == nil && e.Fields.Has(event.File) && to.Problem == event.PathExact && len(to.Known) > 0 {
+			if to := &e.Real; err == nil && e.Fields.Has(event.File) && to.Problem == event.PathExact && absolute(to.Known) && !madeUp(to.Known) && !made.has(to.Known) {
 				_, _, err = real.add(to.Known)
 			}
 		}
@@ -86,7 +86,7 @@ func (f Files) WithLinks() []string {
 	var all []string
 	seen := map[string]bool{}
 	add := func(path string) {
-		if !seen[path] {
+		if !seen[path] && !madeUp([]byte(path)) {
 			seen[path] = true
 			all = append(all, path)
 		}
