@@ -239,6 +239,9 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 	paths := files.WithLinks
 	if depfile == "" && elsewhere(in) {
 		a.messages.printf("it was recorded on %s: loaders, and links on the way, are not looked up here", in.Start().Host)
+		if packages {
+			a.messages.printf("packages are told as this machine has them")
+		}
 		paths = files.Recorded
 	}
 	var text string
@@ -246,7 +249,7 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 	case depfile != "":
 		var left int
 		if text, left = compare.Depfile(depfile, files.Sources()); left > 0 {
-			a.messages.printf("%d files are left out, as make cannot take their names", left)
+			a.messages.printf("%s left out: make cannot take such names", filesAre(left))
 		}
 	case packages:
 		names, others, askErr := compare.Packages(paths())
@@ -255,7 +258,7 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 		}
 		text = lines(names, "\n")
 		if others > 0 {
-			a.messages.printf("%d files are of no package", others)
+			a.messages.printf("%s of no package", filesAre(others))
 		}
 	default:
 		if zero {
@@ -266,6 +269,14 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 	}
 	_, writeErr := a.stdout.WriteString(text)
 	return errors.Join(readerLeft(writeErr), err)
+}
+
+// filesAre begins a sentence on n files.
+func filesAre(n int) string {
+	if n == 1 {
+		return "1 file is"
+	}
+	return fmt.Sprintf("%d files are", n)
 }
 
 func lines(texts []string, end string) string {

@@ -1,8 +1,6 @@
 package compare
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -46,7 +44,7 @@ func has(program string) bool {
 // askDpkg asks dpkg. Packages may have a file by its path from before /usr was merged.
 func askDpkg(ctx context.Context, files []string) (packages []string, others int, err error) {
 	owner := map[string]string{}
-	asked := map[string]string{} // what is asked for, to the file
+	asked := map[string][]string{} // what is asked for, to the files: /lib/x and /usr/lib/x may both be among them
 	var paths []string
 	for _, file := range files {
 		if strings.ContainsAny(file, "*?[\\\n") {
@@ -59,8 +57,10 @@ func askDpkg(ctx context.Context, files []string) (packages []string, others int
 			names = append(names, "/usr"+file)
 		}
 		for _, name := range names {
-			asked[name] = file
-			paths = append(paths, name)
+			if asked[name] == nil {
+				paths = append(paths, name)
+			}
+			asked[name] = append(asked[name], file)
 		}
 	}
 	for some := range slices.Chunk(paths, atOnce) {
@@ -68,10 +68,12 @@ func askDpkg(ctx context.Context, files []string) (packages []string, others int
 		if err != nil {
 			return nil, 0, err
 		}
-		for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-			name, path, ok := strings.Cut(lines.Text(), ": ")
-			if file := asked[path]; ok && file != "" && !strings.HasPrefix(name, "diversion ") {
-				name, _, _ = strings.Cut(name, ", ")
+		for line := range strings.Lines(string(out)) {
+			name, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+			if !ok || strings.HasPrefix(name, "diversion ") || strings.Contains(name, ", ") {
+				continue // of several packages is what is no file of one: a folder
+			}
+			for _, file := range asked[path] {
 				owner[file] = name
 			}
 		}

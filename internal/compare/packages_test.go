@@ -1,10 +1,12 @@
 package compare
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -23,6 +25,21 @@ func TestPackagesByDpkg(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "x")
 	packages, others, err := Packages([]string{"/usr/bin/dpkg", "/usr/bin/dpkg-deb", none, "/a\nb"})
 	if err != nil || !slices.Equal(packages, []string{"dpkg"}) || others != 2 {
+		t.Errorf("got %v, %d others, %v", packages, others, err)
+	}
+}
+
+// Of dpkg's answers, a folder that packages share is none, and one may be for two names of a file.
+func TestPackagesOfAnswers(t *testing.T) {
+	dir := t.TempDir()
+	long := "/" + strings.Repeat("long/", 20_000)
+	answers := "one, two: /usr/share\n" + "diversion by one from: /bin/x\n" + "three: " + long + "\nfour:amd64: /usr/lib/x\n"
+	if err := errors.Join(os.WriteFile(dir+"/answers", []byte(answers), 0o600), os.WriteFile(dir+"/dpkg-query", []byte("#!/bin/sh\nexec /bin/cat "+dir+"/answers\n"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	packages, others, err := Packages([]string{"/usr/lib/x", "/lib/x", "/usr/share", "/bin/x"})
+	if err != nil || !slices.Equal(packages, []string{"four:amd64"}) || others != 2 {
 		t.Errorf("got %v, %d others, %v", packages, others, err)
 	}
 }
