@@ -211,7 +211,7 @@ another machine:
 			if packages && (depfile != "" || zero) || depfile != "" && zero {
 				return &usageError{errors.New("--packages, --depfile and -0 do not go together")}
 			}
-			if !compare.MakeTakes(depfile) {
+			if !compare.MakeTakesTarget(depfile) {
 				return &usageError{fmt.Errorf("--depfile %q: make cannot take this name", depfile)}
 			}
 			a.interrupted.Store(exitFailure)

@@ -104,6 +104,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--"}, "-- and no command behind it"},
 		{[]string{"a\nb"}, `unexpected argument "a\nb": a command to trace comes behind --`},
 		// Also where what was asked for would end at once.
+		{[]string{"needs", "--depfile", "a=b", "x"}, `--depfile "a=b": make cannot take this name`},
 		{[]string{"--ebpf", "--probe", "x"}, `--probe x: ` + notAProbe},
 		{[]string{"--version", "-b", "0"}, `-b 0: ` + notPages},
 	} {

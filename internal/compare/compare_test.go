@@ -308,13 +308,13 @@ func TestDepfile(t *testing.T) {
 	for _, name := range []string{"x=y", "a b", "p$q", "h#h", "c:d", "st*r", "st4r", "q?", "[a]", "a%b", "caf\xe9", "~x", "a,b", "'", "&"} {
 		files = append(files, dir+"/"+name)
 	}
-	bad := []string{dir + "/a;touch b", dir + "/a\n\ttouch b", dir + "/a\x1b[2J", dir + "/a|b", dir + "/a(b)", dir + `/a\`}
+	bad := []string{dir + "/a;touch b", dir + "/a\n\ttouch b", dir + "/a\x1b[2J", dir + "/a|b", dir + "/a(b)", dir + `/a\`, dir + "/a\u009b31m", dir + "/a\x9b31m", dir + "/a\u202eb"}
 	for _, file := range slices.Concat(files, bad) {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	rule, left := Depfile("a b.o", slices.Concat(files, bad))
+	rule, left := Depfile("a% b.o", slices.Concat(files, bad))
 	if left != len(bad) {
 		t.Errorf("%d files are left out, want %d", left, len(bad))
 	}
@@ -322,7 +322,7 @@ func TestDepfile(t *testing.T) {
 		t.Skip("NOT TESTED: ", err)
 	}
 	makefile := dir + "/makefile"
-	if err := os.WriteFile(makefile, []byte("all: a\\ b.o\n"+rule), 0o600); err != nil {
+	if err := os.WriteFile(makefile, []byte("all: a%\\ b.o\n"+rule), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, _ := exec.Command("make", "-C", dir, "-f", makefile, "-n", "-d").Output() // there is no recipe

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
+	"opensnoop/internal/format"
 	"opensnoop/internal/record"
 )
 
@@ -174,7 +176,7 @@ func interpreterOf(program string) string {
 // cannot take.
 func Depfile(target string, files []string) (rule string, left int) {
 	var b strings.Builder
-	b.WriteString(escapeMake(target) + ":")
+	b.WriteString(strings.ReplaceAll(escapeMake(target), "%", `\%`) + ":") // no pattern
 	for i, file := range files {
 		if !MakeTakes(file) {
 			left++
@@ -190,10 +192,20 @@ func Depfile(target string, files []string) (rule string, left int) {
 }
 
 // MakeTakes reports whether make can take a name: there is no way to write what ends a rule, or a
-// word of it.
+// word of it. Nor may it steer a terminal that the rule is shown on.
 func MakeTakes(name string) bool {
-	return !strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune(`;|()\`, c) })
+	for i, c := range name {
+		c1 := c == utf8.RuneError && name[i] < 0xa0 // a byte that is not UTF-8
+		if c < ' ' || c == 0x7f || c1 || strings.ContainsRune(`;|()\`, c) {
+			return false
+		}
+	}
+	text := []byte(strings.ToValidUTF8(name, "?"))
+	return bytes.Equal(format.AppendPrintable(nil, text), text)
 }
+
+// MakeTakesTarget reports whether make can take the name of a target: with a = it is a variable's.
+func MakeTakesTarget(name string) bool { return MakeTakes(name) && !strings.Contains(name, "=") }
 
 // escapeMake writes a name as make takes it.
 func escapeMake(name string) string {
