@@ -95,16 +95,13 @@ func (a *asked) check(in *recording, path string) error {
 
 // reportLacking says what a recording lacks.
 func (m *messages) reportLacking(name string, in *record.Reader) {
-	lost, gaps := in.Lost(), in.Gaps()
-	var total uint64
-	for _, n := range lost.Causes {
-		total += n
-	}
+	total, doubtful := in.Lost()
+	gaps := in.Gaps()
 	if total+gaps > 0 {
 		m.printf("%s lacks %d opens: %d were lost while tracing, %d while writing", name, total+gaps, total, gaps)
 	}
-	if lost.Doubtful > 0 {
-		m.printf("up to %d more may have been lost while tracing", lost.Doubtful)
+	if doubtful > 0 {
+		m.printf("up to %d more may have been lost while tracing", doubtful)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
@@ -65,11 +64,15 @@ type Reader struct {
 	run     string
 	lost    Lost
 	earlier Lost // before the start
-	others  Lost // of runs before this one, where recordings stand one behind the other
 	ended   bool
-	cut     bool   // one of those has not ended
-	before  uint64 // the last seq and 1
-	gaps    uint64
+
+	// Of runs before this one, where recordings stand one behind the other. There may be very many.
+	lostBefore, doubtfulBefore uint64
+	cut                        bool   // one of them has not ended
+	cutRows                    uint64 // where the first such one ends
+
+	before uint64 // the last seq and 1
+	gaps   uint64
 }
 
 // NewReader returns a Reader of in, which may be hostile, and reads to the start record.
@@ -210,8 +213,11 @@ func (r *Reader) control(line []byte) error {
 // losses before it that are not missing here, if that one was not read.
 func (r *Reader) begin(c *control) {
 	if c.Run != r.run {
-		r.others, r.lost = r.Lost(), Lost{}
-		r.cut = r.cut || r.run != "" && !r.ended
+		r.lostBefore, r.doubtfulBefore = r.Lost()
+		r.lost = Lost{}
+		if !r.cut && r.run != "" && !r.ended {
+			r.cut, r.cutRows = true, r.rows
+		}
 		r.before, r.earlier = c.Rows, Lost{c.Lost, c.Doubtful}
 	}
 	r.start, r.run, r.ended = *c.Start, c.Run, false
@@ -223,17 +229,14 @@ func (r *Reader) begin(c *control) {
 // Start is what the start record says.
 func (r *Reader) Start() Start { return r.start }
 
-// Lost is what the last control record says of lost opens, less those before the start; of all runs
-// that are in it.
-func (r *Reader) Lost() Lost {
-	lost := Lost{maps.Clone(r.others.Causes), r.others.Doubtful + r.lost.Doubtful - min(r.lost.Doubtful, r.earlier.Doubtful)}
-	if lost.Causes == nil {
-		lost.Causes = map[string]uint64{}
-	}
+// Lost is what the last control record says of lost opens, less those before the start: how many,
+// and how many more there may be; of all runs that are in it.
+func (r *Reader) Lost() (lost, doubtful uint64) {
+	lost = r.lostBefore
 	for cause, n := range r.lost.Causes {
-		lost.Causes[cause] += n - min(n, r.earlier.Causes[cause])
+		lost += n - min(n, r.earlier.Causes[cause])
 	}
-	return lost
+	return lost, r.doubtfulBefore + r.lost.Doubtful - min(r.lost.Doubtful, r.earlier.Doubtful)
 }
 
 // Rows is how many rows were read.
@@ -244,6 +247,9 @@ func (r *Reader) Gaps() uint64 { return r.gaps }
 
 // Ended reports whether the end was read, of the run or of one of its files: the recording is whole.
 func (r *Reader) Ended() bool { return r.ended && !r.cut }
+
+// Cut reports whether another recording stands behind one without an end, and behind how many rows.
+func (r *Reader) Cut() (rows uint64, cut bool) { return r.cutRows, r.cut }
 
 // Boot is when the clock of the events was 0, by the time of day of the last row.
 func (r *Reader) Boot() time.Time { return r.row.boot }
