@@ -110,6 +110,9 @@ func endedWhole(in *record.Reader) error {
 	if in.Ended() {
 		return nil
 	}
+	if rows, cut := in.Cut(); cut {
+		return fmt.Errorf("%w: one that is in it ends behind %d rows without an end record, as after kill -9, and another begins", record.ErrDamaged, rows)
+	}
 	return fmt.Errorf("%w: it ends behind %d rows without an end record, as after kill -9", record.ErrDamaged, in.Rows())
 }
 
@@ -118,8 +121,13 @@ func (a *asked) whole(in *recording, err error) error {
 	if err == nil {
 		err = endedWhole(in.Reader)
 	}
+	return named(a.name, err)
+}
+
+// named says of an error which recording has it.
+func named(name string, err error) error {
 	if err != nil {
-		err = fmt.Errorf("%s: %w", a.name, err)
+		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return err
 }

@@ -173,6 +173,26 @@ func TestInterruptedAsking(t *testing.T) {
 	}
 }
 
+// What is said of recordings without an end names which of them, and where.
+func TestWhichIsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	start := func(run string) string {
+		return `{"record":"start","run":"` + run + `","time":"2026-11-30T12:00:00Z","rows":0,"format":1,"version":"v","columns":["fd","err","flags","path"],"lost":{},"doubtful":0}` + "\n"
+	}
+	const row = `{"seq":0,"fd":3,"errno":0,"flags":0,"comm":"x","path":"/x"}` + "\n"
+	const end = `{"record":"end","time":"2026-11-30T12:00:00Z","rows":1,"lost":{},"doubtful":0}` + "\n"
+	cut, glued := dir+"/cut", dir+"/glued"
+	if err := errors.Join(os.WriteFile(cut, []byte(start("a")+row), 0o600), os.WriteFile(glued, []byte(start("a")+row+start("b")+row+end), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, stderr := runMain(t, "diff", cut, glued)
+	want := "opensnoop: " + cut + ": the recording is damaged: it ends behind 1 rows without an end record, as after kill -9\n" +
+		"opensnoop: " + glued + ": the recording is damaged: one that is in it ends behind 1 rows without an end record, as after kill -9, and another begins\n"
+	if status != 2 || stdout != "" || stderr != want {
+		t.Errorf("status %d, %s, %s, want %s", status, stdout, stderr, want)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	status, stdout, stderr := runMain(t, "--version")
 	if status != 0 || stdout != "opensnoop version v1.2.3\n" || stderr != "" {

@@ -72,7 +72,7 @@ func (a *asked) diff(cmd *cobra.Command, args []string, o compare.DiffOptions) e
 	}
 	a.messages.reportLacking("the first recording", first.Reader)
 	a.messages.reportLacking("the second recording", second.Reader)
-	if err := errors.Join(endedWhole(first.Reader), endedWhole(second.Reader)); err != nil {
+	if err := errors.Join(named(args[0], endedWhole(first.Reader)), named(a.name, endedWhole(second.Reader))); err != nil {
 		return err
 	}
 	if d.Differ() {
