@@ -168,7 +168,12 @@ func TestMaskTemporary(t *testing.T) {
 	python := open{program: "/bin/x", path: "/tmp/tmpabcdefgh/data", result: 3}
 	other := python
 	other.path = "/tmp/tmpqrstuv_x/data"
+	goRun := func(n string) *record.Reader {
+		main := "/tmp/go-build" + n + "/b001/exe/main"
+		return recording(t, []open{{program: main, path: main, result: 0, exec: true}, {program: main, path: "/etc/passwd", result: 3}})
+	}
 	for name, runs := range map[string][2]*record.Reader{
+		"go run":             {goRun("123"), goRun("3482711904")},
 		"mktemp in a folder": {run("/home/a/tmp.aB3dE6gH1k"), run("/home/a/tmp.Zz9yX8wV7u")},
 		"mkstemps":           {run("/src/ccabcdef.s", "/src/kept.s"), run("/src/ccqrstuv.s", "/src/kept.s")},
 		"Python, all of one": {recording(t, []open{python}), recording(t, []open{other})},

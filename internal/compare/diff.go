@@ -95,10 +95,11 @@ func (d *Diff) read(in *record.Reader, run int, mappings []Mapping) error {
 		if absolute(p) && d.o.Ignore.Match(p) {
 			return nil
 		}
+		by := mapped(program(e), mappings)
 		if !d.o.NoMask {
-			p = maskProcess(p)
+			p, by = maskProcess(p), maskProcess(by)
 		}
-		program, _, err := d.keys.programs.add(mapped(program(e), mappings))
+		program, _, err := d.keys.programs.add(by)
 		if err != nil {
 			return err
 		}

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// What differs between any two runs of a command is masked, by these rules:
+// What differs between any two runs of a command is masked, in paths of files and of programs, by
+// these rules:
 //
 //   - /proc/NUMBER and /proc/…/task/NUMBER become /proc/* and task/*, as /proc/self is shown.
 //   - A file that was made under a name that was free (O_CREAT|O_EXCL, as mkstemp(3) does), and
 //     which the other recording has not, becomes * with its ending, in its folder. One of six
 //     characters or more may be random itself, and goes too.
-//   - A name right below /tmp, /var/tmp or /dev/shm that looks like mkdtemp(3)'s or Python's, and
-//     which the other recording has not, becomes *.
+//   - A name right below /tmp, /var/tmp or /dev/shm that looks like mkdtemp(3)'s, Python's or
+//     Go's, and which the other recording has not, becomes *.
 
 // maskProcess masks numbers of processes and threads.
 func maskProcess(path []byte) []byte {
@@ -48,9 +49,13 @@ func (d *Diff) mask() error {
 	for key := range d.keys.set.len() { // those that masks add are not looked at
 		o := *d.runs.at(key)
 		program, path := d.keys.of(key)
-		masked := d.masked(path, both)
-		if bytes.Equal(masked, path) {
+		by := d.keys.programs.text(program)
+		masked, maskedBy := d.masked(path, both), d.masked(by, both)
+		if bytes.Equal(masked, path) && bytes.Equal(maskedBy, by) {
 			continue
+		}
+		if program, _, err = d.keys.programs.add(maskedBy); err != nil {
+			return err
 		}
 		*d.runs.at(key) = [2]outcomes{}
 		for run := range o {
@@ -63,23 +68,25 @@ func (d *Diff) mask() error {
 }
 
 // inBoth returns what may be temporary and is in both runs: paths that were made, and first names
-// below temporary folders.
+// below temporary folders, of programs too.
 func (d *Diff) inBoth() (both *set, err error) {
 	runs := [2]*set{newSet(), newSet()}
 	for key := range d.keys.set.len() {
-		_, path := d.keys.of(key)
+		program, path := d.keys.of(key)
 		for run, o := range d.runs.at(key) {
 			if o == 0 {
 				continue
 			}
-			if d.made.has(path) {
-				_, _, err = runs[run].add(path)
-			}
-			if first := firstBelow(path); first != nil && err == nil {
-				_, _, err = runs[run].add(first)
-			}
-			if err != nil {
-				return nil, err
+			for _, path := range [][]byte{path, d.keys.programs.text(program)} {
+				if d.made.has(path) {
+					_, _, err = runs[run].add(path)
+				}
+				if first := firstBelow(path); first != nil && err == nil {
+					_, _, err = runs[run].add(first)
+				}
+				if err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -127,7 +134,7 @@ func firstBelow(path []byte) []byte {
 }
 
 // isRandom reports whether a name, or what is before its ending, ends in characters of two kinds,
-// which words do not.
+// or in digits, as Go's os.MkdirTemp makes them: words do not.
 func isRandom(name string) bool {
 	return python.MatchString(name) || endsRandom(name) || endsRandom(strings.TrimSuffix(name, filepath.Ext(name)))
 }
@@ -139,6 +146,9 @@ func endsRandom(name string) bool {
 	}
 	end = end[max(0, len(end)-8):]
 	kinds := 0
+	if strings.Trim(end, "0123456789") == "" {
+		return true
+	}
 	for _, set := range []string{"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"} {
 		if strings.ContainsAny(end, set) {
 			kinds++
