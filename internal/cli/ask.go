@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -266,14 +268,26 @@ func (a *asked) needs(in *recording, zero, packages bool, depfile string) error 
 			a.messages.printf("%s of no package", filesAre(others))
 		}
 	default:
-		if zero {
-			text = lines(paths(), "\x00")
-		} else {
-			text = lines(printable(paths()), "\n")
-		}
+		return errors.Join(readerLeft(writePaths(a.stdout, paths(), zero)), err)
 	}
 	_, writeErr := a.stdout.WriteString(text)
 	return errors.Join(readerLeft(writeErr), err)
+}
+
+// writePaths writes each path as it is, with a zero byte behind it, or else on a line, without what
+// could steer a terminal.
+func writePaths(w io.Writer, paths []string, zero bool) error {
+	out := bufio.NewWriter(w)
+	var line []byte
+	for _, path := range paths {
+		if zero {
+			line = append(append(line[:0], path...), 0)
+		} else {
+			line = append(format.AppendEscaped(line[:0], []byte(path)), '\n')
+		}
+		out.Write(line)
+	}
+	return out.Flush()
 }
 
 // filesAre begins a sentence on n files.
@@ -289,13 +303,4 @@ func lines(texts []string, end string) string {
 		return ""
 	}
 	return strings.Join(texts, end) + end
-}
-
-// printable escapes what could steer a terminal, as tables do.
-func printable(paths []string) []string {
-	escaped := make([]string, len(paths))
-	for i, path := range paths {
-		escaped[i] = string(format.AppendEscaped(nil, []byte(path)))
-	}
-	return escaped
 }

@@ -66,6 +66,7 @@ func (n *outcomeNames) text(o outcomes) string {
 // Diff compares two recordings, by program and path.
 type Diff struct {
 	o     DiffOptions
+	sets  *budget
 	names outcomeNames
 	keys  pairs
 	runs  list[[2]outcomes] // of each key, those of A and of B
@@ -74,7 +75,8 @@ type Diff struct {
 
 // NewDiff returns a Diff of what a and b record.
 func NewDiff(a, b *record.Reader, o DiffOptions) (*Diff, error) {
-	d := &Diff{o: o, keys: pairs{programs: newSet(), set: newSet()}, made: newSet()}
+	sets := newBudget()
+	d := &Diff{o: o, sets: sets, keys: pairs{programs: sets.set(), set: sets.set()}, made: sets.set()}
 	if err := d.read(a, 0, o.Map); err != nil {
 		return nil, fmt.Errorf("the first recording: %w", err)
 	}

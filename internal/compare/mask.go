@@ -70,7 +70,7 @@ func (d *Diff) mask() error {
 // inBoth returns what may be temporary and is in both runs: paths that were made, and first names
 // below temporary folders, of programs too.
 func (d *Diff) inBoth() (both *set, err error) {
-	runs := [2]*set{newSet(), newSet()}
+	runs := [2]*set{d.sets.set(), d.sets.set()}
 	for key := range d.keys.set.len() {
 		program, path := d.keys.of(key)
 		for run, o := range d.runs.at(key) {
@@ -90,7 +90,7 @@ func (d *Diff) inBoth() (both *set, err error) {
 			}
 		}
 	}
-	both = newSet()
+	both = d.sets.set()
 	for number := range runs[0].len() {
 		if text := runs[0].text(number); runs[1].has(text) {
 			if _, _, err := both.add(text); err != nil {

@@ -63,8 +63,9 @@ type place struct {
 
 // Missing returns what a recording's programs looked for at least once in vain.
 func Missing(in *record.Reader) (*Search, error) {
-	programs := newSet()
-	s := &Search{things: pairs{programs: programs, set: newSet()}, tried: pairs{programs: programs, set: newSet()}}
+	sets := newBudget()
+	programs := sets.set()
+	s := &Search{things: pairs{programs: programs, set: sets.set()}, tried: pairs{programs: programs, set: sets.set()}}
 	return s, each(in, func(e *event.Event) error {
 		p := path(e)
 		if e.Result == event.ResultUnknown || !absolute(p) {

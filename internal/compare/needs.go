@@ -39,7 +39,8 @@ func madeUp(path []byte) bool {
 
 // Needed returns the files that a recording's run needed.
 func Needed(in *record.Reader) (Files, error) {
-	read, executed, made, looked, real := newSet(), newSet(), newSet(), newSet(), newSet()
+	b := newBudget()
+	read, executed, made, looked, real := b.set(), b.set(), b.set(), b.set(), b.set()
 	err := each(in, func(e *event.Event) (err error) {
 		p := path(e)
 		if !absolute(p) || madeUp(p) || made.has(p) {

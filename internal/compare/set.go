@@ -9,24 +9,44 @@ import (
 // Recordings may have millions of different paths. Each is kept once, in large pieces without
 // pointers: that takes some 10 bytes more than the text itself, and nothing of the garbage collector.
 
-// keysMax and pieceMax are how many texts, and pieces of pieceSize bytes, a set may have.
+// textMax is how many bytes all texts that are compared may have, with keyCost more for each: what its
+// number, its slot and what is known of it take, or more.
 const (
-	keysMax   = 1 << 24
+	textMax   = 256 << 20
+	keyCost   = 32
 	pieceSize = 1 << 20
-	pieceMax  = 1 << 10
 )
 
 var errTooMany = errors.New("there are too many different paths in it: record less, by --path or -n")
 
+// budget is how many bytes the sets of a command may still take.
+type budget struct{ left int }
+
+// newBudget returns what the sets of one command may take together.
+func newBudget() *budget { return &budget{textMax} }
+
+// take takes bytes of it, or fails.
+func (b *budget) take(n int) error {
+	if n > b.left {
+		return errTooMany
+	}
+	b.left -= n
+	return nil
+}
+
 // set is a set of texts, each known by its number: they are numbered as they come.
 type set struct {
+	budget *budget
 	seed   maphash.Seed
 	slots  []uint32     // a number and 1, by the text's hash or as soon as one behind is free; 0 is free
 	starts list[uint32] // where each text is, in bytes of all pieces
 	pieces [][]byte     // of length and text
 }
 
-func newSet() *set { return &set{seed: maphash.MakeSeed(), slots: make([]uint32, 1<<10)} }
+// set returns an empty set, which takes of the budget.
+func (b *budget) set() *set {
+	return &set{budget: b, seed: maphash.MakeSeed(), slots: make([]uint32, 1<<10)}
+}
 
 func (s *set) len() uint32 { return uint32(s.starts.n) }
 
@@ -38,11 +58,20 @@ func (s *set) text(number uint32) []byte {
 	return piece[n : n+int(size)]
 }
 
-// texts returns all texts, in the order in which they came.
+// texts takes all texts out of the set, in the order in which they came. It is of no use afterwards.
 func (s *set) texts() []string {
 	all := make([]string, s.len())
+	last, text := -1, ""
+	var piece []byte
 	for i := range all {
-		all[i] = string(s.text(uint32(i)))
+		start := int(*s.starts.at(uint32(i)))
+		if n := start / pieceSize; n != last {
+			piece, last = s.pieces[n], n
+			text, s.pieces[n] = string(piece), nil
+		}
+		at := start % pieceSize
+		size, n := binary.Uvarint(piece[at:])
+		all[i] = text[at+n : at+n+int(size)]
 	}
 	return all
 }
@@ -69,14 +98,19 @@ func (s *set) add(text []byte) (number uint32, isNew bool, err error) {
 	if found {
 		return number, false, nil
 	}
-	if s.starts.n == keysMax {
-		return 0, false, errTooMany
-	}
 	last := len(s.pieces) - 1
 	need := len(text) + binary.MaxVarintLen32
+	if need > pieceSize {
+		return 0, false, errTooMany
+	}
+	if err := s.budget.take(need + keyCost); err != nil {
+		return 0, false, err
+	}
 	if last < 0 || len(s.pieces[last])+need > pieceSize {
-		if need > pieceSize || len(s.pieces) == pieceMax {
-			return 0, false, errTooMany
+		if last >= 0 { // what is left of the piece before is lost
+			if err := s.budget.take(pieceSize - len(s.pieces[last])); err != nil {
+				return 0, false, err
+			}
 		}
 		s.pieces = append(s.pieces, make([]byte, 0, pieceSize))
 		last++
