@@ -70,8 +70,11 @@ func askDpkg(ctx context.Context, files []string) (packages []string, others int
 		}
 		for line := range strings.Lines(string(out)) {
 			name, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-			if !ok || strings.HasPrefix(name, "diversion ") || strings.Contains(name, ", ") {
-				continue // of several packages is what is no file of one: a folder
+			if !ok || strings.HasPrefix(name, "diversion ") {
+				continue
+			}
+			if name = onlyOf(name); name == "" {
+				continue
 			}
 			for _, file := range asked[path] {
 				owner[file] = name
@@ -79,6 +82,19 @@ func askDpkg(ctx context.Context, files []string) (packages []string, others int
 		}
 	}
 	return slices.Collect(maps.Values(owner)), len(files) - len(owner), nil
+}
+
+// onlyOf returns the package of dpkg's list, the first if it is one for several architectures; "" if
+// there are others, as only folders are shared.
+func onlyOf(list string) string {
+	first, others, _ := strings.Cut(list, ", ")
+	name, _, _ := strings.Cut(first, ":")
+	for other := range strings.SplitSeq(others, ", ") {
+		if other, _, _ = strings.Cut(other, ":"); other != name && others != "" {
+			return ""
+		}
+	}
+	return first
 }
 
 // ask asks a package manager for files. Its status is not 0 when it does not know one of them.

@@ -33,13 +33,13 @@ func TestPackagesByDpkg(t *testing.T) {
 func TestPackagesOfAnswers(t *testing.T) {
 	dir := t.TempDir()
 	long := "/" + strings.Repeat("long/", 20_000)
-	answers := "one, two: /usr/share\n" + "diversion by one from: /bin/x\n" + "three: " + long + "\nfour:amd64: /usr/lib/x\n"
+	answers := "one, two: /usr/share\n" + "diversion by one from: /bin/x\n" + "three: " + long + "\nfour:amd64: /usr/lib/x\nfive:amd64, five:i386: /usr/share/doc/five\n"
 	if err := errors.Join(os.WriteFile(dir+"/answers", []byte(answers), 0o600), os.WriteFile(dir+"/dpkg-query", []byte("#!/bin/sh\nexec /bin/cat "+dir+"/answers\n"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	packages, others, err := Packages([]string{"/usr/lib/x", "/lib/x", "/usr/share", "/bin/x"})
-	if err != nil || !slices.Equal(packages, []string{"four:amd64"}) || others != 2 {
+	packages, others, err := Packages([]string{"/usr/lib/x", "/lib/x", "/usr/share", "/bin/x", "/usr/share/doc/five"})
+	if err != nil || !slices.Equal(packages, []string{"five:amd64", "four:amd64"}) || others != 2 {
 		t.Errorf("got %v, %d others, %v", packages, others, err)
 	}
 }
