@@ -10,7 +10,7 @@
 //	PROBE_KPROBE      hook the kernel's own open function (do_sys_openat2)
 //	PROBE_FENTRY      the same by trampolines, with results its return too; without FIELD_PATH,
 //	                  FIELD_EXE, FIELD_FILE and EXECS
-//	TYPED_PARMS       with that, for the verifier knows what the functions' parameters point to
+//	TYPED_PARMS       with PROBE_FENTRY: the verifier knows what the functions' parameters point to
 //	PROBE_SESSION     with PROBE_KPROBE: its entry and return by one program; with FIELD_RESULT
 //	PROBE_TRACEPOINT  hook the entry and exit of every system call
 //	FIELDS=n          what records hold, a sum of FIELD_… (opensnoop/record.h)

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -265,20 +266,36 @@ func TestRename(t *testing.T) {
 	if c := <-known; c.Name != "web-1" {
 		t.Fatalf("%+v", c)
 	}
-	config := filepath.Join(root, "var/lib/docker/containers", id("a"), "config.v2.json")
-	if err := os.WriteFile(config+".tmp", []byte(`{"Name":"/web-2","Config":{"Image":"nginx:1.27"}}`), 0o644); err != nil {
-		t.Fatal(err)
+	config := func(container string) string {
+		return filepath.Join(root, "var/lib/docker/containers", container, "config.v2.json")
 	}
-	if err := os.Rename(config+".tmp", config); err != nil {
-		t.Fatal(err)
+	rename := func(container, name string) {
+		t.Helper()
+		text := fmt.Appendf(nil, `{"Name":"/%s","Config":{"Image":"nginx:1.27"}}`, name)
+		err := errors.Join(os.MkdirAll(filepath.Dir(config(container)), 0o755), os.WriteFile(config(container)+".tmp", text, 0o644))
+		if err = errors.Join(err, os.Rename(config(container)+".tmp", config(container))); err != nil {
+			t.Fatal(err)
+		}
 	}
+	rename(id("a"), "web-2")
 	if c := <-known; c.Name != "web-2" || r.Of(1).Container() != c {
 		t.Errorf("after a rename it is %+v", c)
 	}
-	if err := os.Remove(config); err != nil {
+	rename(id("e"), "other-0")
+	r.Learn(2, "/system.slice/docker-"+id("e")+".scope", 0)
+	if err := os.Remove(config(id("a"))); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(renewTime + renewTime/2)
+	// Once two more names of another one show, both were looked at since.
+	for n := range 3 {
+		name := fmt.Sprint("other-", n)
+		if n > 0 {
+			rename(id("e"), name)
+		}
+		if c := <-known; c.Name != name {
+			t.Fatalf("%+v, want %s", c, name)
+		}
+	}
 	if c := r.Of(1).Container(); c.Name != "web-2" {
 		t.Errorf("when it has ended it is %+v", c)
 	}

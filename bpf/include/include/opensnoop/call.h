@@ -111,7 +111,7 @@ struct walk {
 	u32 first; // of what was seen, that is of the first folder; SEEN_MAX if that is a mount's
 	u32 seen_count;
 	u32 seen_again;
-	struct seen seen[SEEN_MAX + STEPS_AGAIN]; // what is more is for the verifier alone
+	struct seen seen[SEEN_MAX + STEPS_AGAIN]; // the last STEPS_AGAIN are never used: the verifier wants them
 };
 #endif
 
