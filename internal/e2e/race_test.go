@@ -116,6 +116,40 @@ func TestPathsOfThreadsThatShareFolders(t *testing.T) {
 	})
 }
 
+// A folder that is opened by . is known by what was opened.
+func TestSharedFoldersThemselves(t *testing.T) {
+	forEachProbe(t, func(t *testing.T, probe string) {
+		for _, how := range []string{"still-dup-self", "dup-self"} {
+			dir, opens := t.TempDir(), racedOpens()
+			tr := startBare(t, probe, "-o", "json", "--columns", pathColumns+",fd", "-b", "1024", "-n", "the-case")
+			racer := runToEnd(t, exec.Command(program("racer"), dir, strconv.Itoa(opens), how))
+			if racer.status != 0 {
+				t.Fatalf("racer: %s", racer.stderr)
+			}
+			rows, marked, shown := 0, 0, make(map[string]int)
+			for _, line := range tr.rest() {
+				o := decodePathed(t, line)
+				rows++
+				if o.Path == nil {
+					marked++
+				} else {
+					shown[*o.Path]++
+				}
+			}
+			t.Logf("%s: %v, %d marked", how, shown, marked)
+			if how == "still-dup-self" && marked > 0 {
+				t.Errorf("%d are marked, and nothing changes", marked)
+			}
+			for path, n := range shown {
+				if opened := strings.Count(racer.stdout, filepath.Base(path)); filepath.Dir(path) != dir || n > opened {
+					t.Errorf("%s: %d rows of %s, which was opened %d times", how, n, path, opened)
+				}
+			}
+			wantCounted(t, rows, opens, tr.stderr.String())
+		}
+	})
+}
+
 // No path of a file that was opened is that of one that another thread has put in its place.
 func TestRealPathsOfReplacedFiles(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {

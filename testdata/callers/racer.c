@@ -10,6 +10,8 @@
 //	chdir, dup, name  it changes the working folder, the descriptor or the name
 //	still-chdir, still-dup
 //	                  it only shares the working folder or the descriptor
+//	dup-self, still-dup-self
+//	                  the same of the descriptor, and what is opened is the folder itself, by .
 //	result            it puts files of b in the place of the descriptors that are opened, in a
 //
 // Its last open is of the end marker.
@@ -17,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +38,7 @@
 
 static const char *how;
 static int folders[2];
-static ino_t inodes[2][FILES];
+static ino_t inodes[2][FILES], own_inodes[2];
 static char name[32];
 static volatile int started, stop;
 
@@ -49,6 +52,8 @@ static void make_files(const char *dir, int which)
 		fail(path);
 	folders[which] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	MUST(folders[which]);
+	MUST(fstat(folders[which], &st));
+	own_inodes[which] = st.st_ino;
 	for (int i = 0; i < FILES; i++) {
 		int fd;
 
@@ -65,7 +70,7 @@ static void change(int which)
 {
 	if (!strcmp(how, "chdir"))
 		MUST(fchdir(folders[which]));
-	else if (!strcmp(how, "dup"))
+	else if (!strncmp(how, "dup", 3))
 		MUST(dup2(folders[which], SHARED_FD));
 	else if (!strcmp(how, "name"))
 		*(volatile char *)name = "ab"[which];
@@ -105,13 +110,19 @@ static void *changes(void *unused)
 static char open_one(int i)
 {
 	int at = strstr(how, "dup") ? SHARED_FD : AT_FDCWD, fd;
+	bool self = strstr(how, "self");
 	struct stat st;
 
-	snprintf(name + 2, sizeof(name) - 2, "%d", i);
+	if (self)
+		strcpy(name + 2, ".");
+	else
+		snprintf(name + 2, sizeof(name) - 2, "%d", i);
 	fd = syscall(SYS_openat, at, !strcmp(how, "name") ? name : name + 2, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
 		return '-';
 	close(fd);
+	if (self)
+		return st.st_ino == own_inodes[0] ? 'a' : 'b';
 	return st.st_ino == inodes[0][i] ? 'a' : st.st_ino == inodes[1][i] ? 'b' : '-';
 }
 

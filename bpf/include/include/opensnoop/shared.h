@@ -53,7 +53,7 @@ static __always_inline void check_shared(struct call *c, s64 result)
 
 #if FIELDS & FIELD_PATH
 // folder_of_opened returns the folder of the file that a call of the current thread opened by a name
-// without a slash, if it has that name there; 0 if not, as by a link.
+// without a slash, if it has that name there; 0 if not, as by a link. The name . is the folder itself.
 static __always_inline u64 folder_of_opened(struct call *c, s64 result)
 {
 	u64 file, dentry;
@@ -65,6 +65,8 @@ static __always_inline u64 folder_of_opened(struct call *c, s64 result)
 	if (!file || !is_fresh(file))
 		return 0;
 	dentry = member(file, FILE_PATH + 8);
+	if (c->record.name_len == 1 && *name_of(&c->record) == '.')
+		return dentry;
 	n = bpf_probe_read_kernel_str(found, PROVEN_NAME, (void *)member(dentry, DENTRY_NAME));
 	if (!is_same(name_of(&c->record), c->record.name_len, PROVEN_NAME, found, n))
 		return 0;
