@@ -51,20 +51,20 @@ int main(void)
 	static const char base[] = "folder\0\0jail", root[] = "jail";
 	char *at = r.name;
 #if FIELDS & FIELD_UID_BIT
-	r.uid = 0x41424344;
+	*r.uid = 0x41424344;
 #endif
 #if FIELDS & FIELD_PPID_BIT
-	r.ppid = 0x51525354;
+	*r.ppid = 0x51525354;
 #endif
 #if FIELDS & FIELD_FLAGS_BIT
-	r.flags = 0x6162636465666768;
-	r.mode = 0x71727374;
+	*r.flags = 0x6162636465666768;
+	*r.mode = 0x71727374;
 #endif
 #if FIELDS & FIELD_RESULT_BIT
-	r.result = -2;
+	*r.result = -2;
 #endif
 #if FIELDS & FIELD_EUID_BIT
-	r.euid = 0x81828384;
+	*r.euid = 0x81828384;
 #endif
 #if FIELDS & FIELD_PROCESS_BIT
 	memcpy(r.process, "its first one..", TASK_COMM_LEN);
@@ -73,44 +73,44 @@ int main(void)
 	memcpy(r.pcomm, "its parent is..", TASK_COMM_LEN);
 #endif
 #if FIELDS & FIELD_ARGS_BIT
-	r.args.size = 300;
-	memset(r.args.bytes, 'a', ARGS_MAX);
+	r.args->size = 300;
+	memset(r.args->bytes, 'a', ARGS_MAX);
 #endif
 #if FIELDS & FIELD_DEPTH_BIT
-	r.depth = 0xe1e2e3e4;
+	*r.depth = 0xe1e2e3e4;
 #endif
 #if FIELDS & FIELD_GID_BIT
-	r.gid = 0xf1f2f3f4;
+	*r.gid = 0xf1f2f3f4;
 #endif
 #if FIELDS & FIELD_LOGIN_BIT
-	r.login = 0x12233445;
+	*r.login = 0x12233445;
 #endif
 #if FIELDS & FIELD_TOOK_BIT
-	r.took = KIND == NAME_BAD ? -7 : 7;
+	*r.took = KIND == NAME_BAD ? -7 : 7;
 #endif
 #if FIELDS & FIELD_ANCESTORS_BIT
-	r.ancestors_cut = 1;
-	r.ancestors_count = 2;
-	r.ancestors[0].tgid = 7;
-	memcpy(r.ancestors[0].comm, "its own name is", TASK_COMM_LEN);
-	r.ancestors[1].tgid = 0x71828384;
-	memcpy(r.ancestors[1].comm, "p", 2);
+	r.ancestors->cut = 1;
+	r.ancestors->count = 2;
+	r.ancestors->list[0].tgid = 7;
+	memcpy(r.ancestors->list[0].comm, "its own name is", TASK_COMM_LEN);
+	r.ancestors->list[1].tgid = 0x71828384;
+	memcpy(r.ancestors->list[1].comm, "p", 2);
 #endif
 #if FIELDS & FIELD_CGROUP_BIT
 	r.cgroup[0] = 0xc1c2c3c4;
 	r.cgroup[1] = 0xd1d2d3d4;
 #endif
 #if FIELDS & FIELD_PATH_BIT
-	r.dfd = -100;
-	r.base_len = sizeof(base);
-	r.base_state = WALK_DELETED | LATE;
-	r.root_len = sizeof(root);
-	r.root_state = WALK_CHANGED;
+	r.path->dfd = -100;
+	r.path->base.len = sizeof(base);
+	r.path->base.state = WALK_DELETED | LATE;
+	r.path->root.len = sizeof(root);
+	r.path->root.state = WALK_CHANGED;
 	at += !LATE && HAS_NAME ? 4 : sizeof(address);
 #if FIELDS & FIELD_EXE_BIT
-	r.exe_len = sizeof(root);
+	r.exe->len = sizeof(root);
 	memcpy(at, root, sizeof(root));
-	at += r.exe_len;
+	at += r.exe->len;
 #endif
 	memcpy(at, base, sizeof(base));
 	memcpy(at + sizeof(base), root, sizeof(root));
@@ -120,12 +120,12 @@ int main(void)
 		last += 4;
 	}
 #if FIELDS & FIELD_FILE_BIT
-	r.inode[0] = 0x91929394;
-	r.inode[1] = 0xa1a2a3a4;
-	r.dev = 0xb1b2b3b4;
-	r.file = FILE_CREATED | FILE_STAT_DIFFERS;
-	r.real_len = sizeof(root);
-	r.real_state = WALK_MORE;
+	r.file->inode[0] = 0x91929394;
+	r.file->inode[1] = 0xa1a2a3a4;
+	r.file->dev = 0xb1b2b3b4;
+	r.file->marks = FILE_CREATED | FILE_STAT_DIFFERS;
+	r.file->real.len = sizeof(root);
+	r.file->real.state = WALK_MORE;
 	memcpy(last, root, sizeof(root));
 #endif
 #endif

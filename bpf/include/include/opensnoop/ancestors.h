@@ -53,23 +53,23 @@ static __always_inline void fill_ancestors(struct record *r)
 #if FIELDS & FIELD_ANCESTORS
 	u64 leader = task_member(TASK_GROUP_LEADER);
 
-	r->ancestors_count = 0;
-	r->ancestors_cut = 0;
+	r->ancestors->count = 0;
+	r->ancestors->cut = 0;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < ANCESTORS_MAX; i++) {
 		u32 tgid = member(leader, TASK_TGID);
 
 		if (!tgid) // idle tasks, which began all
 			return;
-		r->ancestors[i].tgid = tgid;
-		bpf_probe_read_kernel(r->ancestors[i].comm, TASK_COMM_LEN,
+		r->ancestors->list[i].tgid = tgid;
+		bpf_probe_read_kernel(r->ancestors->list[i].comm, TASK_COMM_LEN,
 				      (void *)leader + TASK_COMM);
-		r->ancestors_count = i + 1;
+		r->ancestors->count = i + 1;
 		if (is_topmost(tgid))
 			return;
 		leader = parent_of(leader);
 	}
-	r->ancestors_cut = 1;
+	r->ancestors->cut = 1;
 #endif
 }
 

@@ -17,9 +17,9 @@ static __always_inline void fill_args(struct record *r)
 	struct args *args = program_args.lookup(&tgid);
 
 	if (args)
-		__builtin_memcpy(&r->args, args, sizeof(*args));
+		__builtin_memcpy(r->args, args, sizeof(*args));
 	else
-		r->args.size = 0;
+		r->args->size = 0;
 #endif
 }
 

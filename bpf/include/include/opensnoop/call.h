@@ -16,22 +16,17 @@
 
 // Room for the strings beside a pending call. Longer ones have maps of their own: one for those of
 // up to LONG_NAME bytes, of which many fit into its memory, and one for all others.
-#if FIELDS & FIELD_PATH
-#define SHORT_NAME 256
-#else
-#define SHORT_NAME 128
-#endif
+#define SHORT_NAME (HOLDS(FIELD_PATH) ? 256 : 128)
 #define LONG_NAME 1024
 #define LONG_NAMES 1024
 #define LONGEST_NAMES 128
 
 // Without these, nothing that is kept is long: a name that is not known yet is its address.
-#define HAS_LONG_NAMES (FIELDS & (FIELD_RESULT | FIELD_PATH | FIELD_FLAGS))
+#define HAS_LONG_NAMES HOLDS(FIELD_RESULT | FIELD_PATH | FIELD_FLAGS)
 
 // Of each map, one user may have half. Users of the same last bits share it.
 #define HOLDERS 256
 
-#if FIELDS & FIELD_PATH
 // A place in the tree of folders: struct path (include/linux/path.h).
 struct place {
 	u64 mnt;
@@ -76,11 +71,7 @@ struct seen {
 #define PROVEN_NAME 256
 
 // Whether roots are looked at again that other threads share: only where the call is pending anyway.
-#if FIELDS & FIELD_RESULT
-#define SHARED_ROOTS true
-#else
-#define SHARED_ROOTS false
-#endif
+#define SHARED_ROOTS HOLDS(FIELD_RESULT)
 
 // Where a walk is. It stands in memory that the verifier does not follow: every step is
 // verified once, whatever the one before it came to.
@@ -113,7 +104,6 @@ struct walk {
 	u32 seen_again;
 	struct seen seen[SEEN_MAX + STEPS_AGAIN]; // the last STEPS_AGAIN are never used: the verifier wants them
 };
-#endif
 
 // Set in the number of a call whose name has been compared with the kernel's copy, which is what it
 // opens first: to execute a program, others follow.
@@ -129,14 +119,10 @@ struct call {
 	u64 address; // of the name in the process
 	u64 sp;      // the process's stack pointer, of an interrupted call
 	u64 nr;      // the system call, or NR_ANY; NR_COMPARED; and from HOLDER_SHIFT on, who holds a long name
-#if FIELDS & FIELD_PATH
-	struct shared shared;
-#endif
+	struct shared shared[HOLDS(FIELD_PATH)];
 	struct record record;
 	bool dropped; // at its entry, for its name
-#if FIELDS & FIELD_PATH
-	struct walk walk;
-#endif
+	struct walk walk[HOLDS(FIELD_PATH)];
 };
 
 // What is kept of it. The record is as user space can give it out, its time when it was

@@ -15,8 +15,8 @@
 static __always_inline void set_flags(struct record *r, struct open_args *args)
 {
 #if FIELDS & FIELD_FLAGS
-	r->flags = args->flags;
-	r->mode = args->mode;
+	*r->flags = args->flags;
+	*r->mode = args->mode;
 	if (args->flags_read)
 		r->fields &= ~FLAGS_UNREAD;
 	else
@@ -28,18 +28,18 @@ static __always_inline void set_flags(struct record *r, struct open_args *args)
 static __always_inline void forget_walks(struct record *r)
 {
 #if FIELDS & FIELD_PATH
-	r->base_len = 0;
-	r->base_state = WALK_NONE;
-	r->root_len = 0;
-	r->root_state = WALK_NONE;
+	r->path->base.len = 0;
+	r->path->base.state = WALK_NONE;
+	r->path->root.len = 0;
+	r->path->root.state = WALK_NONE;
 #endif
 #if FIELDS & FIELD_EXE
-	r->exe_len = 0;
-	r->exe_state = WALK_NONE;
+	r->exe->len = 0;
+	r->exe->state = WALK_NONE;
 #endif
 #if FIELDS & FIELD_FILE
-	r->real_len = 0;
-	r->real_state = WALK_NONE;
+	r->file->real.len = 0;
+	r->file->real.state = WALK_NONE;
 #endif
 }
 
@@ -47,14 +47,14 @@ static __always_inline void forget_walks(struct record *r)
 static __always_inline void set_began(struct record *r, s64 began)
 {
 #if FIELDS & FIELD_TOOK
-	r->took = began;
+	*r->took = began;
 #endif
 }
 
 static __always_inline s64 began(struct record *r)
 {
 #if FIELDS & FIELD_TOOK
-	return r->took;
+	return *r->took;
 #else
 	return 0;
 #endif
@@ -64,8 +64,8 @@ static __always_inline s64 began(struct record *r)
 static __always_inline void set_took(struct record *r, u64 now)
 {
 #if FIELDS & FIELD_TOOK
-	if (r->took < 0)
-		r->took = r->result == RESULT_UNKNOWN ? 0 : r->took + now;
+	if (*r->took < 0)
+		*r->took = *r->result == RESULT_UNKNOWN ? 0 : *r->took + now;
 #endif
 }
 
@@ -87,20 +87,20 @@ static __always_inline void read_comm(u64 *comm)
 static __always_inline void fill_users(struct record *r)
 {
 #if FIELDS & FIELD_UID
-	r->uid = bpf_get_current_uid_gid();
+	*r->uid = bpf_get_current_uid_gid();
 #endif
 #if FIELDS & FIELD_GID
-	r->gid = bpf_get_current_uid_gid() >> 32;
+	*r->gid = bpf_get_current_uid_gid() >> 32;
 #endif
 #if FIELDS & FIELD_LOGIN
 #ifdef TASK_LOGINUID
-	r->login = task_member(TASK_LOGINUID);
+	*r->login = task_member(TASK_LOGINUID);
 #else
 	r->fields |= LOGIN_UNREAD;
 #endif
 #endif
 #if FIELDS & FIELD_EUID
-	r->euid = member(task_member(TASK_CRED), CRED_EUID);
+	*r->euid = member(task_member(TASK_CRED), CRED_EUID);
 #endif
 }
 
@@ -118,10 +118,10 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	read_comm((u64 *)r->comm);
 	fill_users(r);
 #if FIELDS & FIELD_RESULT
-	r->result = RESULT_UNKNOWN;
+	*r->result = RESULT_UNKNOWN;
 #endif
 #if FIELDS & FIELD_PPID
-	r->ppid = member(task_member(TASK_REAL_PARENT), TASK_TGID);
+	*r->ppid = member(task_member(TASK_REAL_PARENT), TASK_TGID);
 #endif
 #if FIELDS & FIELD_PCOMM
 	u64 leader = member(task_member(TASK_REAL_PARENT), TASK_GROUP_LEADER);
@@ -142,12 +142,12 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->cgroup[1] = cgroup >> 32 | (u32)in_cgroup_namespace() << 31;
 #endif
 #if FIELDS & FIELD_PATH
-	r->dfd = args->dfd;
+	r->path->dfd = args->dfd;
 #endif
 	forget_walks(r);
 #if FIELDS & FIELD_PATH
 	if (args->in_root)
-		r->base_state |= WALK_IN_ROOT;
+		r->path->base.state |= WALK_IN_ROOT;
 #endif
 	set_flags(r, args);
 	set_began(r, 0);
@@ -219,7 +219,7 @@ static __always_inline void read_kernel_name(struct record *r, const char *name)
 static __always_inline char *late_name(struct record *r)
 {
 #if FIELDS & FIELD_PATH
-	r->base_state |= WALK_NAME_LAST;
+	r->path->base.state |= WALK_NAME_LAST;
 #endif
 	return name_of(r);
 }
@@ -233,7 +233,7 @@ static __always_inline void set_late_name(struct record *r, long n, enum name_ki
 		return;
 	}
 #if FIELDS & FIELD_PATH
-	r->base_state &= ~WALK_NAME_LAST;
+	r->path->base.state &= ~WALK_NAME_LAST;
 #endif
 	set_address(r, kind, address);
 }
@@ -242,7 +242,7 @@ static __always_inline void set_late_name(struct record *r, long n, enum name_ki
 static __always_inline bool name_in_root(struct record *r)
 {
 #if FIELDS & FIELD_PATH
-	return r->base_state & WALK_IN_ROOT;
+	return r->path->base.state & WALK_IN_ROOT;
 #else
 	return false;
 #endif
@@ -286,7 +286,7 @@ static __always_inline bool slow_enough(struct record *r)
 	set_took(r, bpf_ktime_get_ns());
 #endif
 #ifdef SLOWER
-	return !r->took || r->took > SLOWER;
+	return !*r->took || *r->took > SLOWER;
 #else
 	return true;
 #endif
@@ -296,7 +296,7 @@ static __always_inline bool slow_enough(struct record *r)
 static __always_inline bool set_result(struct record *r, s64 result)
 {
 #if FIELDS & FIELD_RESULT
-	r->result = result;
+	*r->result = result;
 #endif
 	return result_wanted(result) && slow_enough(r);
 }

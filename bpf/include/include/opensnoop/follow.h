@@ -108,7 +108,7 @@ static __always_inline void fill_depth(struct record *r)
 	u32 *depth = depth_of(bpf_get_current_pid_tgid() >> 32);
 
 	if (depth)
-		r->depth = *depth;
+		*r->depth = *depth;
 	else
 		r->fields |= DEPTH_UNREAD;
 #endif

@@ -268,7 +268,7 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 		return;
 	forget_walks(r);
 #if FIELDS & FIELD_EXE
-	r->exe_state = WALK_CHANGED;
+	r->exe->state = WALK_CHANGED;
 #endif
 	read_kernel_name(r, copy);
 	if (!record_wanted(r))

@@ -250,7 +250,7 @@ static __always_inline u32 stat_device(struct record *r, u64 super, u64 inode, u
 	u64 type = type_of(super);
 
 	if (is_type(type, TYPE_OVERLAY, 7) && !overlay_is_exact(super, inode, number))
-		r->file |= FILE_STAT_DIFFERS;
+		r->file->marks |= FILE_STAT_DIFFERS;
 	// Of btrfs it is the subvolume's, but for the folder in a subvolume's place in a snapshot.
 	if (is_type(type, TYPE_BTRFS, 5) && number != BTRFS_EMPTY_SUBVOL_DIR_OBJECTID) {
 #if defined(BTRFS_VFS_INODE) && defined(BTRFS_INODE_ROOT) && defined(BTRFS_ROOT_DEV)
@@ -258,7 +258,7 @@ static __always_inline u32 stat_device(struct record *r, u64 super, u64 inode, u
 
 		return member(root, BTRFS_ROOT_DEV);
 #else
-		r->file |= FILE_STAT_DIFFERS;
+		r->file->marks |= FILE_STAT_DIFFERS;
 #endif
 	}
 	return member(super, SB_DEV);
@@ -271,13 +271,13 @@ static __always_inline void read_file(struct record *r, struct walk *w, u64 file
 	u64 super = member(inode, INODE_SB);
 	u64 number = member(inode, INODE_INO);
 
-	r->inode[0] = number;
-	r->inode[1] = number >> 32;
-	r->file = 0;
+	r->file->inode[0] = number;
+	r->file->inode[1] = number >> 32;
+	r->file->marks = 0;
 	if ((u32)member(file, FILE_MODE) & FMODE_CREATED ||
 	    (u32)member(file, FILE_FLAGS) & O_TMPFILE_ITSELF)
-		r->file |= FILE_CREATED;
-	r->dev = stat_device(r, super, inode, number);
+		r->file->marks |= FILE_CREATED;
+	r->file->dev = stat_device(r, super, inode, number);
 	read_itself(r, w, file);
 }
 #endif
@@ -294,14 +294,14 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 		return true;
 	}
 	if (w->from == FROM_BASE) {
-		if (r->dfd == AT_FDCWD) {
+		if (r->path->dfd == AT_FDCWD) {
 			if (w->shared.fs_seq)
 				w->state |= WALK_SHARED;
 			*from = w->pwd;
 			return true;
 		}
 		w->slot = 0;
-		file = descriptor(w, r->dfd);
+		file = descriptor(w, r->path->dfd);
 		if (shares_files()) {
 			w->state |= WALK_SHARED;
 			w->shared.descriptor = w->slot;
@@ -320,7 +320,7 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 #endif
 #if FIELDS & FIELD_FILE
 	if (w->from == FROM_FILE) {
-		file = descriptor(w, r->result);
+		file = descriptor(w, *r->result);
 		if (file && shares_files() && !is_fresh(file))
 			w->state |= WALK_SHARED;
 		if (file)
@@ -362,7 +362,7 @@ static __always_inline void read_folders(struct walk *w)
 // start begins a walk, or begins it anew.
 static __always_inline void start(struct record *r, struct walk *w)
 {
-	bool in_root = w->from == FROM_BASE && r->base_state & WALK_IN_ROOT;
+	bool in_root = w->from == FROM_BASE && r->path->base.state & WALK_IN_ROOT;
 	struct place from = {};
 
 	w->end = w->start;

@@ -246,7 +246,7 @@ static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
 static __always_inline bool is_shared(struct record *r)
 {
 #if FIELDS & FIELD_PATH
-	return r->base_state & WALK_SHARED;
+	return r->path->base.state & WALK_SHARED;
 #else
 	return false;
 #endif

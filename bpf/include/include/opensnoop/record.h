@@ -51,6 +51,10 @@ enum how {
 #define FIELDS 0
 #endif
 
+// HOLDS is 1 if records hold a part, else 0. In struct record a part that is not there is an array of
+// none, and the compiler leaves out what stands behind an `if` that does not hold.
+#define HOLDS(field) (!!(FIELDS & (field)))
+
 // How many bytes of a program's arguments are kept, with a NUL behind each.
 #define ARGS_MAX 252
 
@@ -69,6 +73,12 @@ struct args {
 struct ancestor {
 	u32 tgid;
 	char comm[TASK_COMM_LEN]; // of its first thread
+};
+
+struct ancestors {
+	u32 cut;   // not 0: there are more
+	u32 count; // the process itself is the first
+	struct ancestor list[ANCESTORS_MAX];
 };
 
 // Set in `fields` for a part that is there, but whose values could not be read, from the top down:
@@ -109,16 +119,31 @@ enum walk_state {
 // all are so long. They end at STRINGS_END at the latest: a sum of their lengths is masked by
 // STRINGS_MAX - 1 for the verifier, which must not change it. What is put behind them is written
 // before it is known to fit, and has the rest of STRINGS_SIZE.
-#if FIELDS & FIELD_PATH
-#define STRINGS_MAX 16384
+#define STRINGS_MAX (HOLDS(FIELD_PATH) ? 16384 : PATH_MAX)
 #define STRINGS_END (STRINGS_MAX - 1)
-#define STRINGS_SIZE (STRINGS_MAX + PATH_MAX)
+#define STRINGS_SIZE (STRINGS_MAX + HOLDS(FIELD_PATH) * PATH_MAX)
 // A name that is read late has its room behind the three walks of the entry.
-_Static_assert(sizeof(u64) + 3 * WALK_MAX + PATH_MAX - 1 <= STRINGS_END, "the room of a late name");
-#else
-#define STRINGS_MAX PATH_MAX
-#define STRINGS_SIZE PATH_MAX
-#endif
+_Static_assert(!HOLDS(FIELD_PATH) || sizeof(u64) + 3 * WALK_MAX + PATH_MAX - 1 <= STRINGS_END,
+	       "the room of a late name");
+
+// What a walk came to: how many bytes of components there are, and how it ended, of enum walk_state.
+struct walked {
+	u16 len;
+	u16 state;
+};
+
+struct path_part {
+	s32 dfd; // which a relative name is relative to
+	struct walked base; // from there up
+	struct walked root; // from the process's root, for an absolute name
+};
+
+struct file_part {
+	u32 inode[2]; // its halves
+	u32 dev;      // as the kernel has it: 12 bits and 20
+	u32 marks;    // a sum of FILE_…
+	struct walked real; // from the opened file
+};
 
 // What goes to user space. Only the bytes used are sent:
 //
@@ -144,69 +169,24 @@ struct record {
 	u8 name_kind; // enum name_kind
 	u8 how;       // enum how
 
-#if FIELDS & FIELD_TOOK
-	s64 took; // ns; 0 if that is not known; of a pending call less than 0: when it began
-#endif
-#if FIELDS & FIELD_FLAGS
-	u64 flags;
-	u32 mode;
-#endif
-#if FIELDS & FIELD_PPID
-	u32 ppid;
-#endif
-#if FIELDS & FIELD_RESULT
-	s32 result;
-#endif
-#if FIELDS & FIELD_UID
-	u32 uid;
-#endif
-#if FIELDS & FIELD_EUID
-	u32 euid;
-#endif
-#if FIELDS & FIELD_PROCESS
-	char process[TASK_COMM_LEN];
-#endif
-#if FIELDS & FIELD_PATH
-	s32 dfd;        // which a relative name is relative to
-	u16 base_len;   // bytes of components from there up,
-	u16 base_state; // and how that ended: enum walk_state
-	u16 root_len;   // the same from the process's root, for an absolute name
-	u16 root_state;
-#endif
-#if FIELDS & FIELD_EXE
-	u16 exe_len; // the same from the program's file
-	u16 exe_state;
-#endif
-#if FIELDS & FIELD_FILE
-	u32 inode[2]; // its halves
-	u32 dev;      // as the kernel has it: 12 bits and 20
-	u32 file;     // a sum of FILE_…
-	u16 real_len; // the same from the opened file
-	u16 real_state;
-#endif
-#if FIELDS & FIELD_PCOMM
-	char pcomm[TASK_COMM_LEN];
-#endif
-#if FIELDS & FIELD_CGROUP
-	u32 cgroup[2]; // the halves of its id; the uppermost bit: in a cgroup namespace
-#endif
-#if FIELDS & FIELD_ARGS
-	struct args args;
-#endif
-#if FIELDS & FIELD_DEPTH
-	u32 depth;
-#endif
-#if FIELDS & FIELD_GID
-	u32 gid;
-#endif
-#if FIELDS & FIELD_LOGIN
-	u32 login; // ~0 for nobody
-#endif
-#if FIELDS & FIELD_ANCESTORS
-	u32 ancestors_cut;   // not 0: there are more
-	u32 ancestors_count; // the process itself is the first
-	struct ancestor ancestors[ANCESTORS_MAX];
-#endif
+	s64 took[HOLDS(FIELD_TOOK)]; // ns; 0 if not known; of a pending call less than 0: when it began
+	u64 flags[HOLDS(FIELD_FLAGS)];
+	u32 mode[HOLDS(FIELD_FLAGS)];
+	u32 ppid[HOLDS(FIELD_PPID)];
+	s32 result[HOLDS(FIELD_RESULT)];
+	u32 uid[HOLDS(FIELD_UID)];
+	u32 euid[HOLDS(FIELD_EUID)];
+	char process[HOLDS(FIELD_PROCESS) * TASK_COMM_LEN];
+	struct path_part path[HOLDS(FIELD_PATH)];
+	struct walked exe[HOLDS(FIELD_EXE)]; // from the program's file
+	struct file_part file[HOLDS(FIELD_FILE)];
+	char pcomm[HOLDS(FIELD_PCOMM) * TASK_COMM_LEN];
+	u32 cgroup[HOLDS(FIELD_CGROUP) * 2]; // the halves of its id; the uppermost bit: in a cgroup namespace
+	struct args args[HOLDS(FIELD_ARGS)];
+	u32 depth[HOLDS(FIELD_DEPTH)];
+	u32 gid[HOLDS(FIELD_GID)];
+	u32 login[HOLDS(FIELD_LOGIN)]; // ~0 for nobody
+	struct ancestors ancestors[HOLDS(FIELD_ANCESTORS)];
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
 	char name[STRINGS_SIZE]; // and behind it the other strings
@@ -220,33 +200,29 @@ static __always_inline u32 strings_size(struct record *r)
 {
 	u32 size = r->name_len;
 
-#if FIELDS & FIELD_PATH
-	size += r->base_len + r->root_len;
-	if (r->base_state & WALK_NAME_LAST)
-		size += sizeof(u64);
-#endif
-#if FIELDS & FIELD_EXE
-	size += r->exe_len;
-#endif
-#if FIELDS & FIELD_FILE
-	size += r->real_len;
-#endif
+	if (HOLDS(FIELD_PATH)) {
+		size += r->path->base.len + r->path->root.len;
+		if (r->path->base.state & WALK_NAME_LAST)
+			size += sizeof(u64);
+	}
+	if (HOLDS(FIELD_EXE))
+		size += r->exe->len;
+	if (HOLDS(FIELD_FILE))
+		size += r->file->real.len;
 	return size & (STRINGS_MAX - 1);
 }
 
 // name_of is where a record's name is.
 static __always_inline char *name_of(struct record *r)
 {
-#if FIELDS & FIELD_PATH
-	u32 at = sizeof(u64) + r->base_len + r->root_len;
+	u32 at = sizeof(u64);
 
-#if FIELDS & FIELD_EXE
-	at += r->exe_len;
-#endif
-	if (r->base_state & WALK_NAME_LAST)
-		return r->name + (at & (STRINGS_MAX - 1));
-#endif
-	return r->name;
+	if (!HOLDS(FIELD_PATH) || !(r->path->base.state & WALK_NAME_LAST))
+		return r->name;
+	at += r->path->base.len + r->path->root.len;
+	if (HOLDS(FIELD_EXE))
+		at += r->exe->len;
+	return r->name + (at & (STRINGS_MAX - 1));
 }
 
 #endif

@@ -33,21 +33,21 @@ static __always_inline void check_shared(struct call *c, s64 result)
 {
 #if FIELDS & FIELD_PATH
 	struct record *r = &c->record;
-	struct shared *s = &c->shared;
-	bool by_descriptor = r->dfd != AT_FDCWD, changed;
+	struct shared *s = c->shared;
+	bool by_descriptor = r->path->dfd != AT_FDCWD, changed;
 
-	if (r->root_state & WALK_SHARED)
-		r->root_state = checked(r->root_state, has_changed(s->fs_seq, s->fs_value));
-	if (!(r->base_state & WALK_SHARED))
+	if (r->path->root.state & WALK_SHARED)
+		r->path->root.state = checked(r->path->root.state, has_changed(s->fs_seq, s->fs_value));
+	if (!(r->path->base.state & WALK_SHARED))
 		return;
 	if (!by_descriptor)
-		r->base_state = checked(r->base_state, has_changed(s->fs_seq, s->fs_value));
-	else if (result == -EBADF || r->base_state & WALK_BAD) {
+		r->path->base.state = checked(r->path->base.state, has_changed(s->fs_seq, s->fs_value));
+	else if (result == -EBADF || r->path->base.state & WALK_BAD) {
 		// What the kernel says is so.
-		changed = result != -EBADF || !(r->base_state & WALK_BAD);
-		r->base_state = checked(r->base_state & ~(changed ? WALK_BAD : 0), changed);
+		changed = result != -EBADF || !(r->path->base.state & WALK_BAD);
+		r->path->base.state = checked(r->path->base.state & ~(changed ? WALK_BAD : 0), changed);
 	} else if (has_changed(s->descriptor, s->file))
-		r->base_state = checked(r->base_state, true);
+		r->path->base.state = checked(r->path->base.state, true);
 #endif
 }
 
@@ -57,11 +57,11 @@ static __always_inline void check_shared(struct call *c, s64 result)
 static __always_inline u64 folder_of_opened(struct call *c, s64 result)
 {
 	u64 file, dentry;
-	char *found = (char *)c->walk.seen;
+	char *found = (char *)c->walk->seen;
 	long n;
 
-	c->walk.seen_count = 0;
-	file = descriptor(&c->walk, result);
+	c->walk->seen_count = 0;
+	file = descriptor(c->walk, result);
 	if (!file || !is_fresh(file))
 		return 0;
 	dentry = member(file, FILE_PATH + 8);
@@ -81,10 +81,10 @@ static __always_inline void prove_descriptor(struct call *c, s64 result)
 #if FIELDS & FIELD_PATH
 	struct record *r = &c->record;
 
-	if (r->base_state & WALK_SHARED && r->dfd != AT_FDCWD && r->name_kind == NAME_READ &&
-	    r->how == OPENED && result >= 0 && !(r->base_state & WALK_BAD) &&
-	    folder_of_opened(c, result) == c->shared.dentry)
-		r->base_state &= ~WALK_SHARED;
+	if (r->path->base.state & WALK_SHARED && r->path->dfd != AT_FDCWD && r->name_kind == NAME_READ &&
+	    r->how == OPENED && result >= 0 && !(r->path->base.state & WALK_BAD) &&
+	    folder_of_opened(c, result) == c->shared->dentry)
+		r->path->base.state &= ~WALK_SHARED;
 #endif
 }
 
@@ -92,7 +92,7 @@ static __always_inline void prove_descriptor(struct call *c, s64 result)
 static __always_inline void keep_shared(struct call *c)
 {
 #if FIELDS & FIELD_PATH
-	c->shared = c->walk.shared;
+	*c->shared = c->walk->shared;
 #endif
 }
 

@@ -194,7 +194,7 @@ static __always_inline int on_walk_return(void *ctx)
 	if (!c)
 		return 0;
 	walk_on(ctx, c, SCRATCH_RETURN);
-	end_call(ctx, c, c->record.result);
+	end_call(ctx, c, *c->record.result);
 	return 0;
 }
 #endif

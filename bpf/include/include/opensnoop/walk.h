@@ -167,21 +167,21 @@ static __always_inline void keep(struct record *r, struct walk *w)
 #ifdef TOPS
 		w->base_last = w->last;
 #endif
-		r->base_len = len;
-		r->base_state = w->state;
+		r->path->base.len = len;
+		r->path->base.state = w->state;
 		break;
 	case FROM_ROOT:
-		r->root_len = len;
-		r->root_state = w->state;
+		r->path->root.len = len;
+		r->path->root.state = w->state;
 		break;
 #if FIELDS & FIELD_EXE
 	case FROM_EXE:
-		r->exe_len = len;
-		r->exe_state = w->state;
+		r->exe->len = len;
+		r->exe->state = w->state;
 		break;
 #endif
 #if FIELDS & FIELD_FILE
-	case FROM_FILE: r->real_len = len; r->real_state = w->state;
+	case FROM_FILE: r->file->real.len = len; r->file->real.state = w->state;
 #endif
 	}
 }
@@ -243,7 +243,7 @@ static __always_inline u16 root_state(struct walk *w)
 static __always_inline bool choose(struct record *r, struct walk *w)
 {
 	bool known = r->name_kind == NAME_READ, named = known || r->name_kind == NAME_UNSEEN;
-	bool from_root = known && r->name[0] == '/' && !(r->base_state & WALK_IN_ROOT);
+	bool from_root = known && r->name[0] == '/' && !(r->path->base.state & WALK_IN_ROOT);
 
 	w->chosen = true;
 	read_top(w);
@@ -252,7 +252,7 @@ static __always_inline bool choose(struct record *r, struct walk *w)
 	if (named && !from_root)
 		w->next |= 1 << FROM_BASE;
 	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry)
-		r->root_state = root_state(w);
+		r->path->root.state = root_state(w);
 	else if (named && (from_root || !known))
 		w->next |= 1 << FROM_ROOT;
 #if FIELDS & FIELD_EXE
@@ -277,7 +277,7 @@ static __always_inline void continue_walk(void *ctx, enum scratch which)
 static __always_inline void walk_on(void *ctx, struct call *c, enum scratch which)
 {
 	struct record *r = &c->record;
-	struct walk *w = &c->walk;
+	struct walk *w = c->walk;
 
 	if (w->starts) {
 		if (!w->noted)
@@ -308,11 +308,11 @@ static __always_inline bool folder_wanted(struct call *c)
 {
 #ifdef TOPS
 	struct record *r = &c->record;
-	struct walk *w = &c->walk;
+	struct walk *w = c->walk;
 	char *top = r->name + (w->base_last & (STRINGS_MAX - 1));
 
 	// Not where another folder may be the topmost one, or none was walked.
-	if (r->name_kind != NAME_READ || !r->base_len || r->base_state & ~WALK_IN_ROOT ||
+	if (r->name_kind != NAME_READ || !r->path->base.len || r->path->base.state & ~WALK_IN_ROOT ||
 	    r->name[0] == '.')
 		return true;
 	return TOPS;
@@ -326,9 +326,9 @@ static __always_inline bool folder_wanted(struct call *c)
 // file it opened. It returns if there is none, or that cannot be had.
 static __always_inline void walk_file(void *ctx, struct call *c, enum scratch which)
 {
-	struct walk *w = &c->walk;
+	struct walk *w = c->walk;
 
-	if (c->record.result < 0 || c->record.how != OPENED)
+	if (*c->record.result < 0 || c->record.how != OPENED)
 		return;
 	read_top(w);
 	w->chosen = true;
@@ -351,17 +351,17 @@ static __always_inline bool needs_walk(struct call *c)
 	u64 *fs = task_fs();
 
 	if (r->name_kind == NAME_READ && r->name[0] == '/' && !name_in_root(r) && !in_chroot(fs)) {
-		r->root_state = 0;
+		r->path->root.state = 0;
 #if FIELDS & FIELD_RESULT
-		read_folders(&c->walk);
-		r->root_state = root_state(&c->walk);
-		c->shared = c->walk.shared;
+		read_folders(c->walk);
+		r->path->root.state = root_state(c->walk);
+		*c->shared = c->walk->shared;
 #endif
 		return false;
 	}
 #ifdef TASK_REGS
-	set_folders(&c->walk, (u64)fs, fs);
-	c->walk.noted = true;
+	set_folders(c->walk, (u64)fs, fs);
+	c->walk->noted = true;
 #endif
 	return true;
 #else
@@ -374,8 +374,8 @@ static __always_inline bool needs_walk(struct call *c)
 static __always_inline void walk(void *ctx, struct call *c, enum scratch which)
 {
 #if FIELDS & FIELD_PATH
-	c->walk.chosen = false;
-	c->walk.starts = true;
+	c->walk->chosen = false;
+	c->walk->starts = true;
 	continue_walk(ctx, which);
 #endif
 }
