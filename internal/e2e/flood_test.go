@@ -77,7 +77,7 @@ func TestFloodIsCountedExactly(t *testing.T) {
 // Processes that interrupt each other, one of them real-time, show under their own names,
 // or are told as lost.
 func TestFloodsThatPreempt(t *testing.T) {
-	floodsThatPreempt(t, 4000, "fd,err,comm,pid,file", "comm,pid,file")
+	floodsThatPreempt(t, 4000, false, "fd,err,comm,pid,file", "comm,pid,file")
 }
 
 // The kernel skips kprobes while other BPF code runs on their CPU, which a system call that
@@ -104,12 +104,12 @@ func TestFloodsThatMapsSkip(t *testing.T) {
 	}
 	defer writers.Wait()
 	defer close(stop)
-	floodsThatPreempt(t, 1000, "fd,err,comm,pid,file", "comm,pid,file")
+	floodsThatPreempt(t, 1000, true, "fd,err,comm,pid,file", "comm,pid,file")
 }
 
 // floodsThatPreempt floods with several processes, so often each, and compares the rows of
-// these columns.
-func floodsThatPreempt(t *testing.T, each int, columns ...string) {
+// these columns. The kernel may have skipped the programs that see names and ends if it skipped any.
+func floodsThatPreempt(t *testing.T, each int, skipped bool, columns ...string) {
 	const floods = 6
 	if n, err := strconv.Atoi(os.Getenv("OPENSNOOP_FLOOD")); err == nil {
 		each = n
@@ -160,8 +160,8 @@ func floodsThatPreempt(t *testing.T, each int, columns ...string) {
 				switch name := row["file"]; {
 				case row["comm"] != openerComm:
 					t.Errorf("a row of another comm: %v", row)
-				case row["unread_address"] != "":
-					unread++
+				case name == "" && row["fd"] == "" && row["error"] == "":
+					unread++ // neither its name nor its end was seen
 				case name != names[row["pid"]] && name != end:
 					t.Errorf("not a name of process %s: %v", row["pid"], row)
 				case row["error"] != "" && row["error"] != "ENOENT":
@@ -169,7 +169,7 @@ func floodsThatPreempt(t *testing.T, each int, columns ...string) {
 				}
 			}
 			wantCounted(t, rows, floods*(each+1), stderr.String())
-			if unread > 0 {
+			if unread > 0 && !skipped {
 				t.Errorf("%s %s: %d names were not read", probe, columns, unread)
 			}
 		}
