@@ -16,6 +16,7 @@ import (
 	"opensnoop/internal/bcc"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
+	"opensnoop/internal/plan"
 )
 
 // Architectures, by libbcc's names, with what tells that the registers are laid
@@ -120,8 +121,8 @@ var offsets = []string{
 
 var everything = append([]string{
 	"-DFIELDS=63", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
-	"-DPIDS=case 1: case 2:", "-DLISTED=ONE_OF((u32)local, case 1: case 9:) && !ONE_OF(local >> 32, case 7:) && ONE_OF((u32)member(task_member(TASK_CRED), CRED_EUID), case 0:)", `-DCOMMS=HAS(comm, 0x61, 0, 1)`,
-	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DRESULT_WANTED=result < 0", `-DCOMMS_EXCLUDED=HAS(comm, 0x62, 0, 1)`,
+	"-DPIDS", "-DLISTED=ONE_OF((u32)local, case 1: case 9:) && !ONE_OF(local >> 32, case 7:) && ONE_OF((u32)member(task_member(TASK_CRED), CRED_EUID), case 0:)", `-DCOMMS=CONTAINS(comm, 0x61, 0, 1)`,
+	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=STARTS(name, "/etc", 4)`, `-DNAMES_EXCLUDED=STARTS(name, "/etc/x", 6)`, "-DRESULT_WANTED=result != RESULT_UNKNOWN && result < 0", `-DCOMMS_EXCLUDED=CONTAINS(comm, 0x62, 0, 1)`,
 }, offsets...)
 
 // noControlFlow keeps some libbcc's -fcf-protection=return, which is for x86, from
@@ -138,9 +139,13 @@ func needBPF(t testing.TB) {
 	}
 }
 
-// text is the program's, with these programs of their types.
-func text(t testing.TB, arch string, programs map[string]ebpf.ProgramType) string {
+// text is the program's, with these programs of their types, for these flags.
+func text(t testing.TB, arch string, flags []string, programs map[string]ebpf.ProgramType) string {
 	t.Helper()
+	var macros []string
+	for _, flag := range flags {
+		macros = append(macros, strings.TrimPrefix(flag, "-D"))
+	}
 	var made []bpf.Program
 	for name, kind := range programs {
 		context := "struct bpf_raw_tracepoint_args"
@@ -149,7 +154,7 @@ func text(t testing.TB, arch string, programs map[string]ebpf.ProgramType) strin
 		}
 		made = append(made, bpf.Program{Name: name, Context: context})
 	}
-	text, err := bpf.Text(arch, nil, made)
+	text, err := bpf.Text(arch, plan.Complete(macros, nil)[len(macros):], made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +180,7 @@ func TestSourceCompilesAndLoads(t *testing.T) {
 		for name, shape := range shapes {
 			t.Run(arch+" "+name, func(t *testing.T) {
 				r, err := compiler.Compile(t.Context(), bcc.Source{
-					Code:    text(t, arch, shape.programs) + layout,
+					Code:    text(t, arch, shape.flags, shape.programs) + layout,
 					Headers: bpf.Headers(),
 					Flags:   append([]string{noControlFlow, "-DTHREAD_STATUS=16", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter", "-Werror"}, shape.flags...),
 					Arch:    arch,
@@ -214,7 +219,7 @@ func TestOldKernelsLookSlotsUp(t *testing.T) {
 			programs["handle_enter"] = ebpf.Kprobe
 		}
 		r, err := old.Compile(t.Context(), bcc.Source{
-			Code: text(t, here, programs), Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16"}, shape.flags...),
+			Code: text(t, here, shape.flags, programs), Headers: bpf.Headers(), Flags: append([]string{noControlFlow, "-DTHREAD_STATUS=16"}, shape.flags...),
 		})
 		if err != nil {
 			t.Fatal(whole(err))
@@ -255,7 +260,7 @@ func TestBrokenHeaderFails(t *testing.T) {
 		}
 		headers["arch/"+arch+"/include/asm/ptrace.h"].Data = []byte("struct pt_regs { u64 wrong; };\n")
 		_, err = compiler.Compile(t.Context(), bcc.Source{
-			Code:    text(t, arch, nil),
+			Code:    text(t, arch, []string{"-DPROBE_TRACEPOINT"}, nil),
 			Headers: headers,
 			Flags:   []string{noControlFlow, "-DPROBE_TRACEPOINT", "-DTHREAD_STATUS=16"},
 			Arch:    arch,

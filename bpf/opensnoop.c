@@ -4,8 +4,9 @@
 
 // Every open(2), as one record in the perf buffer `events`.
 //
-// libbcc compiles this file on the machine that it traces. These macros, given
-// with -D, choose what is in the program:
+// libbcc compiles this file on the machine that it traces. These macros, at the head of its text
+// (internal/plan, internal/filter), choose what is in the program. All are there: what is not
+// asked for is 0, and the compiler leaves out what stands behind an `if` that does not hold.
 //
 //	PROBE_KPROBE      hook the kernel's own open function (do_sys_openat2)
 //	PROBE_FENTRY      the same by trampolines, with results its return too; without FIELD_PATH,
@@ -19,41 +20,45 @@
 //	                  of slots and filters are numbers of it, and so are those in
 //	                  records of its processes
 //
-// Filters; without the macro there is none. An open has to pass them all:
+// Filters. An open has to pass them all:
 //
 //	FOLLOW            the processes in the map `followed`, and what they start; with one of
 //	                  the next two, those too
 //	FOLLOWED_EXCLUDED none of those of FOLLOW
 //	PID_SLOT          the process whose tgid is in the slot PID
 //	PIDS              the processes whose tgids are in the map `pids`
-//	LISTED            "ONE_OF((u32)local, case 1: case 2:) && …", so that many cost a binary search
-//	COMMS             "HAS(comm, 0x61, 0, 1) || …", for the thread's or the process's
-//	UNDER             an expression of the two words of `comm`, for the process or any that it
-//	                  descends from
-//	COMMS_EXCLUDED    as COMMS, for what not to show
 //	CGROUPS, MNTNSES  the map cgroupset or mount_ns_set has the ids as keys; the
 //	                  loader puts the user's pinned map in its place
 //	CGROUPS_EXCLUDED  not the map cgroups_excluded has the ids
-//	FLAGS_WANTED      an expression of `flags`; needs FIELD_FLAGS
+//	EXECS             and files that are opened to execute programs; needs FIELD_RESULT
+//	LOOKUPS           and calls that only look for a file: stat, access, readlink and their like;
+//	                  needs FIELD_RESULT and PROBE_TRACEPOINT
+//	GATED             those that begin while the slot GATE_SHUT is 0: one session gives way to another
+//	SLOWER            calls that took longer, in ns; needs FIELD_TOOK
+//
+// These are expressions, which let all opens through where there is no filter:
+//
+//	LISTED            "ONE_OF((u32)local, case 1: case 2:) && …", so that many cost a binary search
+//	COMMS             "CONTAINS(comm, 0x61, 0, 1) || …", for the thread's or the process's
+//	COMMS_EXCLUDED    the same, for what not to show
+//	UNDER             of the two words of `comm`, for the process or any that it descends from
+//	FLAGS_WANTED      of `flags`; needs FIELD_FLAGS
 //	NAMES             "STARTS(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
 //	PATHS, PATHS_EXCLUDED
 //	                  the same for names of files from the tracer's root, with MAY_START;
 //	                  need FIELD_PATH
 //	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
-//	EXECS             and files that are opened to execute programs; needs FIELD_RESULT
-//	LOOKUPS           and calls that only look for a file: stat, access, readlink and their like;
-//	                  needs FIELD_RESULT and PROBE_TRACEPOINT
-//	RESULT_WANTED     an expression of `result`; needs FIELD_RESULT
-//	GATED             those that begin while the slot GATE_SHUT is 0: one session gives way to another
-//	SLOWER            calls that took longer, in ns; needs FIELD_TOOK
+//	RESULT_WANTED     of `result`; needs FIELD_RESULT
+//
+// BY_COMM, BY_ANCESTOR, BY_NAME, BY_PATH and BY_TOP say what these read; BAD_NAMES, that an open whose
+// name the kernel could not read is wanted.
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
-// bpf_task_pt_regs is there (5.15), RDONLY_CAST and VIEW_TYPE, numbers of types, if its memory can
-// be read by plain loads (6.2), URING_COMPLETE_ARGUMENTS=3 if the tracepoint
-// io_uring_complete has a struct io_uring_cqe (6.18), TASK_COMM if it is known, and for what
-// needs them TASK_FS, FS_ROOT and so on: offsets in structures, in bytes
-// (internal/plan/offsets.go).
+// bpf_task_pt_regs is there (5.15), URING_COMPLETE_ARGUMENTS=3 if the tracepoint io_uring_complete
+// has a struct io_uring_cqe (6.18). And numbers of its types, each of which is -1 where it is not
+// asked for or not there (internal/plan/offsets.go): RDONLY_CAST and VIEW_TYPE, if its memory can be
+// read by plain loads (6.2), and offsets in structures, in bytes, TASK_COMM, TASK_FS and so on.
 //
 // Without FIELD_RESULT a record leaves at entry, so that a call that blocks shows
 // at once. Only a name whose page is not in memory has to wait until the kernel
@@ -78,9 +83,7 @@ BPF_PERF_OUTPUT(events);
 BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
 
 BPF_HASH(pending, u64, struct pending_call, PENDING_MAX); // by pid_tgid, or REQUEST_ID
-#ifdef HAS_CELLS
 BPF_F_TABLE("array", u32, struct pending_call, cells, CELLS, BPF_F_MMAPABLE); // by the thread
-#endif
 BPF_HASH(long_names, u64, struct long_name, LONG_NAMES); // by the same
 BPF_HASH(longest_names, u64, struct longest_name, LONGEST_NAMES);
 BPF_ARRAY(names_put_in, u64, 2 * HOLDERS);
@@ -126,7 +129,7 @@ static __always_inline long output(void *ctx, struct record *r, u64 size)
 #include <opensnoop/exit.h>
 #include <opensnoop/io_uring.h>
 #include <opensnoop/tracepoint.h>
-#ifndef PROBE_TRACEPOINT
+#if !PROBE_TRACEPOINT
 #include <opensnoop/fexit.h>
 #include <opensnoop/kprobe.h>
 #include <opensnoop/session.h>

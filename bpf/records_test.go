@@ -113,12 +113,10 @@ int fake_begin(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	*at = *(u64 *)(w->bytes + WORLD - 8) = (u64)w;
 	*self = 1;
-#if FIELDS & FIELD_PATH
 	note(TOP_MNT, ctx->args[0]);
 	note(TOP_DENTRY, ctx->args[1]);
 	note(TOP_MOUNTPOINT, ctx->args[2]);
 	note(TOP_ROOT, ctx->args[3]);
-#endif
 	for (int i = 0; i < SCRATCHES; i++) {
 		struct call *c = scratch_call(i);
 
@@ -267,7 +265,7 @@ func compileShape(t testing.TB, shape *runShape) *object.Object {
 	for _, tail := range shape.tails {
 		all[tail[1]] = ebpf.RawTracepoint
 	}
-	made, err := c.Compile(t.Context(), bcc.Source{Code: text(t, here, all) + fakeTask, Headers: headers, Flags: flags})
+	made, err := c.Compile(t.Context(), bcc.Source{Code: text(t, here, flags, all) + fakeTask, Headers: headers, Flags: flags})
 	if err != nil {
 		t.Fatal(whole(err))
 	}

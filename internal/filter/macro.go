@@ -42,6 +42,35 @@ func (f *Filter) Macros(fields event.Fields) []string {
 // listed is the macro that several filters have together: each adds a condition.
 const listed = "LISTED"
 
+// Unset are the macros of all filters, as they are without one.
+var Unset = []string{
+	"PID_SLOT=0", "PIDS=0", "FOLLOW=0", "FOLLOWED_EXCLUDED=0", "CGROUPS=0", "CGROUPS_EXCLUDED=0", "MNTNSES=0", "SLOWER=0",
+	"BY_COMM=0", "BY_ANCESTOR=0", "BY_NAME=0", "BY_PATH=0", "BY_TOP=0", "BAD_NAMES=1",
+	"LISTED=true", "COMMS=true", "COMMS_EXCLUDED=false", "UNDER=true", "FLAGS_WANTED=true", "RESULT_WANTED=true",
+	"NAMES=true", "NAMES_EXCLUDED=false", "PATHS=true", "PATHS_EXCLUDED=false", "TOPS=true",
+}
+
+// Reads are more for these macros: what the program must know before it comes to an expression, so that
+// it reads what that compares.
+func Reads(macros []string) (more []string) {
+	for _, macro := range macros {
+		name, _, _ := strings.Cut(macro, "=")
+		more = append(more, reads[name]...)
+	}
+	return more
+}
+
+var reads = map[string][]string{
+	"COMMS":          {"BY_COMM"},
+	"COMMS_EXCLUDED": {"BY_COMM"},
+	"UNDER":          {"BY_ANCESTOR"},
+	"NAMES":          {"BY_NAME", "BAD_NAMES=0"},
+	"NAMES_EXCLUDED": {"BY_NAME"},
+	"PATHS":          {"BY_NAME", "BY_PATH", "BAD_NAMES=0"},
+	"PATHS_EXCLUDED": {"BY_NAME", "BY_PATH"},
+	"TOPS":           {"BY_TOP"},
+}
+
 func processMacros(f *Filter, _ event.Fields) []macro {
 	var macros []macro
 	if len(f.Roots) > 0 {
@@ -100,7 +129,10 @@ func (f *Filter) resultWanted() string {
 	if len(errnos) > 0 {
 		terms = append(terms, "("+strings.Join(errnos, " || ")+")")
 	}
-	return strings.Join(terms, " && ")
+	if len(terms) == 0 {
+		return ""
+	}
+	return "result != RESULT_UNKNOWN && " + strings.Join(terms, " && ")
 }
 
 // commsMax is how many parts of comms the kernel looks for; if there are more, none: each
@@ -120,7 +152,7 @@ func hasComms(parts []string) string {
 			continue
 		}
 		words := commWords([]byte(part))
-		terms = append(terms, fmt.Sprintf("HAS(comm, %#x, %#x, %d)", words[0], words[1], len(part)))
+		terms = append(terms, fmt.Sprintf("CONTAINS(comm, %#x, %#x, %d)", words[0], words[1], len(part)))
 	}
 	return strings.Join(terms, " || ")
 }

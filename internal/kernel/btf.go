@@ -86,6 +86,9 @@ func TypesFiles() []*os.File {
 	return files
 }
 
+// Missing is the value of a macro of what the kernel does not have: no offset is -1.
+const Missing = "=-1"
+
 // TypeMacros returns the macros of what the running kernel's types tell, as NAME=value.
 func TypeMacros(facts []Fact) ([]string, error) {
 	files := TypesFiles()
@@ -98,7 +101,7 @@ func TypeMacros(facts []Fact) ([]string, error) {
 
 // AskTypes returns the macros of what the kernel's types tell, as NAME=value, and the numbers of
 // those of the functions that they have, from [TypesFiles]. It takes 4 ms. Where those are of
-// no use, what is optional is left out.
+// no use, what is optional is [Missing].
 func AskTypes(files []*os.File, facts []Fact, functions []string) (macros []string, numbers map[string]uint32, err error) {
 	if len(facts)+len(functions) == 0 {
 		return nil, nil, nil
@@ -118,7 +121,10 @@ func AskTypes(files []*os.File, facts []Fact, functions []string) (macros []stri
 		macros, numbers, err = ask(descriptions, facts, functions)
 	}
 	if err != nil && !slices.ContainsFunc(facts, func(f Fact) bool { return !f.Optional }) {
-		return nil, nil, nil
+		for _, f := range facts {
+			macros = append(macros, f.Macro+Missing)
+		}
+		return macros, nil, nil
 	}
 	return macros, numbers, err
 }
@@ -161,7 +167,9 @@ func define(facts []Fact, all []*types) ([]string, error) {
 		switch {
 		case err == nil:
 			macros = append(macros, fmt.Sprintf("%s=%d", f.Macro, value))
-		case !f.Optional:
+		case f.Optional:
+			macros = append(macros, f.Macro+Missing)
+		default:
 			return nil, err
 		}
 	}

@@ -49,7 +49,7 @@ func TestParseTypes(t *testing.T) {
 		{Macro: "T", Structure: "t", Members: []string{"a"}, Optional: true},            // another's name
 	}
 	macros, functions, err := ask([][]byte{example}, facts, []string{"f", "s"})
-	if want := []string{"A=0", "C=8", "P=8", "X=2"}; !slices.Equal(macros, want) || err != nil {
+	if want := []string{"A=0", "C=8", "P=8", "X=2", "NO=-1", "F=-1", "T=-1"}; !slices.Equal(macros, want) || err != nil {
 		t.Errorf("%v, %v, want %v", macros, err, want)
 	}
 	if len(functions) != 1 || functions["f"] != 11 {
@@ -74,7 +74,7 @@ func TestParseModule(t *testing.T) {
 		{Macro: "NO", Structure: "m", Members: []string{"x"}, Optional: true},
 	}
 	macros, _, err := ask([][]byte{example, nil, module}, facts, nil)
-	if want := []string{"A=0", "OWN=0", "C=8", "P=16"}; !slices.Equal(macros, want) || err != nil {
+	if want := []string{"A=0", "OWN=0", "C=8", "P=16", "NO=-1"}; !slices.Equal(macros, want) || err != nil {
 		t.Errorf("%v, %v, want %v", macros, err, want)
 	}
 }

@@ -98,10 +98,10 @@ func (m *Module) Map(name string) (*ebpf.Map, error) {
 	return made, nil
 }
 
-// Has reports whether the BPF program has a map of this name.
+// Has reports whether the BPF program refers to a map of this name.
 func (m *Module) Has(name string) bool {
-	_, ok := m.object.index(name)
-	return ok
+	i, ok := m.object.index(name)
+	return ok && m.object.used()[i]
 }
 
 // Load loads a program of the object by its name, as one of that kind, if it is not yet. When the

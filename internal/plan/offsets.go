@@ -170,12 +170,32 @@ var views = []kernel.Fact{
 	{Macro: "VIEW_TYPE", Structure: "pt_regs", Optional: true},
 }
 
+// noOffsets are the macros of all offsets and types' numbers, as they are where there are none.
+func noOffsets() (macros []string) {
+	members := slices.Concat(views, others, membersOfMountNamespaces, membersOfExecs, membersOfFollowing)
+	for _, d := range allDescribed {
+		members = append(members, d.members...)
+	}
+	for _, f := range members {
+		macros = append(macros, f.Macro+kernel.Missing)
+	}
+	return macros
+}
+
+// The comm is copied by a helper where its place is not known, for some 150 instructions. How often a file
+// is held is another member since Linux 6.13.
+var (
+	taskComm     = optional("TASK_COMM", "task_struct", "comm")
+	taskRetStack = optional("TASK_RET_STACK", "task_struct", "ret_stack")
+	filesHeld    = []kernel.Fact{optional("FILE_COUNT", "file", "f_count"), optional("FILE_REF", "file", "f_ref")}
+	others       = append([]kernel.Fact{taskComm, taskRetStack}, filesHeld...)
+)
+
 // typesFor are what the kernel's types are to tell for a plan.
 func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
-	// Where its place is not known, a helper copies it, for some 150 instructions.
-	facts := []kernel.Fact{optional("TASK_COMM", "task_struct", "comm")}
+	facts := []kernel.Fact{taskComm}
 	if p.Probe.Unstacked && f.Version >= kernel.NewVersion(6, 14, 0) {
-		facts = append(facts, optional("TASK_RET_STACK", "task_struct", "ret_stack"))
+		facts = append(facts, taskRetStack)
 	}
 	if p.Execs {
 		facts = append(facts, membersOfExecs...)
@@ -194,8 +214,7 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 		facts = append(facts, membersOfMountNamespaces...)
 	}
 	if p.Fields.Has(event.Path) {
-		// How often a file is held is another member since 6.13.
-		facts = append(facts, optional("FILE_COUNT", "file", "f_count"), optional("FILE_REF", "file", "f_ref"))
+		facts = append(facts, filesHeld...)
 	}
 	if p.Fields.Has(event.Path) && f.Functions {
 		facts = append(facts, views...)

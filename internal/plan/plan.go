@@ -7,6 +7,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"opensnoop/bpf"
 	"opensnoop/internal/event"
@@ -134,6 +135,33 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 		fields |= event.Result
 	}
 	return fields
+}
+
+// unset are the macros that choose what is in the BPF program, as they are where a plan does not set them.
+var unset = []string{
+	"PROBE_KPROBE=0", "PROBE_FENTRY=0", "PROBE_SESSION=0", "PROBE_TRACEPOINT=0", "TYPED_PARMS=0", "DO_SYS_OPEN=0",
+	"PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "URING_COMPLETE_ARGUMENTS=4",
+}
+
+// Defines are all macros of the BPF program but those of Types: it needs no #ifdef.
+func (p *Plan) Defines() []string { return Complete(p.Macros, p.Types) }
+
+// Complete returns macros, as NAME or NAME=value, and behind them all others that there are, as they are
+// unset. The compiler adds those of types.
+func Complete(macros []string, types []kernel.Fact) []string {
+	set := make(map[string]bool)
+	for _, f := range types {
+		set[f.Macro] = true
+	}
+	complete := slices.Clone(macros)
+	for _, macro := range slices.Concat(macros, filter.Reads(macros), unset, filter.Unset, noOffsets()) {
+		name, _, _ := strings.Cut(macro, "=")
+		if !set[name] && !slices.Contains(macros, macro) {
+			complete = append(complete, macro)
+		}
+		set[name] = true
+	}
+	return complete
 }
 
 // planFor returns the plan for a probe that can serve the options.

@@ -31,6 +31,8 @@ typedef uint64_t u64;
 typedef int64_t s64;
 typedef _Bool bool;
 #define TASK_COMM_LEN 16
+#define LINUX_VERSION_CODE 0
+#define KERNEL_VERSION(major, minor, patch) 1
 `
 
 // The C compiler gives pending calls the layout and the keys that are here.

@@ -47,7 +47,7 @@ func Source(opts plan.Options, f *kernel.Facts) (string, error) {
 
 // sourceOf is what a plan compiles.
 func sourceOf(p *plan.Plan) (bcc.Source, error) {
-	code, err := bpf.Text(map[string]string{"amd64": "x86", "arm64": "arm64"}[p.Arch], p.Macros, p.Programs())
+	code, err := bpf.Text(map[string]string{"amd64": "x86", "arm64": "arm64"}[p.Arch], p.Defines(), p.Programs())
 	return bcc.Source{Code: code, Headers: bpf.Headers(), Types: p.Types, Functions: p.Functions}, err
 }
 

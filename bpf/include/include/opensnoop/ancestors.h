@@ -10,7 +10,6 @@
 #include <opensnoop/record.h>
 #include <opensnoop/task.h>
 
-#if defined(UNDER) || FIELDS & FIELD_ANCESTORS
 // is_topmost reports whether nothing is looked for above a process.
 static __always_inline bool is_topmost(u32 tgid)
 {
@@ -24,15 +23,16 @@ static __always_inline u64 parent_of(u64 leader)
 {
 	return member(member(leader, TASK_REAL_PARENT), TASK_GROUP_LEADER);
 }
-#endif
 
 // under_wanted reports whether the process, or one that it descends from, may have a name that is
 // wanted.
 static __always_inline bool under_wanted(void)
 {
-#ifdef UNDER
-	u64 leader = task_member(TASK_GROUP_LEADER);
+	u64 leader;
 
+	if (!BY_ANCESTOR)
+		return true;
+	leader = task_member(TASK_GROUP_LEADER);
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < ANCESTORS_MAX; i++) {
 		u64 comm[TASK_COMM_LEN / sizeof(u64)] = {};
@@ -44,15 +44,16 @@ static __always_inline bool under_wanted(void)
 			return false;
 		leader = parent_of(leader);
 	}
-#endif
 	return true;
 }
 
 static __always_inline void fill_ancestors(struct record *r)
 {
-#if FIELDS & FIELD_ANCESTORS
-	u64 leader = task_member(TASK_GROUP_LEADER);
+	u64 leader;
 
+	if (!HOLDS(FIELD_ANCESTORS))
+		return;
+	leader = task_member(TASK_GROUP_LEADER);
 	r->ancestors->count = 0;
 	r->ancestors->cut = 0;
 #pragma clang loop unroll(disable)
@@ -70,7 +71,6 @@ static __always_inline void fill_ancestors(struct record *r)
 		leader = parent_of(leader);
 	}
 	r->ancestors->cut = 1;
-#endif
 }
 
 #endif

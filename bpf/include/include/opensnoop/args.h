@@ -12,15 +12,17 @@
 
 static __always_inline void fill_args(struct record *r)
 {
-#if FIELDS & FIELD_ARGS
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct args *args = program_args.lookup(&tgid);
+	struct args *args;
+	u32 tgid;
 
+	if (!HOLDS(FIELD_ARGS))
+		return;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	args = program_args.lookup(&tgid);
 	if (args)
 		__builtin_memcpy(r->args, args, sizeof(*args));
 	else
 		r->args->size = 0;
-#endif
 }
 
 // copy_args gives a process the arguments of the one that it was forked from.
@@ -28,7 +30,7 @@ static __always_inline void copy_args(u32 parent, u32 child)
 {
 	struct args *args;
 
-	if (!(FIELDS & FIELD_ARGS))
+	if (!HOLDS(FIELD_ARGS))
 		return;
 	args = program_args.lookup(&parent);
 	if (args)
@@ -40,13 +42,16 @@ static __always_inline void copy_args(u32 parent, u32 child)
 // read_args reads those of the program that the current process has just executed.
 static __always_inline void read_args(void)
 {
-#if FIELDS & FIELD_ARGS
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	u64 mm = task_member(TASK_MM);
-	u64 start = member(mm, MM_ARG_START);
-	u64 size = member(mm, MM_ARG_END) - start;
 	struct args args = {};
+	u64 mm, start, size;
+	u32 tgid;
 
+	if (!HOLDS(FIELD_ARGS))
+		return;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	mm = task_member(TASK_MM);
+	start = member(mm, MM_ARG_START);
+	size = member(mm, MM_ARG_END) - start;
 	args.size = size;
 	asm volatile("" : "+r"(size)); // for the verifier to see what is compared
 	if (size > ARGS_MAX)
@@ -54,10 +59,8 @@ static __always_inline void read_args(void)
 	if (bpf_probe_read_user(args.bytes, size, (void *)start))
 		args.size = 0;
 	program_args.update(&tgid, &args);
-#endif
 }
 
-#if defined(FOLLOW) || FIELDS & FIELD_ARGS
 // made is for a task that the current one has just made. The parent is the one that calls, also with
 // CLONE_PARENT.
 static __always_inline int made(u64 task)
@@ -84,6 +87,5 @@ static __always_inline int on_task_wake(struct pt_regs *ctx)
 {
 	return made(PT_REGS_PARM1(ctx));
 }
-#endif
 
 #endif

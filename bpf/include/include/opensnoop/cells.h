@@ -8,7 +8,6 @@
 #include <opensnoop/call.h>
 #include <opensnoop/maps.h>
 
-#ifdef HAS_CELLS
 // cell_of is the cell of a thread, by its pid_tgid; NULL only for the verifier.
 static __always_inline struct pending_call *cell_of(u64 id)
 {
@@ -44,6 +43,5 @@ static __always_inline struct call *claim_cell(u64 id)
 
 	return cell && move_cell(cell, CELL_FREE, CELL_BUSY) ? cell : NULL;
 }
-#endif
 
 #endif

@@ -7,7 +7,6 @@
 #include <opensnoop/maps.h>
 #include <opensnoop/task.h>
 
-#ifdef CGROUP_KN
 // cgroup_mkdir(struct cgroup *cgrp, const char *path)
 static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -26,6 +25,5 @@ static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 				 offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
 	return 0;
 }
-#endif
 
 #endif

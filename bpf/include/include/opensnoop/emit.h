@@ -14,100 +14,106 @@
 // set_flags sets a record's part of flags.
 static __always_inline void set_flags(struct record *r, struct open_args *args)
 {
-#if FIELDS & FIELD_FLAGS
+	if (!HOLDS(FIELD_FLAGS))
+		return;
 	*r->flags = args->flags;
 	*r->mode = args->mode;
 	if (args->flags_read)
 		r->fields &= ~FLAGS_UNREAD;
 	else
 		r->fields |= FLAGS_UNREAD;
-#endif
+}
+
+static __always_inline void forget_walk(struct walked *walked)
+{
+	walked->len = 0;
+	walked->state = WALK_NONE;
 }
 
 // forget_walks is for a record that has not got their strings.
 static __always_inline void forget_walks(struct record *r)
 {
-#if FIELDS & FIELD_PATH
-	r->path->base.len = 0;
-	r->path->base.state = WALK_NONE;
-	r->path->root.len = 0;
-	r->path->root.state = WALK_NONE;
-#endif
-#if FIELDS & FIELD_EXE
-	r->exe->len = 0;
-	r->exe->state = WALK_NONE;
-#endif
-#if FIELDS & FIELD_FILE
-	r->file->real.len = 0;
-	r->file->real.state = WALK_NONE;
-#endif
+	if (HOLDS(FIELD_PATH)) {
+		forget_walk(&r->path->base);
+		forget_walk(&r->path->root);
+	}
+	if (HOLDS(FIELD_EXE))
+		forget_walk(r->exe);
+	if (HOLDS(FIELD_FILE))
+		forget_walk(&r->file->real);
 }
 
 // set_began sets when a call began, as a part of another record has it; 0 until it is pending.
 static __always_inline void set_began(struct record *r, s64 began)
 {
-#if FIELDS & FIELD_TOOK
-	*r->took = began;
-#endif
+	if (HOLDS(FIELD_TOOK))
+		*r->took = began;
 }
 
 static __always_inline s64 began(struct record *r)
 {
-#if FIELDS & FIELD_TOOK
-	return *r->took;
-#else
-	return 0;
-#endif
+	return HOLDS(FIELD_TOOK) ? *r->took : 0;
 }
 
 // set_took sets how long a call took that has ended now.
 static __always_inline void set_took(struct record *r, u64 now)
 {
-#if FIELDS & FIELD_TOOK
-	if (*r->took < 0)
+	if (HOLDS(FIELD_TOOK) && *r->took < 0)
 		*r->took = *r->result == RESULT_UNKNOWN ? 0 : *r->took + now;
-#endif
 }
 
 // read_comm reads the current thread's comm: it ends with a NUL, and what is behind the first
 // means nothing.
 static __always_inline void read_comm(u64 *comm)
 {
-#if defined(TASK_REGS) && defined(TASK_COMM)
 	u64 *of_task = CURRENT_TASK + TASK_COMM;
 
+	if (!TASK_REGS || !HAS(TASK_COMM)) {
+		bpf_get_current_comm(comm, TASK_COMM_LEN);
+		return;
+	}
 	comm[0] = LOAD(of_task);
 	comm[1] = LOAD(of_task + 1);
-#else
-	bpf_get_current_comm(comm, TASK_COMM_LEN);
-#endif
 }
 
 // fill_users sets whose the process is.
 static __always_inline void fill_users(struct record *r)
 {
-#if FIELDS & FIELD_UID
-	*r->uid = bpf_get_current_uid_gid();
-#endif
-#if FIELDS & FIELD_GID
-	*r->gid = bpf_get_current_uid_gid() >> 32;
-#endif
-#if FIELDS & FIELD_LOGIN
-#ifdef TASK_LOGINUID
-	*r->login = task_member(TASK_LOGINUID);
-#else
-	r->fields |= LOGIN_UNREAD;
-#endif
-#endif
-#if FIELDS & FIELD_EUID
-	*r->euid = member(task_member(TASK_CRED), CRED_EUID);
-#endif
+	if (HOLDS(FIELD_UID))
+		*r->uid = bpf_get_current_uid_gid();
+	if (HOLDS(FIELD_GID))
+		*r->gid = bpf_get_current_uid_gid() >> 32;
+	if (HOLDS(FIELD_LOGIN)) {
+		if (HAS(TASK_LOGINUID))
+			*r->login = task_member(TASK_LOGINUID);
+		else
+			r->fields |= LOGIN_UNREAD;
+	}
+	if (HOLDS(FIELD_EUID))
+		*r->euid = member(task_member(TASK_CRED), CRED_EUID);
+}
+
+// fill_processes sets what is told of the process and of its parent.
+static __always_inline void fill_processes(struct record *r)
+{
+	u64 parent;
+
+	if (HOLDS(FIELD_PPID | FIELD_PCOMM))
+		parent = task_member(TASK_REAL_PARENT);
+	if (HOLDS(FIELD_PPID))
+		*r->ppid = member(parent, TASK_TGID);
+	if (HOLDS(FIELD_PCOMM))
+		bpf_probe_read_kernel(r->pcomm, TASK_COMM_LEN,
+				      (void *)member(parent, TASK_GROUP_LEADER) + TASK_COMM);
+	if (HOLDS(FIELD_PROCESS))
+		bpf_probe_read_kernel(r->process, TASK_COMM_LEN,
+				      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
 }
 
 // fill sets what is known of a record at the entry of its call, but the name.
 static __always_inline void fill(struct record *r, u64 id, struct open_args *args)
 {
-	u64 local = local_id(id);
+	u64 local = local_id(id), cgroup;
 
 	if (local)
 		id = local;
@@ -117,38 +123,23 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->how = how_of(args);
 	read_comm((u64 *)r->comm);
 	fill_users(r);
-#if FIELDS & FIELD_RESULT
-	*r->result = RESULT_UNKNOWN;
-#endif
-#if FIELDS & FIELD_PPID
-	*r->ppid = member(task_member(TASK_REAL_PARENT), TASK_TGID);
-#endif
-#if FIELDS & FIELD_PCOMM
-	u64 leader = member(task_member(TASK_REAL_PARENT), TASK_GROUP_LEADER);
-
-	bpf_probe_read_kernel(r->pcomm, sizeof(r->pcomm), (void *)leader + TASK_COMM);
-#endif
-#if FIELDS & FIELD_PROCESS
-	bpf_probe_read_kernel(r->process, sizeof(r->process),
-			      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
-#endif
+	if (HOLDS(FIELD_RESULT))
+		*r->result = RESULT_UNKNOWN;
+	fill_processes(r);
 	fill_args(r);
 	fill_depth(r);
 	fill_ancestors(r);
-#if FIELDS & FIELD_CGROUP
-	u64 cgroup = bpf_get_current_cgroup_id();
-
-	r->cgroup[0] = cgroup;
-	r->cgroup[1] = cgroup >> 32 | (u32)in_cgroup_namespace() << 31;
-#endif
-#if FIELDS & FIELD_PATH
-	r->path->dfd = args->dfd;
-#endif
+	if (HOLDS(FIELD_CGROUP)) {
+		cgroup = bpf_get_current_cgroup_id();
+		r->cgroup[0] = cgroup;
+		r->cgroup[1] = cgroup >> 32 | (u32)in_cgroup_namespace() << 31;
+	}
 	forget_walks(r);
-#if FIELDS & FIELD_PATH
-	if (args->in_root)
-		r->path->base.state |= WALK_IN_ROOT;
-#endif
+	if (HOLDS(FIELD_PATH)) {
+		r->path->dfd = args->dfd;
+		if (args->in_root)
+			r->path->base.state |= WALK_IN_ROOT;
+	}
 	set_flags(r, args);
 	set_began(r, 0);
 }
@@ -218,9 +209,8 @@ static __always_inline void read_kernel_name(struct record *r, const char *name)
 // late_name is where the name goes of a call that was recorded without.
 static __always_inline char *late_name(struct record *r)
 {
-#if FIELDS & FIELD_PATH
-	r->path->base.state |= WALK_NAME_LAST;
-#endif
+	if (HOLDS(FIELD_PATH))
+		r->path->base.state |= WALK_NAME_LAST;
 	return name_of(r);
 }
 
@@ -232,20 +222,15 @@ static __always_inline void set_late_name(struct record *r, long n, enum name_ki
 		set_name(r, n);
 		return;
 	}
-#if FIELDS & FIELD_PATH
-	r->path->base.state &= ~WALK_NAME_LAST;
-#endif
+	if (HOLDS(FIELD_PATH))
+		r->path->base.state &= ~WALK_NAME_LAST;
 	set_address(r, kind, address);
 }
 
 // name_in_root reports whether also a name with a slash in front is relative.
 static __always_inline bool name_in_root(struct record *r)
 {
-#if FIELDS & FIELD_PATH
-	return r->path->base.state & WALK_IN_ROOT;
-#else
-	return false;
-#endif
+	return HOLDS(FIELD_PATH) && r->path->base.state & WALK_IN_ROOT;
 }
 
 // record_wanted reports whether the name of a record may be wanted. One that is not known may be
@@ -254,11 +239,7 @@ static __always_inline bool record_wanted(struct record *r)
 {
 	if (r->name_kind == NAME_READ)
 		return name_wanted(name_of(r), name_in_root(r));
-#if defined(NAMES) || defined(PATHS)
-	return r->name_kind != NAME_BAD;
-#else
-	return true;
-#endif
+	return BAD_NAMES || r->name_kind != NAME_BAD;
 }
 
 // read_name reads the name that a call passes, if it has one and its page is in memory.
@@ -282,22 +263,16 @@ static __always_inline void read_name(struct record *r, struct open_args *args)
 static __always_inline bool slow_enough(struct record *r)
 {
 	// What follows before the record is submitted is no part of the call.
-#if FIELDS & FIELD_TOOK && (FIELDS & FIELD_FILE || defined(SLOWER))
-	set_took(r, bpf_ktime_get_ns());
-#endif
-#ifdef SLOWER
-	return !*r->took || *r->took > SLOWER;
-#else
-	return true;
-#endif
+	if (HOLDS(FIELD_TOOK) && (HOLDS(FIELD_FILE) || SLOWER))
+		set_took(r, bpf_ktime_get_ns());
+	return !SLOWER || !*r->took || *r->took > SLOWER;
 }
 
 // set_result sets the result of a call; false if calls that end so are not wanted.
 static __always_inline bool set_result(struct record *r, s64 result)
 {
-#if FIELDS & FIELD_RESULT
-	*r->result = result;
-#endif
+	if (HOLDS(FIELD_RESULT))
+		*r->result = result;
 	return result_wanted(result) && slow_enough(r);
 }
 
@@ -305,15 +280,13 @@ static __always_inline bool set_result(struct record *r, s64 result)
 // at the entry. False if they are not wanted.
 static __always_inline bool read_missing_flags(struct record *r, struct pt_regs *regs)
 {
-#if FIELDS & FIELD_FLAGS
 	struct open_args args = {};
 
-	if (!(r->fields & FLAGS_UNREAD) || !read_open_args(regs, syscall_nr(regs), &args))
+	if (!HOLDS(FIELD_FLAGS) || !(r->fields & FLAGS_UNREAD) || !read_open_args(regs, syscall_nr(regs), &args))
 		return true;
 	if (args.flags_read && !flags_wanted(args.flags))
 		return false;
 	set_flags(r, &args);
-#endif
 	return true;
 }
 

@@ -11,7 +11,6 @@
 #include <opensnoop/args.h>
 #include <opensnoop/trace.h>
 
-#ifdef EXECS
 // fill_executed sets the record of a file that is opened for a program; false if it is not wanted.
 static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 {
@@ -30,7 +29,6 @@ static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 	return record_wanted(&c->record);
 }
 
-#ifdef PROBE_KPROBE
 // __x64_sys_execve(const struct pt_regs *regs) and its like
 static __always_inline int on_exec_enter(struct pt_regs *ctx)
 {
@@ -70,7 +68,6 @@ static __always_inline int on_exec_loader(struct pt_regs *ctx)
 {
 	return open_executed(ctx, PT_REGS_PARM2(ctx));
 }
-#endif
 
 // end_exec ends the call of a program that runs now.
 static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm)
@@ -80,11 +77,9 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 	if (take_pending(c, EXEC_ID(id)))
 		end_call(ctx, c, 0);
 	if (!take_pending(c, id)) {
-#ifdef PROBE_TRACEPOINT
-		if (result_wanted(0) && !is_self(local_id(id)) && chosen(local_id(id)) &&
+		if (PROBE_TRACEPOINT && result_wanted(0) && !is_self(local_id(id)) && chosen(local_id(id)) &&
 		    flags_wanted(0))
 			add(LOST_ENTRY, 1);
-#endif
 		return;
 	}
 	if (r->how == EXECUTED && r->name_kind == NAME_UNSEEN) {
@@ -102,20 +97,18 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 // show_interpreter shows the last interpreter of a script, where nothing has seen it opened.
 static __always_inline void show_interpreter(void *ctx, struct call *c, u64 id, u64 bprm)
 {
-#ifdef PROBE_TRACEPOINT
-	u64 name = member(bprm, BPRM_INTERP);
+	u64 name;
 
+	if (!PROBE_TRACEPOINT)
+		return;
+	name = member(bprm, BPRM_INTERP);
 	if (name == member(bprm, BPRM_FILENAME) || !traced(id) ||
 	    !fill_executed(c, id, (void *)name))
 		return;
-#if FIELDS & FIELD_PATH
 	walk(ctx, c, SCRATCH_EXEC);
-#endif
 	end_call(ctx, c, 0);
-#endif
 }
 
-#if FIELDS & FIELD_PATH && defined(PROBE_TRACEPOINT)
 static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call *c = scratch_call(SCRATCH_EXEC);
@@ -127,26 +120,23 @@ static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
 		end_call(ctx, c, 0);
 	return 0;
 }
-#endif
-#endif
 
-#if defined(EXECS) || FIELDS & FIELD_ARGS
 // sched_process_exec(struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm). The
 // thread that calls has then the number of the first one; old_pid is its own.
 static __always_inline int on_task_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	read_args();
-#ifdef EXECS
-	struct call *c = scratch_call(SCRATCH_EXEC);
 	u64 id = bpf_get_current_pid_tgid();
+	struct call *c;
 
+	read_args();
+	if (!EXECS)
+		return 0;
+	c = scratch_call(SCRATCH_EXEC);
 	if (!c)
 		return 0;
 	end_exec(ctx, c, (id >> 32 << 32) | (u32)ctx->args[1], ctx->args[2]);
 	show_interpreter(ctx, c, id, ctx->args[2]);
-#endif
 	return 0;
 }
-#endif
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <opensnoop/kprobe.h>
 
-#if defined(PROBE_FENTRY) && FIELDS & FIELD_RESULT
+#if PROBE_FENTRY && HOLDS(FIELD_RESULT)
 
 // do_sys_openat2(int dfd, const char __user *filename, struct open_how *how), and
 // do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag).

@@ -56,12 +56,13 @@ static __always_inline bool is_followed(u64 local)
 	return (may_be_followed(tgid) && followed.lookup(&tgid)) || is_root(id, local);
 }
 
-#ifdef FOLLOW
 // follow_fork follows the child of the current process if that is followed.
 static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 {
 	u32 *depth;
 
+	if (!FOLLOW)
+		return;
 	if (told(LOOKING))
 		forks.update(&child, &parent);
 	if (!is_followed(local_id(id)))
@@ -74,44 +75,33 @@ static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 static __always_inline void unfollow_ended(u32 tgid)
 {
 	int last = tgid & (ALIKE - 1);
-	u64 *here = followed_here.lookup(&last);
+	u64 *here;
 
-	if (!may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
+	if (!FOLLOW || !may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
 		return;
+	here = followed_here.lookup(&last);
 	if (!followed.delete(&tgid) && here)
 		__sync_fetch_and_add(here, -1);
 }
-#else
-static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
-{
-}
-
-static __always_inline void unfollow_ended(u32 tgid)
-{
-}
-#endif
 
 // depth_of is how far a process is below the one to follow; NULL if it is not followed.
 static __always_inline u32 *depth_of(u32 tgid)
 {
-#ifdef FOLLOW
-	return followed.lookup(&tgid);
-#else
-	return NULL;
-#endif
+	return FOLLOW ? followed.lookup(&tgid) : NULL;
 }
 
 // fill_depth sets how far the current process is below the one that is followed.
 static __always_inline void fill_depth(struct record *r)
 {
-#if FIELDS & FIELD_DEPTH
-	u32 *depth = depth_of(bpf_get_current_pid_tgid() >> 32);
+	u32 *depth;
 
+	if (!HOLDS(FIELD_DEPTH))
+		return;
+	depth = depth_of(bpf_get_current_pid_tgid() >> 32);
 	if (depth)
 		*r->depth = *depth;
 	else
 		r->fields |= DEPTH_UNREAD;
-#endif
 }
 
 #endif

@@ -10,20 +10,17 @@
 #include <opensnoop/names.h>
 
 // Absolute paths are walked, and names looked at, in more memory than a cell has.
-#if defined(HAS_CELLS) && !(FIELDS & FIELD_PATH) && !defined(BY_NAME)
-#define IN_PLACE
-#endif
+#define IN_PLACE (HAS_CELLS && !HOLDS(FIELD_PATH) && !BY_NAME)
 
 // enter_in_place is trace_enter of such a call; false if it is none, and nothing is done.
 static __always_inline bool enter_in_place(u64 id, struct open_args *args)
 {
-#ifdef IN_PLACE
 	struct call *c;
 	struct record *r;
 	long n;
 
 	// What the map has may be a call of this thread that was interrupted, or whose end was not seen.
-	if (args->by_handle || !none_counted())
+	if (!IN_PLACE || args->by_handle || !none_counted())
 		return false;
 	c = claim_cell(id);
 	if (!c)
@@ -46,16 +43,12 @@ static __always_inline bool enter_in_place(u64 id, struct open_args *args)
 	set_began(r, -(s64)r->time);
 	set_cell(c, id);
 	return true;
-#else
-	return false;
-#endif
 }
 
 // return_in_place is trace_return of such a call; false if it is none, and nothing is done.
 static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *regs, s64 result)
 {
-#ifdef IN_PLACE
-	struct call *c = find_cell(id);
+	struct call *c = IN_PLACE ? find_cell(id) : NULL;
 	struct record *r;
 
 	if (!c)
@@ -69,9 +62,6 @@ static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *r
 		submit_sized(ctx, r, r->name_len & (SHORT_NAME - 1));
 	set_cell(c, CELL_FREE);
 	return true;
-#else
-	return false;
-#endif
 }
 
 #endif

@@ -38,7 +38,7 @@ static __always_inline enum ending ending_of(struct call *c, struct pt_regs *reg
 		return ITS_END;
 	if ((u32)c->nr != NR_ANY && (u32)c->nr != (u32)syscall_nr(regs))
 		return LATER;
-	if (FIELDS & FIELD_RESULT && is_interruption(result))
+	if (HOLDS(FIELD_RESULT) && is_interruption(result))
 		return INTERRUPTION;
 	return ITS_END;
 }
@@ -74,7 +74,7 @@ static __always_inline s64 restart(struct call *c, u64 id, struct open_args *arg
 {
 	struct call *kept;
 
-	if (!(FIELDS & FIELD_RESULT) || none_interrupted())
+	if (!HOLDS(FIELD_RESULT) || none_interrupted())
 		return 0;
 	id = INTERRUPTED_ID(id);
 	kept = (struct call *)pending.lookup(&id);

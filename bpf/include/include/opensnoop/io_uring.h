@@ -39,18 +39,13 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 // is_statx reports whether a request is one that only looks for a file.
 static __always_inline bool is_statx(struct open_request *req)
 {
-#ifdef LOOKUPS
-	return req->opcode == IORING_OP_STATX;
-#else
-	return false;
-#endif
+	return LOOKUPS && req->opcode == IORING_OP_STATX;
 }
 
 // take_statx takes what a struct io_statx (io_uring/statx.c) holds: file, dfd, mask, flags and
 // filename, of 8, 4, 4, 4 and 8 bytes. False if the request has no name.
 static __always_inline bool take_statx(struct open_request *req, struct open_args *args)
 {
-#ifdef LOOKUPS
 	u32 flags = (u64)req->filename;
 	const char *name = NULL;
 	char first = 0;
@@ -66,9 +61,6 @@ static __always_inline bool take_statx(struct open_request *req, struct open_arg
 	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
 	bpf_probe_read_kernel(&first, sizeof(first), name);
 	return first;
-#else
-	return true;
-#endif
 }
 
 // io_uring_submit_req(struct io_kiocb *req), io_uring_submit_sqe before 6.3
@@ -102,7 +94,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
 		return 0;
-	if (FIELDS & FIELD_RESULT)
+	if (HOLDS(FIELD_RESULT))
 		settle(ctx, c, REQUEST_ID(ctx->args[0]));
 	set_request(&c->record, id, &req, &args);
 	if (!record_wanted(&c->record))
@@ -115,7 +107,6 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-#if FIELDS & FIELD_PATH
 static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call *c = scratch_call(SCRATCH_SUBMIT);
@@ -125,7 +116,7 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 	walk_on(ctx, c, SCRATCH_SUBMIT);
 	if (!folder_wanted(c))
 		return 0;
-	if (!(FIELDS & FIELD_RESULT)) {
+	if (!HOLDS(FIELD_RESULT)) {
 		submit(ctx, &c->record); // its end will not be seen
 		return 0;
 	}
@@ -133,7 +124,6 @@ static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 	entered(ctx, c);
 	return 0;
 }
-#endif
 
 // io_uring_complete(ctx, struct io_kiocb *req, u64 user_data, int res, …) up to 6.17, then
 // (ctx, req, struct io_uring_cqe *cqe). It runs in whatever thread comes to it.
@@ -144,12 +134,10 @@ static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx
 
 	if (!c || !take_pending(c, REQUEST_ID(ctx->args[1])))
 		return 0;
-#if URING_COMPLETE_ARGUMENTS == 3
-	// struct io_uring_cqe { u64 user_data; s32 res; u32 flags; }
-	bpf_probe_read_kernel(&result, sizeof(result), (void *)ctx->args[2] + 8);
-#else
-	result = ctx->args[3];
-#endif
+	if (URING_COMPLETE_ARGUMENTS == 3) // struct io_uring_cqe { u64 user_data; s32 res; u32 flags; }
+		bpf_probe_read_kernel(&result, sizeof(result), (void *)ctx->args[2] + 8);
+	else
+		result = ctx->args[3];
 	// The result of an open into a place that the program chose is 0. If the kernel is to
 	// choose, the slot is ~0 (IORING_FILE_INDEX_ALLOC), and the result the place.
 	if (result >= 0 && c->address != 0 && (u32)c->address != ~0U)

@@ -8,7 +8,7 @@
 
 // What the programs get: the registers at a kprobe; at a trampoline the arguments, and behind
 // them what the function returns.
-#ifdef PROBE_FENTRY
+#if PROBE_FENTRY
 #define FUNCTION struct bpf_raw_tracepoint_args
 #define PARM1(ctx) ((ctx)->args[0])
 #define PARM2(ctx) ((ctx)->args[1])
@@ -32,7 +32,7 @@ struct filename {
 // function then returns.
 static __always_inline const char *copy_of(const struct filename *filename)
 {
-#ifdef TYPED_PARMS
+#if TYPED_PARMS
 	return filename->name;
 #else
 	const char *copy = NULL;
@@ -59,13 +59,13 @@ static __always_inline void read_flags(FUNCTION *ctx, struct open_args *args)
 #if FIELDS & FIELD_FLAGS
 	struct open_how how = {};
 
-#ifdef TASK_REGS
+#if TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
 
 	if (read_open_args(regs, syscall_nr(regs), args) && args->flags_read)
 		return;
 #endif
-#ifdef DO_SYS_OPEN
+#if DO_SYS_OPEN
 	how.flags = (u32)PARM3(ctx);
 	how.mode = (u32)PARM4(ctx) & ALLPERMS;
 #else
@@ -89,7 +89,7 @@ static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 {
 #if FIELDS & FIELD_PATH
 	args->dfd = PARM1(ctx);
-#ifndef DO_SYS_OPEN
+#if !DO_SYS_OPEN
 	if (!args->by_handle && (args->nr == NR_ANY || may_be_openat2(args->nr)))
 		args->in_root = member(PARM3(ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
 #endif
@@ -115,7 +115,7 @@ static __always_inline bool seen_before(u32 nr)
 // do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag).
 static __always_inline int on_openat2_enter(FUNCTION *ctx)
 {
-#ifdef TASK_REGS
+#if TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
 
 	trace_call(ctx, regs, syscall_nr(regs));
@@ -134,7 +134,7 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 		return false;
 	args.nr = NR_ANY;
 	args.by_handle = by_handle;
-#ifdef TASK_REGS
+#if TASK_REGS
 	struct pt_regs *regs = current_regs(NULL);
 
 	args.nr = syscall_nr(regs);
@@ -174,7 +174,7 @@ static __always_inline int on_open_return(struct pt_regs *ctx)
 // is_name_of reports whether the kernel's copy of a name is of this call.
 static __always_inline bool is_name_of(struct call *call, struct filename *filename)
 {
-#ifdef TASK_REGS
+#if TASK_REGS
 	// Since Linux 7.0 the copy does not tell where it comes from. The call that the
 	// thread is in does.
 	struct pt_regs *regs = current_regs(NULL);
@@ -250,7 +250,7 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 // another one that is wanted. Nothing has been walked for that.
 static __always_inline void show_renamed(void *ctx, struct filename *filename)
 {
-#if defined(BY_NAME) && !defined(PROBE_TRACEPOINT)
+#if BY_NAME && !PROBE_TRACEPOINT
 	struct call *c = scratch_call(SCRATCH_ENTER), *copied = scratch_call(SCRATCH_NAMED);
 	const char *copy;
 	struct record *r;
@@ -283,7 +283,7 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 // sessions do not see its calls. They show here, and nobody sees their ends.
 static __always_inline struct call *enter_unstacked(void *ctx)
 {
-#ifdef TASK_RET_STACK
+#if HAS(TASK_RET_STACK)
 	u64 *stack = CURRENT_TASK + TASK_RET_STACK;
 
 	if (!LOAD(stack)) {
@@ -298,7 +298,7 @@ static __always_inline struct call *enter_unstacked(void *ctx)
 
 static __always_inline void end_unstacked(void *ctx, u64 id)
 {
-#ifdef TASK_RET_STACK
+#if HAS(TASK_RET_STACK)
 	struct call *c = scratch_call(SCRATCH_NAMED);
 
 	if (!c || !take_pending(c, id))

@@ -82,6 +82,14 @@ static __always_inline u64 told(enum slot which)
 	return NO_SLOT(value) ? 0 : *value;
 }
 
+static __always_inline void note(enum slot which, u64 value)
+{
+	u64 *noted = slot(which);
+
+	if (!NO_SLOT(noted))
+		*noted = value;
+}
+
 static __always_inline void add(enum slot which, s64 n)
 {
 	u64 *value = slot(which);

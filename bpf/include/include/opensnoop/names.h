@@ -68,30 +68,26 @@ static __always_inline bool is_same(const char *a, u32 len, u32 room, const char
 // room for that name.
 static __always_inline void check_name(struct call *c, u32 room)
 {
-#ifdef PROBE_TRACEPOINT
-	struct call *now = scratch_call(SCRATCH_INTERRUPTED);
 	struct record *r = &c->record;
+	struct call *now;
 	long n;
 
-	if (!now || r->name_kind != NAME_READ)
+	if (!PROBE_TRACEPOINT || r->name_kind != NAME_READ)
+		return;
+	now = scratch_call(SCRATCH_INTERRUPTED);
+	if (!now)
 		return;
 	n = bpf_probe_read_user_str(now->record.name, PATH_MAX, (void *)c->address);
 	if (!is_same(r->name, r->name_len, room, now->record.name, n))
 		r->name_kind = NAME_UNSURE;
-#endif
 }
 
 // names_later reports whether names are left to be taken from the kernel's copy, by the program that
 // sees it, where nothing is to be known of them before.
 static __always_inline bool names_later(void)
 {
-#if !defined(PROBE_TRACEPOINT) && FIELDS & FIELD_RESULT && !(FIELDS & FIELD_PATH) && !defined(BY_NAME)
-	u64 *hooked = slot(HOOKED);
-
-	return !NO_SLOT(hooked) && *hooked & HOOKED_NAMED;
-#else
-	return false;
-#endif
+	return !PROBE_TRACEPOINT && HOLDS(FIELD_RESULT) && !HOLDS(FIELD_PATH) && !BY_NAME &&
+	       told(HOOKED) & HOOKED_NAMED;
 }
 
 #endif

@@ -9,15 +9,13 @@
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
 
-#if FIELDS & FIELD_PATH
-
 // What is read at once stands so in all kernels.
-_Static_assert(FS_USERS < FS_SEQ && FS_SEQ < FS_ROOT && FS_PWD == FS_ROOT + sizeof(struct place),
+_Static_assert(!HOLDS(FIELD_PATH) || (FS_USERS < FS_SEQ && FS_SEQ < FS_ROOT && FS_PWD == FS_ROOT + sizeof(struct place)),
 	       "fs_struct: users, seq, root, pwd");
-_Static_assert(MOUNT_MOUNTPOINT == MOUNT_PARENT + 8 && MOUNT_ROOT == MOUNT_PARENT + 16,
+_Static_assert(!HOLDS(FIELD_PATH) || (MOUNT_MOUNTPOINT == MOUNT_PARENT + 8 && MOUNT_ROOT == MOUNT_PARENT + 16),
 	       "mount: mnt_parent, mnt_mountpoint, mnt.mnt_root");
-_Static_assert(DENTRY_SEQ < DENTRY_PARENT && DENTRY_PARENT < DENTRY_LEN && DENTRY_LEN < DENTRY_NAME &&
-		       DENTRY_NAME < DENTRY_INAME,
+_Static_assert(!HOLDS(FIELD_PATH) || (DENTRY_SEQ < DENTRY_PARENT && DENTRY_PARENT < DENTRY_LEN &&
+				      DENTRY_LEN < DENTRY_NAME && DENTRY_NAME < DENTRY_INAME),
 	       "dentry: d_seq, d_parent, d_name, d_iname");
 
 #define DENTRY_FROM (DENTRY_SEQ & ~7)
@@ -103,13 +101,9 @@ static __always_inline bool shares_files(void)
 // another thread has put in the place of its descriptor mostly has another, too.
 static __always_inline bool is_fresh(u64 file)
 {
-#ifdef FILE_REF
-	return member(file, FILE_REF) == 0; // counts from 0
-#elif defined(FILE_COUNT)
-	return member(file, FILE_COUNT) == 1;
-#else
-	return true;
-#endif
+	if (HAS(FILE_REF))
+		return member(file, FILE_REF) == 0; // counts from 0
+	return !HAS(FILE_COUNT) || member(file, FILE_COUNT) == 1;
 }
 
 // append puts the name of a folder behind the components: that of a dentry of which a view is there.
@@ -136,14 +130,12 @@ static __always_inline bool append(struct record *r, struct walk *w, volatile vo
 		w->changed = true;
 		return false;
 	}
-#ifdef TOPS
-	w->last = end;
-#endif
+	if (BY_TOP)
+		w->last = end;
 	FRESH(w->end) = end + len + 1;
 	return true;
 }
 
-#if FIELDS & (FIELD_FILE | FIELD_EXE)
 #define SB_NOUSER (1U << 31)
 
 // append_text appends a short name of which the length is not known.
@@ -198,21 +190,17 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 		return;
 	w->state |= WALK_SPECIAL;
 	w->ended = true;
-#if defined(NS_OPS) && defined(NS_OPS_NAME)
-	if (is_type(type_of(super), TYPE_NSFS, 4)) {
+	if (HAS(NS_OPS) && HAS(NS_OPS_NAME) && is_type(type_of(super), TYPE_NSFS, 4)) {
 		u64 ops = member(member(inode, INODE_PRIVATE), NS_OPS);
 
 		append_text(r, w, member(ops, NS_OPS_NAME));
 		append_text(r, w, member(type_of(super), TYPE_NAME));
 		return;
 	}
-#endif
 	if (append(r, w, view_dentry(dentry, copy)))
 		append_text(r, w, member(type_of(super), TYPE_NAME));
 }
-#endif
 
-#if FIELDS & FIELD_FILE
 #define FMODE_CREATED 0x100000
 #define OVL_CONST_INO (1 << 4) // of enum ovl_inode_flag in fs/overlayfs/overlayfs.h
 #define BTRFS_EMPTY_SUBVOL_DIR_OBJECTID 2 // include/uapi/linux/btrfs_tree.h
@@ -226,10 +214,11 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 // links, which is copied up as another.
 static __always_inline bool overlay_is_exact(u64 super, u64 inode, u64 number)
 {
-#if defined(OVERLAY_XINO) && defined(OVERLAY_VFS_INODE) && defined(OVERLAY_FLAGS) && defined(OVERLAY_UPPER)
 	s32 bits = member(member(super, SB_INFO), OVERLAY_XINO);
 	u64 overlay = inode - OVERLAY_VFS_INODE;
 
+	if (!HAS(OVERLAY_XINO) || !HAS(OVERLAY_VFS_INODE) || !HAS(OVERLAY_FLAGS) || !HAS(OVERLAY_UPPER))
+		return false;
 	if ((u32)member(super, SB_DEPTH) > 1) // its layers are of overlayfs
 		return false;
 	if (((u32)member(inode, INODE_MODE) & S_IFMT) == S_IFDIR)
@@ -238,9 +227,6 @@ static __always_inline bool overlay_is_exact(u64 super, u64 inode, u64 number)
 		return false;
 	return member(overlay, OVERLAY_FLAGS) & OVL_CONST_INO ||
 	       member(member(member(overlay, OVERLAY_UPPER), DENTRY_INODE), INODE_INO) == number;
-#else
-	return false;
-#endif
 }
 
 // stat_device returns the device that stat(2) tells of a file, and sets a mark where that, or its
@@ -253,13 +239,9 @@ static __always_inline u32 stat_device(struct record *r, u64 super, u64 inode, u
 		r->file->marks |= FILE_STAT_DIFFERS;
 	// Of btrfs it is the subvolume's, but for the folder in a subvolume's place in a snapshot.
 	if (is_type(type, TYPE_BTRFS, 5) && number != BTRFS_EMPTY_SUBVOL_DIR_OBJECTID) {
-#if defined(BTRFS_VFS_INODE) && defined(BTRFS_INODE_ROOT) && defined(BTRFS_ROOT_DEV)
-		u64 root = member(inode - BTRFS_VFS_INODE, BTRFS_INODE_ROOT);
-
-		return member(root, BTRFS_ROOT_DEV);
-#else
+		if (HAS(BTRFS_VFS_INODE) && HAS(BTRFS_INODE_ROOT) && HAS(BTRFS_ROOT_DEV))
+			return member(member(inode - BTRFS_VFS_INODE, BTRFS_INODE_ROOT), BTRFS_ROOT_DEV);
 		r->file->marks |= FILE_STAT_DIFFERS;
-#endif
 	}
 	return member(super, SB_DEV);
 }
@@ -280,12 +262,11 @@ static __always_inline void read_file(struct record *r, struct walk *w, u64 file
 	r->file->dev = stat_device(r, super, inode, number);
 	read_itself(r, w, file);
 }
-#endif
 
 // find_origin sets where the walk begins; false if that is nowhere.
 static __always_inline bool find_origin(struct record *r, struct walk *w, struct place *from)
 {
-	u64 file = 0;
+	u64 file = 0, mm;
 
 	if (w->from == FROM_ROOT) {
 		if (SHARED_ROOTS && w->shared.fs_seq)
@@ -309,24 +290,19 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 			w->shared.dentry = member(file, FILE_PATH + 8);
 		}
 	}
-#if FIELDS & FIELD_EXE
-	if (w->from == FROM_EXE) {
-		u64 mm = task_member(TASK_MM);
-
+	if (HOLDS(FIELD_EXE) && w->from == FROM_EXE) {
+		mm = task_member(TASK_MM);
 		file = mm ? member(mm, MM_EXE_FILE) : 0;
 		if (file)
 			read_itself(r, w, file);
 	}
-#endif
-#if FIELDS & FIELD_FILE
-	if (w->from == FROM_FILE) {
+	if (HOLDS(FIELD_FILE) && w->from == FROM_FILE) {
 		file = descriptor(w, *r->result);
 		if (file && shares_files() && !is_fresh(file))
 			w->state |= WALK_SHARED;
 		if (file)
 			read_file(r, w, file);
 	}
-#endif
 	return file && !bpf_probe_read_kernel(from, sizeof(*from), (void *)file + FILE_PATH);
 }
 
@@ -385,7 +361,5 @@ static __always_inline void start(struct record *r, struct walk *w)
 	if (from.dentry == w->on.root)
 		w->first = SEEN_MAX;
 }
-
-#endif
 
 #endif

@@ -14,11 +14,8 @@
 // for it who knows that there is none: any call, or with results and no cells an interrupted one.
 static __always_inline void count_pending(u64 id, s64 n)
 {
-#if FIELDS & FIELD_RESULT && !defined(HAS_CELLS)
-	if (id != INTERRUPTED_ID(id))
-		return;
-#endif
-	add(PENDING_IN, n);
+	if (!HOLDS(FIELD_RESULT) || HAS_CELLS || id == INTERRUPTED_ID(id))
+		add(PENDING_IN, n);
 }
 
 static __always_inline bool none_counted(void)
@@ -31,7 +28,7 @@ static __always_inline bool none_counted(void)
 // none_pending reports whether it is certain, without a look-up, that no call is pending.
 static __always_inline bool none_pending(void)
 {
-	return !(FIELDS & FIELD_RESULT) && none_counted();
+	return !HOLDS(FIELD_RESULT) && none_counted();
 }
 
 // none_interrupted is the same of interrupted calls.
@@ -135,12 +132,9 @@ static __always_inline void recall_name(struct call *c, u64 id)
 // find_call is where the call of this id is pending; NULL if it is not.
 static __always_inline struct call *find_call(u64 id)
 {
-	struct call *found = NULL;
+	struct call *found = HAS_CELLS ? find_cell(id) : NULL;
 
-#ifdef HAS_CELLS
-	found = find_cell(id);
-	if (!found && !none_counted())
-#endif
+	if (!HAS_CELLS || (!found && !none_counted()))
 		found = (struct call *)pending.lookup(&id);
 	APART(found); // or there are two copies of what follows
 	return found;
@@ -160,28 +154,22 @@ static __always_inline void copy_kept(struct call *to, struct call *from)
 // out calls whose end will not be seen, does the same.
 static __always_inline bool copy_out(struct call *c, u64 id)
 {
-	struct call *kept = NULL;
-
-#ifdef HAS_CELLS
-	struct call *cell = find_cell(id);
+	struct call *kept, *cell = HAS_CELLS ? find_cell(id) : NULL;
 
 	if (cell && !move_cell(cell, id, CELL_BUSY))
 		cell = NULL;
 	kept = cell;
-	if (!cell && !none_counted())
-#endif
+	if (!HAS_CELLS || (!cell && !none_counted()))
 		kept = (struct call *)pending.lookup(&id);
 	APART(kept); // as above
 	if (!kept)
 		return false;
 	copy_kept(c, kept);
-#ifdef HAS_CELLS
 	if (cell) {
 		c->id = id;
 		set_cell(cell, CELL_FREE);
 		return true;
 	}
-#endif
 	if (pending.delete(&id))
 		return false;
 	count_pending(id, -1);
@@ -200,8 +188,7 @@ static __always_inline bool take_pending(struct call *c, u64 id)
 // put_in puts a call where it is pending; false if there is no room.
 static __always_inline bool put_in(struct call *c, u64 id)
 {
-#ifdef HAS_CELLS
-	struct call *cell = id >> 61 ? NULL : claim_cell(id);
+	struct call *cell = HAS_CELLS && !(id >> 61) ? claim_cell(id) : NULL;
 
 	if (cell) {
 		c->id = CELL_BUSY;
@@ -209,7 +196,6 @@ static __always_inline bool put_in(struct call *c, u64 id)
 		set_cell(cell, id);
 		return true;
 	}
-#endif
 	// Counted first: who finds none counted does not look.
 	count_pending(id, 1);
 	if (!pending.update(&id, (struct pending_call *)c))
@@ -245,17 +231,13 @@ static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
 // is_shared reports whether other threads may have changed what a name is relative to.
 static __always_inline bool is_shared(struct record *r)
 {
-#if FIELDS & FIELD_PATH
-	return r->path->base.state & WALK_SHARED;
-#else
-	return false;
-#endif
+	return HOLDS(FIELD_PATH) && r->path->base.state & WALK_SHARED;
 }
 
 // complete reports whether nothing is left to wait for of a record.
 static __always_inline bool complete(struct record *r)
 {
-	return !(FIELDS & FIELD_RESULT) && r->name_kind != NAME_UNSEEN && !(r->fields & FLAGS_UNREAD) &&
+	return !HOLDS(FIELD_RESULT) && r->name_kind != NAME_UNSEEN && !(r->fields & FLAGS_UNREAD) &&
 	       !is_shared(r);
 }
 
@@ -265,10 +247,8 @@ static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-#if defined(PROBE_KPROBE) && FIELDS & FIELD_PATH && !(FIELDS & FIELD_RESULT)
-	if (!complete(r) && is_shared(r))
+	if (PROBE_KPROBE && !HOLDS(FIELD_RESULT) && !complete(r) && is_shared(r))
 		note(RETURN_WANTED, 1);
-#endif
 	if (complete(r))
 		submit(ctx, r);
 	else
@@ -291,10 +271,8 @@ static __always_inline void end_call(void *ctx, struct call *c, s64 result)
 // that are under way.
 static __always_inline void count_hidden(u64 id)
 {
-#ifdef PROBE_FENTRY
-	if (!(id >> 63) && !result_wanted(RESULT_UNKNOWN))
+	if (PROBE_FENTRY && !(id >> 63) && !result_wanted(RESULT_UNKNOWN))
 		add(LOST_END, 1);
-#endif
 }
 
 // keep_apart is for a call that does not become pending: its end is not that of an earlier call of the
@@ -303,7 +281,7 @@ static __always_inline void keep_apart(u64 id)
 {
 	struct call *c;
 
-	if (!(FIELDS & FIELD_RESULT) || none_pending())
+	if (!HOLDS(FIELD_RESULT) || none_pending())
 		return;
 	c = find_call(id);
 	if (c)
@@ -315,17 +293,15 @@ static __always_inline void keep_apart(u64 id)
 // used again.
 static __always_inline void settle(void *ctx, struct call *c, u64 id)
 {
-	if (none_pending() || !take_pending(c, id))
-		return;
-#if !defined(PROBE_TRACEPOINT) && !(FIELDS & FIELD_RESULT)
-	// It has ended before the kernel had a copy of its name that it opens: it could not read
-	// that, if it cannot be read now.
 	char byte;
 
-	if (c->record.name_kind == NAME_UNSEEN &&
+	if (none_pending() || !take_pending(c, id))
+		return;
+	// It has ended before the kernel had a copy of its name that it opens: it could not read
+	// that, if it cannot be read now.
+	if (!PROBE_TRACEPOINT && !HOLDS(FIELD_RESULT) && c->record.name_kind == NAME_UNSEEN &&
 	    bpf_probe_read_user(&byte, sizeof(byte), (void *)c->address))
 		c->record.name_kind = NAME_BAD;
-#endif
 	count_hidden(id);
 	end_call(ctx, c, RESULT_UNKNOWN);
 }

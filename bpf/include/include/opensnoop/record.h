@@ -47,10 +47,6 @@ enum how {
 #define FIELD_TOOK 32768  // needs FIELD_RESULT
 #define FIELD_ANCESTORS 65536
 
-#ifndef FIELDS
-#define FIELDS 0
-#endif
-
 // HOLDS is 1 if records hold a part, else 0. In struct record a part that is not there is an array of
 // none, and the compiler leaves out what stands behind an `if` that does not hold.
 #define HOLDS(field) (!!(FIELDS & (field)))

@@ -7,7 +7,7 @@
 
 #include <opensnoop/kprobe.h>
 
-#ifdef PROBE_SESSION
+#if PROBE_SESSION
 
 // The kernel's function that tells the return from the entry. It has no number as its other ones have:
 // internal/object puts that of its type in place of this one.

@@ -11,7 +11,6 @@
 #include <opensnoop/names.h>
 #include <opensnoop/origin.h>
 
-#if FIELDS & FIELD_PATH
 // checked returns the state of a walk whose begin has been looked at again.
 static __always_inline u16 checked(u16 state, bool changed)
 {
@@ -26,21 +25,21 @@ static __always_inline bool has_changed(u64 at, u32 value)
 	bpf_probe_read_kernel(&now, sizeof(now), (void *)at);
 	return now != value;
 }
-#endif
 
 // check_shared looks again at what other threads share of where a call's name begins.
 static __always_inline void check_shared(struct call *c, s64 result)
 {
-#if FIELDS & FIELD_PATH
 	struct record *r = &c->record;
 	struct shared *s = c->shared;
-	bool by_descriptor = r->path->dfd != AT_FDCWD, changed;
+	bool changed;
 
+	if (!HOLDS(FIELD_PATH))
+		return;
 	if (r->path->root.state & WALK_SHARED)
 		r->path->root.state = checked(r->path->root.state, has_changed(s->fs_seq, s->fs_value));
 	if (!(r->path->base.state & WALK_SHARED))
 		return;
-	if (!by_descriptor)
+	if (r->path->dfd == AT_FDCWD)
 		r->path->base.state = checked(r->path->base.state, has_changed(s->fs_seq, s->fs_value));
 	else if (result == -EBADF || r->path->base.state & WALK_BAD) {
 		// What the kernel says is so.
@@ -48,10 +47,8 @@ static __always_inline void check_shared(struct call *c, s64 result)
 		r->path->base.state = checked(r->path->base.state & ~(changed ? WALK_BAD : 0), changed);
 	} else if (has_changed(s->descriptor, s->file))
 		r->path->base.state = checked(r->path->base.state, true);
-#endif
 }
 
-#if FIELDS & FIELD_PATH
 // folder_of_opened returns the folder of the file that a call of the current thread opened by a name
 // without a slash, if it has that name there; 0 if not, as by a link. The name . is the folder itself.
 static __always_inline u64 folder_of_opened(struct call *c, s64 result)
@@ -72,28 +69,24 @@ static __always_inline u64 folder_of_opened(struct call *c, s64 result)
 		return 0;
 	return member(dentry, DENTRY_PARENT);
 }
-#endif
 
 // prove_descriptor looks whether a call of the current thread opened a file in the folder of the
 // descriptor that it passed, as that was at the entry.
 static __always_inline void prove_descriptor(struct call *c, s64 result)
 {
-#if FIELDS & FIELD_PATH
 	struct record *r = &c->record;
 
-	if (r->path->base.state & WALK_SHARED && r->path->dfd != AT_FDCWD && r->name_kind == NAME_READ &&
+	if (HOLDS(FIELD_PATH) && r->path->base.state & WALK_SHARED && r->path->dfd != AT_FDCWD && r->name_kind == NAME_READ &&
 	    r->how == OPENED && result >= 0 && !(r->path->base.state & WALK_BAD) &&
 	    folder_of_opened(c, result) == c->shared->dentry)
 		r->path->base.state &= ~WALK_SHARED;
-#endif
 }
 
 // keep_shared keeps with a call what its walks have found to be shared.
 static __always_inline void keep_shared(struct call *c)
 {
-#if FIELDS & FIELD_PATH
-	*c->shared = c->walk->shared;
-#endif
+	if (HOLDS(FIELD_PATH))
+		*c->shared = c->walk->shared;
 }
 
 #endif

@@ -21,10 +21,8 @@ struct open_args {
 	bool by_handle;
 	bool exec;
 	bool in_root; // the folder is the root for this call
-#ifdef LOOKUPS
 	u8 lookup;         // STATED, ACCESSED or LINK_READ; OPENED for what opens
 	bool may_be_empty; // with an empty name it goes by the descriptor alone
-#endif
 };
 
 #define AT_FDCWD -100
@@ -78,7 +76,6 @@ static __always_inline u64 read_argument(struct pt_regs *regs, bool compat, int 
 	return compat ? (u32)value : value;
 }
 
-#ifdef LOOKUPS
 // by_descriptor reports of a call that may have an empty name whether it has. NULL is one, too.
 static __always_inline bool by_descriptor(u64 name)
 {
@@ -110,26 +107,19 @@ static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum 
 		args->may_be_empty = (s32)read_argument(regs, compat, 0) != AT_FDCWD;
 	return !args->may_be_empty || !by_descriptor(args->name);
 }
-#endif
 
 // how_of is what a record of a call with these arguments is of.
 static __always_inline enum how how_of(struct open_args *args)
 {
-#ifdef LOOKUPS
-	if (args->lookup)
+	if (LOOKUPS && args->lookup)
 		return args->lookup;
-#endif
 	return args->exec ? EXECUTED : OPENED;
 }
 
 // call_nr is the number that is kept of such a call.
 static __always_inline u64 call_nr(struct open_args *args)
 {
-#ifdef LOOKUPS
-	if (args->may_be_empty)
-		return args->nr | NR_MAY_BE_EMPTY;
-#endif
-	return args->nr;
+	return LOOKUPS && args->may_be_empty ? args->nr | NR_MAY_BE_EMPTY : args->nr;
 }
 
 // read_open_args finds the arguments of the system call that the current thread is
@@ -139,42 +129,34 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	bool compat = is_compat();
 	enum door door = door_of(nr, compat);
 	int name = door != OPEN && door != CREAT && door != EXECVE;
+	struct open_how how = {};
+	u64 resolve = 0, next;
 
 	if (door == NO_DOOR)
 		return false;
-#ifdef LOOKUPS
-	if (door == STAT || door == ACCESS || door == READLINK)
+	if (LOOKUPS && (door == STAT || door == ACCESS || door == READLINK))
 		name = 0;
-#endif
 	args->name = read_argument(regs, compat, name);
 	args->by_handle = door == BY_HANDLE;
 	args->exec = door == EXECVE || door == EXECVEAT;
 	args->nr = nr;
-#ifdef LOOKUPS
-	if (!read_lookup(regs, compat, door, args))
+	if (LOOKUPS && !read_lookup(regs, compat, door, args))
 		return false;
-#endif
-#if FIELDS & FIELD_RESULT
-	args->sp = LOAD(&regs->sp);
-#endif
-#if FIELDS & FIELD_PATH
-	u64 resolve = 0;
-
-	args->dfd = name ? (s32)read_argument(regs, compat, 0) : AT_FDCWD;
-	if (door == OPENAT2)
-		bpf_probe_read_user(&resolve, sizeof(resolve),
-				    (void *)read_argument(regs, compat, 2) + OPEN_HOW_RESOLVE);
-	args->in_root = resolve & RESOLVE_IN_ROOT;
-#endif
-#if FIELDS & FIELD_FLAGS
-	u64 next = read_argument(regs, compat, name + 1);
-	struct open_how how = {};
-
-	args->flags_read = true;
-#ifdef LOOKUPS
-	if (args->lookup)
+	if (HOLDS(FIELD_RESULT))
+		args->sp = LOAD(&regs->sp);
+	if (HOLDS(FIELD_PATH)) {
+		args->dfd = name ? (s32)read_argument(regs, compat, 0) : AT_FDCWD;
+		if (door == OPENAT2)
+			bpf_probe_read_user(&resolve, sizeof(resolve),
+					    (void *)read_argument(regs, compat, 2) + OPEN_HOW_RESOLVE);
+		args->in_root = resolve & RESOLVE_IN_ROOT;
+	}
+	if (!HOLDS(FIELD_FLAGS))
 		return true;
-#endif
+	next = read_argument(regs, compat, name + 1);
+	args->flags_read = true;
+	if (LOOKUPS && args->lookup)
+		return true;
 	switch (door) {
 	case CREAT:
 		args->flags = O_CREAT | O_WRONLY | O_TRUNC;
@@ -192,7 +174,6 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 		args->flags = (u32)next;
 		args->mode = read_argument(regs, compat, name + 2) & ALLPERMS;
 	}
-#endif
 	return true;
 }
 

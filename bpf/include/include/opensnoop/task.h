@@ -6,24 +6,22 @@
 
 #include <uapi/linux/ptrace.h>
 
+// HAS reports whether the kernel, or this program, has what an offset or a number is of: if not, it is -1.
+#define HAS(offset) ((offset) != -1)
+
+// A function of the kernel, by the number of its type: internal/object takes it for that by the bit.
+static void *(*bpf_rdonly_cast)(void *address, u32 type) = (void *)(1L << 27 | RDONLY_CAST);
+
 // view returns where the kernel's memory at an address can be loaded from, from an offset on: what cannot
 // be read is 0. Since Linux 6.2 the verifier takes any address for one of a structure that we say: of
 // struct pt_regs, which is a row of words. Before, it is read into `copy`.
-#if defined(RDONLY_CAST) && DENTRY_INAME <= 128 // not with the locks of a debugging kernel
-// A function of the kernel, by the number of its type: internal/object takes it for that by the bit.
-static void *(*bpf_rdonly_cast)(void *address, u32 type) = (void *)(1 << 27 | RDONLY_CAST);
-
 static __always_inline void *view(u64 address, u32 from, void *copy, u32 size)
 {
-	return bpf_rdonly_cast((void *)address, VIEW_TYPE);
-}
-#else
-static __always_inline void *view(u64 address, u32 from, void *copy, u32 size)
-{
+	if (HAS(RDONLY_CAST) && DENTRY_INAME <= 128) // not with the locks of a debugging kernel
+		return bpf_rdonly_cast((void *)address, VIEW_TYPE);
 	bpf_probe_read_kernel(copy, size, (void *)address + from);
 	return copy - from;
 }
-#endif
 
 // member reads a pointer, or an integer of 8 bytes, out of a kernel structure.
 static __always_inline u64 member(u64 structure, u32 offset)
@@ -35,7 +33,7 @@ static __always_inline u64 member(u64 structure, u32 offset)
 
 // LOAD reads an integer of 8 bytes of the current task or of its registers. Where the verifier
 // knows what these pointers point to, that is an instruction and no call.
-#ifdef TASK_REGS
+#if TASK_REGS
 #define CURRENT_TASK ((void *)bpf_get_current_task_btf())
 #define LOAD(address) (*(address))
 #else
@@ -53,7 +51,6 @@ static __always_inline u64 task_member(u32 offset)
 	return member(bpf_get_current_task(), offset);
 }
 
-#ifdef CGROUP_NS_INUM
 #define FIRST_CGROUP_NS 0xEFFFFFFBU // PROC_CGROUP_INIT_INO of include/linux/proc_ns.h
 
 // in_cgroup_namespace is whether the current task is in a cgroup namespace of its own, as
@@ -65,40 +62,31 @@ static __always_inline bool in_cgroup_namespace(void)
 
 	return inum && inum != FIRST_CGROUP_NS;
 }
-#endif
 
-#ifdef SIGNAL_LIVE
 // is_last_thread reports, of a thread that ends, whether all others of its process have.
 static __always_inline bool is_last_thread(void)
 {
 	return !(u32)member(task_member(TASK_SIGNAL), SIGNAL_LIVE);
 }
-#endif
 
 // local_id is the current thread's pid_tgid in the tracer's pid namespace; 0 for
 // a process of another one, which has no number there.
 static __always_inline u64 local_id(u64 id)
 {
-#ifdef PIDNS_INO
 	struct bpf_pidns_info ns = {};
 
+	if (!PIDNS_INO)
+		return id;
 	if (bpf_get_ns_current_pid_tgid(PIDNS_DEV, PIDNS_INO, &ns, sizeof(ns)))
 		return 0;
 	return (u64)ns.tgid << 32 | ns.pid;
-#else
-	return id;
-#endif
 }
 
 // current_regs are the registers that the current thread's system call began with;
 // saved is where a tracepoint says that they are.
 static __always_inline struct pt_regs *current_regs(void *saved)
 {
-#ifdef TASK_REGS
-	return (struct pt_regs *)bpf_task_pt_regs(CURRENT_TASK);
-#else
-	return saved;
-#endif
+	return TASK_REGS ? (struct pt_regs *)bpf_task_pt_regs(CURRENT_TASK) : saved;
 }
 
 #endif

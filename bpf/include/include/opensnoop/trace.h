@@ -18,14 +18,12 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	struct record *r;
 	s64 before;
 
-#if FIELDS & FIELD_FLAGS
-	if (args->flags_read && !flags_wanted(args->flags)) {
+	if (!HOLDS(FIELD_FLAGS))
+		args->flags_read = true; // none are wanted
+	else if (args->flags_read && !flags_wanted(args->flags)) {
 		keep_apart(id);
 		return;
 	}
-#else
-	args->flags_read = true; // none are wanted
-#endif
 	if (enter_in_place(id, args))
 		return;
 	c = scratch_call(SCRATCH_ENTER);
@@ -62,7 +60,6 @@ static __always_inline void trace_call(void *ctx, struct pt_regs *regs, u32 nr)
 		trace_enter(ctx, id, &args);
 }
 
-#if FIELDS & FIELD_PATH
 static __always_inline int on_walk_enter(void *ctx)
 {
 	struct call *c = scratch_call(SCRATCH_ENTER);
@@ -77,7 +74,6 @@ static __always_inline int on_walk_enter(void *ctx)
 	entered(ctx, c);
 	return 0;
 }
-#endif
 
 // read_missing reads at the end of a call what was not in memory at its entry. False if
 // the call turns out not to be wanted.
@@ -93,10 +89,8 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
 	n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
-#ifdef LOOKUPS
-	if (c->nr & NR_MAY_BE_EMPTY && (n == 0 || n == 1))
+	if (LOOKUPS && c->nr & NR_MAY_BE_EMPTY && (n == 0 || n == 1))
 		return false;
-#endif
 	// Its memory may have gone since the kernel read it.
 	set_late_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
 	return record_wanted(r);
@@ -106,18 +100,16 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 // at its entry, if it skipped any.
 static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 result)
 {
-#ifdef PROBE_TRACEPOINT
 	struct open_args args = {};
-	u64 local = local_id(id);
+	u64 local;
 
-	if (is_interruption(result))
-		return; // it begins again
-	if (!result_wanted(result))
+	// One that is interrupted begins again.
+	if (!PROBE_TRACEPOINT || is_interruption(result) || !result_wanted(result))
 		return;
+	local = local_id(id);
 	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && chosen(local) &&
 	    flags_wanted(args.flags) && !(args.exec && !result))
 		add(LOST_ENTRY, 1);
-#endif
 }
 
 // trace_return finishes the current thread's pending call. regs are the registers of its
@@ -151,20 +143,18 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 				return;
 			prove_descriptor(c, result);
 		}
-#if FIELDS & FIELD_FILE
-		if (!set_result(&c->record, result))
-			return;
-		if (ending == ITS_END)
-			walk_file(ctx, c, SCRATCH_RETURN);
-#endif
+		if (HOLDS(FIELD_FILE)) {
+			if (!set_result(&c->record, result))
+				return;
+			if (ending == ITS_END)
+				walk_file(ctx, c, SCRATCH_RETURN);
+		}
 		end_call(ctx, c, result);
-#ifdef EXECS
-		if (c->record.how == EXECUTED && take_pending(c, EXEC_ID(id)))
+		if (EXECS && c->record.how == EXECUTED && take_pending(c, EXEC_ID(id)))
 			end_call(ctx, c, result);
-#endif
 		return;
 	}
-	if (!(FIELDS & FIELD_RESULT))
+	if (!HOLDS(FIELD_RESULT))
 		return;
 	if (!ends_interrupted(id, regs, result))
 		count_unseen(id, regs, result);
@@ -186,7 +176,6 @@ static __always_inline int end_interrupted(void *ctx)
 	return 0;
 }
 
-#if FIELDS & FIELD_FILE
 static __always_inline int on_walk_return(void *ctx)
 {
 	struct call *c = scratch_call(SCRATCH_RETURN);
@@ -197,6 +186,5 @@ static __always_inline int on_walk_return(void *ctx)
 	end_call(ctx, c, *c->record.result);
 	return 0;
 }
-#endif
 
 #endif

@@ -14,8 +14,6 @@
 
 #include <opensnoop/origin.h>
 
-#if FIELDS & FIELD_PATH
-
 // How many steps one run makes. The kernel allows 33 runs (MAX_TAIL_CALL_CNT).
 #define STEPS 8
 
@@ -160,30 +158,19 @@ static __always_inline bool see_again(struct walk *w)
 // keep puts what a walk came to into the record.
 static __always_inline void keep(struct record *r, struct walk *w)
 {
-	u32 len = w->end - w->start;
+	struct walked *to;
 
 	switch (w->from) {
 	case FROM_BASE:
-#ifdef TOPS
 		w->base_last = w->last;
-#endif
-		r->path->base.len = len;
-		r->path->base.state = w->state;
+		to = &r->path->base;
 		break;
-	case FROM_ROOT:
-		r->path->root.len = len;
-		r->path->root.state = w->state;
-		break;
-#if FIELDS & FIELD_EXE
-	case FROM_EXE:
-		r->exe->len = len;
-		r->exe->state = w->state;
-		break;
-#endif
-#if FIELDS & FIELD_FILE
-	case FROM_FILE: r->file->real.len = len; r->file->real.state = w->state;
-#endif
+	case FROM_ROOT: to = &r->path->root; break;
+	case FROM_EXE: to = r->exe; break;
+	default: to = &r->file->real;
 	}
+	to->len = w->end - w->start;
+	to->state = w->state;
 }
 
 // next_origin goes on to the next walk; false if there is none.
@@ -255,9 +242,8 @@ static __always_inline bool choose(struct record *r, struct walk *w)
 		r->path->root.state = root_state(w);
 	else if (named && (from_root || !known))
 		w->next |= 1 << FROM_ROOT;
-#if FIELDS & FIELD_EXE
-	w->next |= 1 << FROM_EXE;
-#endif
+	if (HOLDS(FIELD_EXE))
+		w->next |= 1 << FROM_EXE;
 	return next_origin(w);
 }
 
@@ -302,26 +288,25 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 	}
 }
 
+static __always_inline bool top_wanted(const char *top)
+{
+	return TOPS;
+}
+
 // folder_wanted reports whether a name that was walked may be wanted, by the topmost folder of
 // its path.
 static __always_inline bool folder_wanted(struct call *c)
 {
-#ifdef TOPS
 	struct record *r = &c->record;
 	struct walk *w = c->walk;
-	char *top = r->name + (w->base_last & (STRINGS_MAX - 1));
 
 	// Not where another folder may be the topmost one, or none was walked.
-	if (r->name_kind != NAME_READ || !r->path->base.len || r->path->base.state & ~WALK_IN_ROOT ||
+	if (!BY_TOP || r->name_kind != NAME_READ || !r->path->base.len || r->path->base.state & ~WALK_IN_ROOT ||
 	    r->name[0] == '.')
 		return true;
-	return TOPS;
-#else
-	return true;
-#endif
+	return top_wanted(r->name + (w->base_last & (STRINGS_MAX - 1)));
 }
 
-#if FIELDS & FIELD_FILE
 // walk_file has another program go on, which adds to the record of a call that has ended what
 // file it opened. It returns if there is none, or that cannot be had.
 static __always_inline void walk_file(void *ctx, struct call *c, enum scratch which)
@@ -337,47 +322,41 @@ static __always_inline void walk_file(void *ctx, struct call *c, enum scratch wh
 	next_origin(w);
 	continue_walk(ctx, which);
 }
-#endif
-
-#endif
 
 // needs_walk reports whether something is to be walked for a call. Mostly its name says it all.
 static __always_inline bool needs_walk(struct call *c)
 {
-#if FIELDS & FIELD_EXE
-	return true;
-#elif FIELDS & FIELD_PATH
 	struct record *r = &c->record;
-	u64 *fs = task_fs();
+	u64 *fs;
 
+	if (HOLDS(FIELD_EXE) || !HOLDS(FIELD_PATH))
+		return HOLDS(FIELD_EXE);
+	fs = task_fs();
 	if (r->name_kind == NAME_READ && r->name[0] == '/' && !name_in_root(r) && !in_chroot(fs)) {
 		r->path->root.state = 0;
-#if FIELDS & FIELD_RESULT
-		read_folders(c->walk);
-		r->path->root.state = root_state(c->walk);
-		*c->shared = c->walk->shared;
-#endif
+		if (HOLDS(FIELD_RESULT)) {
+			read_folders(c->walk);
+			r->path->root.state = root_state(c->walk);
+			*c->shared = c->walk->shared;
+		}
 		return false;
 	}
-#ifdef TASK_REGS
-	set_folders(c->walk, (u64)fs, fs);
-	c->walk->noted = true;
-#endif
+	if (TASK_REGS) {
+		set_folders(c->walk, (u64)fs, fs);
+		c->walk->noted = true;
+	}
 	return true;
-#else
-	return false;
-#endif
 }
 
 // walk has another program go on, which adds to the record of a call what its name is
 // relative to. It returns if that cannot be had.
 static __always_inline void walk(void *ctx, struct call *c, enum scratch which)
 {
-#if FIELDS & FIELD_PATH
+	if (!HOLDS(FIELD_PATH))
+		return;
 	c->walk->chosen = false;
 	c->walk->starts = true;
 	continue_walk(ctx, which);
-#endif
 }
 
 #endif

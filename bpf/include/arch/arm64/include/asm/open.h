@@ -21,13 +21,13 @@ static __always_inline bool is_open(u64 nr)
 	case 322: // compat openat
 	case 265: // open_by_handle_at; compat: clock_nanosleep
 	case 371: // compat open_by_handle_at; in neither before
-#ifdef EXECS
+#if EXECS
 	case 221: // execve
 	case 281: // execveat
 	case 11:  // compat execve; fremovexattr
 	case 387: // compat execveat
 #endif
-#ifdef LOOKUPS
+#if LOOKUPS
 	case 48:  // faccessat, readlinkat, newfstatat, statx
 	case 78:
 	case 79:
@@ -58,11 +58,11 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 322: return OPENAT;
 		case 437: return OPENAT2;
 		case 371: return BY_HANDLE;
-#ifdef EXECS
+#if EXECS
 		case 11: return EXECVE;
 		case 387: return EXECVEAT;
 #endif
-#ifdef LOOKUPS
+#if LOOKUPS
 		case 106:
 		case 107:
 		case 195:
@@ -82,11 +82,11 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 	case 56: return OPENAT;
 	case 437: return OPENAT2;
 	case 265: return BY_HANDLE;
-#ifdef EXECS
+#if EXECS
 	case 221: return EXECVE;
 	case 281: return EXECVEAT;
 #endif
-#ifdef LOOKUPS
+#if LOOKUPS
 	case 48: return FACCESSAT;
 	case 78: return READLINKAT;
 	case 79: return FSTATAT;

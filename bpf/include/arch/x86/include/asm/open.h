@@ -25,12 +25,12 @@ static __always_inline bool is_open(u64 nr)
 	case 295:                 // i386 openat; preadv
 	case 304: case X32 | 304: // open_by_handle_at; i386: symlinkat
 	case 342:                 // i386 open_by_handle_at
-#ifdef EXECS
+#if EXECS
 	case 59: case X32 | 520:  // execve; i386: olduname
 	case 322: case X32 | 545: // execveat; i386: timerfd_create
 	case 11: case 358:        // i386 execve and execveat; munmap
 #endif
-#ifdef LOOKUPS
+#if LOOKUPS
 	case 4: case X32 | 4:     // stat, lstat, access, readlink
 	case 6: case X32 | 6:
 	case 21: case X32 | 21:
@@ -62,11 +62,11 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 295: return OPENAT;
 		case 437: return OPENAT2;
 		case 342: return BY_HANDLE;
-#ifdef EXECS
+#if EXECS
 		case 11: return EXECVE;
 		case 358: return EXECVEAT;
 #endif
-#ifdef LOOKUPS
+#if LOOKUPS
 		case 18:
 		case 84:
 		case 106:
@@ -90,13 +90,13 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 	case 257: return OPENAT;
 	case 437: return OPENAT2;
 	case 304: return BY_HANDLE;
-#ifdef EXECS
+#if EXECS
 	case 59:
 	case 520: return EXECVE;
 	case 322:
 	case 545: return EXECVEAT;
 #endif
-#ifdef LOOKUPS
+#if LOOKUPS
 	case 4:
 	case 6: return STAT;
 	case 21: return ACCESS;
