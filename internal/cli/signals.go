@@ -18,7 +18,8 @@ const (
 	// hurryTime is how long a reader is waited for who does not take all at once.
 	hurryTime = 500 * time.Millisecond
 
-	// After giveUpTime, a write that has not returned for stuckTime is not waited for.
+	// After giveUpTime, a write that has not returned for so long is not waited for: on a busy
+	// machine a reader gets no CPU for a part of that. stuckTime is for what is not the reader's.
 	giveUpTime = time.Second
 	stuckTime  = 250 * time.Millisecond
 
@@ -81,7 +82,7 @@ func (e *ending) finish(signals <-chan os.Signal) {
 	defer close(e.givenUp)
 	defer hurry()
 	soon, last := time.After(hurryTime), time.After(lastTime)
-	for look := time.Tick(stuckTime / 5); ; {
+	for look := time.Tick(giveUpTime / 20); ; {
 		select {
 		case c := <-e.started:
 			go c.Kill()
@@ -92,7 +93,7 @@ func (e *ending) finish(signals <-chan os.Signal) {
 		case <-soon:
 			hurry()
 		case <-look:
-			if time.Since(began) >= giveUpTime && e.stuck() >= stuckTime {
+			if time.Since(began) >= giveUpTime && e.stuck() >= giveUpTime {
 				return
 			}
 		case <-last:
