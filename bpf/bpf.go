@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -41,21 +42,27 @@ func Headers() fs.FS {
 // that takes, such as "struct pt_regs".
 type Program struct{ Name, Context string }
 
+// textSize is what the longest text takes; each start makes one, and more memory takes time.
+const textSize = 160 << 10
+
 // Text returns [Source] with the program's own headers where it includes them, these macros, as NAME
 // or NAME=value, before all, and these programs behind all: one text, which libbcc compiles by itself.
 // It is for an architecture by libbcc's name, such as "x86".
 func Text(arch string, macros []string, programs []Program) (string, error) {
 	var text strings.Builder
+	text.Grow(textSize)
 	text.WriteString(Define(macros))
+	headers := Headers()
 	seen := make(map[string]bool)
-	var add func(code string) error
-	add = func(code string) error {
-		for line := range strings.Lines(code) {
-			name, is := strings.CutPrefix(line, "#include <")
-			if name = strings.TrimSuffix(name, ">\n"); !is || name != "asm/open.h" && !strings.HasPrefix(name, "opensnoop/") {
-				text.WriteString(line)
+	var add func(code []byte) error
+	add = func(code []byte) error {
+		for line := range bytes.Lines(code) {
+			included, is := bytes.CutPrefix(line, []byte("#include <"))
+			if !is || !bytes.HasPrefix(included, []byte("opensnoop/")) && !bytes.HasPrefix(included, []byte("asm/open.h")) {
+				text.Write(line)
 				continue
 			}
+			name := string(bytes.TrimSuffix(included, []byte(">\n")))
 			if seen[name] {
 				continue
 			}
@@ -64,17 +71,17 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 			if strings.HasPrefix(name, "asm/") {
 				path = "arch/" + arch + "/include/" + name
 			}
-			header, err := fs.ReadFile(Headers(), path)
+			header, err := fs.ReadFile(headers, path)
 			if err != nil {
 				return fmt.Errorf("finding a header of the BPF program: %w", err)
 			}
-			if err := add(string(header)); err != nil {
+			if err := add(header); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	err := add(Source)
+	err := add([]byte(Source))
 	for _, p := range programs {
 		fmt.Fprintf(&text, "int %s(%s *ctx) { return on_%[1]s(ctx); }\n", p.Name, p.Context)
 	}

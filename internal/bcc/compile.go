@@ -66,9 +66,13 @@ func (c *Compiler) request(src Source) (*request, error) {
 // compiler is an [*object.Error] with its messages. Compiling takes 50 to 150 ms; the cache,
 // less than 1.
 func (c *Compiler) Compile(ctx context.Context, src Source) (*Result, error) {
-	req, result, err := c.look(src)
+	result, err := c.Lookup(src)
 	if err != nil || result.Cached && !result.Stale {
 		return result, err
+	}
+	req, err := c.request(src)
+	if err != nil {
+		return nil, err
 	}
 	rep, data, err := ask(ctx, req)
 	switch {
@@ -114,44 +118,38 @@ func ask(ctx context.Context, req *request) (*reply, []byte, error) {
 	return rep, data, nil
 }
 
-// Lookup reports whether and why not [Compiler.Compile] would find the source in the
-// cache.
+// Lookup looks for a source in the cache: for what [Compiler.Compile] would find there, or why it
+// would not.
 func (c *Compiler) Lookup(src Source) (*Result, error) {
-	_, result, err := c.look(src)
-	return result, err
-}
-
-// look looks for a source in the cache.
-func (c *Compiler) look(src Source) (*request, *Result, error) {
-	req, err := c.request(src)
-	if err != nil {
-		return nil, nil, err
-	}
 	release, err := kernel.CurrentRelease()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	result := &Result{key: req.key(release)}
+	key, err := c.key(src, release)
+	if err != nil {
+		return nil, fmt.Errorf("reading the compiler's headers: %w", err)
+	}
+	result := &Result{key: key}
 	if c.Cache == nil {
-		return req, result, nil
+		return result, nil
 	}
 	data, err := c.Cache.Get(result.key)
 	if err != nil {
 		if !errors.Is(err, os.ErrNotExist) {
 			result.Why = err.Error()
 		}
-		return req, result, nil
+		return result, nil
 	}
 	rep, err := decodeReply(data)
 	if err != nil || rep.Object == nil {
 		result.Why = "the cached object is of no use"
-		return req, result, nil
+		return result, nil
 	}
 	result.Object, result.Functions, result.Cached = rep.Object, rep.Functions, true
 	if err := changed(rep.Libraries); err != nil {
 		result.Stale, result.Why = true, err.Error()
 	}
-	return req, result, nil
+	return result, nil
 }
 
 // Keep puts a result that was compiled into the cache. It may take some ms, longer on a

@@ -1,13 +1,14 @@
 package bcc
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -17,35 +18,48 @@ import (
 // formatVersion is that of replies, as they are kept, and of how they are compiled.
 const formatVersion = "object 4"
 
-// key is what a request's reply depends on on a kernel, but for libbcc and what that
-// consists of, which the reply names.
-func (r *request) key(release kernel.Release) string {
-	h := sha256.New()
+// key is what a source's reply depends on on a kernel, but for libbcc and what that
+// consists of, which the reply names. It is on the way of every start, and copies nothing.
+func (c *Compiler) key(src Source, release kernel.Release) (string, error) {
+	sum := sha256.New()
+	w := bufio.NewWriter(sum)
 	add := func(texts ...string) {
 		for _, text := range texts {
-			fmt.Fprintf(h, "%d:%s", len(text), text)
+			fmt.Fprintf(w, "%d:", len(text))
+			w.WriteString(text)
 		}
 	}
-	add(formatVersion, r.Code)
-	names := make([]string, 0, len(r.Headers))
-	for name := range r.Headers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		add(name, r.Headers[name])
-	}
-	add(fmt.Sprint(len(r.Flags)))
-	add(r.Flags...)
-	add(fmt.Sprint(r.Types, r.Functions)) // of this kernel, which is named below
+	add(formatVersion, src.Code)
+	err := fs.WalkDir(src.Headers, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		file, err := src.Headers.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		add(path)
+		fmt.Fprintf(w, "%d:", info.Size())
+		_, err = w.ReadFrom(file)
+		return err
+	})
+	add(fmt.Sprint(len(src.Flags)))
+	add(src.Flags...)
+	add(fmt.Sprint(src.Types, src.Functions)) // of this kernel, which is named below
 	add(ownFlags...)
-	add(r.Arch, runtime.GOARCH, fmt.Sprint(r.Version, r.ProbeReadUser))
+	add(src.Arch, runtime.GOARCH, fmt.Sprint(c.Version, c.ProbeReadUser))
 	add(release.Name, release.Build, release.Machine, string(buildNotes("/sys/kernel/notes")))
 	for _, module := range kernel.Modules {
 		add(string(buildNotes("/sys/module/" + module + "/notes/.note.gnu.build-id")))
 	}
 	add(os.Getenv(libraryPath))
-	return hex.EncodeToString(h.Sum(nil))
+	w.Flush()
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // buildNotes are what its linker left in the running kernel or a module, with an id of that build;

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"opensnoop/internal/cache"
 	"opensnoop/internal/kernel"
@@ -42,19 +43,36 @@ func TestCacheServes(t *testing.T) {
 }
 
 func TestKey(t *testing.T) {
+	type request struct {
+		Source
+		Compiler
+		headers fstest.MapFS
+	}
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	base := func() *request {
-		return &request{Code: "code", Headers: map[string]string{"a": "b", "c": "d"}, Flags: []string{"-DA", "-DB"}, Arch: "x86", Version: 1}
+		return &request{
+			Source:   Source{Code: "code", Flags: []string{"-DA", "-DB"}, Arch: "x86"},
+			Compiler: Compiler{Version: 1},
+			headers:  fstest.MapFS{"a": file("b"), "c": file("d")},
+		}
 	}
 	release := kernel.Release{Name: "6.1", Build: "#1", Machine: "x86_64"}
-	key := func(r *request) string { return r.key(release) }
+	key := func(r *request) string {
+		r.Headers = r.headers
+		key, err := r.key(r.Source, release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
 	if first, second := key(base()), key(base()); first != second {
 		t.Errorf("one request has the keys %s and %s", first, second)
 	}
 	for name, change := range map[string]func(r *request){
 		"code":           func(r *request) { r.Code = "Code" },
-		"header":         func(r *request) { r.Headers["a"] = "B" },
-		"header's name":  func(r *request) { r.Headers = map[string]string{"ab": "", "c": "d"} },
-		"one header":     func(r *request) { delete(r.Headers, "a") },
+		"header":         func(r *request) { r.headers["a"] = file("B") },
+		"header's name":  func(r *request) { r.headers = fstest.MapFS{"ab": file(""), "c": file("d")} },
+		"one header":     func(r *request) { delete(r.headers, "a") },
 		"flag":           func(r *request) { r.Flags[1] = "-DC" },
 		"joined flags":   func(r *request) { r.Flags = []string{"-DA-DB"} },
 		"order of flags": func(r *request) { slices.Reverse(r.Flags) },
