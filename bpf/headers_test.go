@@ -2,10 +2,12 @@ package bpf_test
 
 import (
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 
 	"opensnoop/bpf"
+	"opensnoop/internal/plan"
 )
 
 // Every header says by which licence it is had.
@@ -55,5 +57,26 @@ func TestText(t *testing.T) {
 	}
 	if _, err := bpf.Text("none", nil, nil); err == nil {
 		t.Error("a text for an unknown architecture")
+	}
+}
+
+// Macros that Go writes are always there: to ask whether they are defined says nothing.
+func TestNoMacroIsAskedFor(t *testing.T) {
+	written := make(map[string]bool)
+	for _, macro := range plan.Complete(nil, nil) {
+		name, _, _ := strings.Cut(macro, "=")
+		written[name] = true
+	}
+	asks := regexp.MustCompile(`(?:#ifn?def |defined[( ])(\w+)`)
+	for arch := range architectures {
+		text, err := bpf.Text(arch, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range asks.FindAllStringSubmatch(text, -1) {
+			if written[found[1]] {
+				t.Errorf("%s: %s is defined in all programs: use `if` or `#if` with its value, or HAS", found[0], found[1])
+			}
+		}
 	}
 }
