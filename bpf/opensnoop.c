@@ -39,16 +39,16 @@
 // These are expressions, which let all opens through where there is no filter:
 //
 //	LISTED            "ONE_OF((u32)local, case 1: case 2:) && …", so that many cost a binary search
-//	COMMS             "CONTAINS(comm, 0x61, 0, 1) || …", for the thread's or the process's
+//	COMMS             "contains(comm, 0x61, 0, 1) || …", for the thread's or the process's
 //	COMMS_EXCLUDED    the same, for what not to show
 //	UNDER             of the two words of `comm`, for the process or any that it descends from
 //	FLAGS_WANTED      of `flags`; needs FIELD_FLAGS
-//	NAMES             "STARTS(name, "/etc", 4) || …"
+//	NAMES             "starts(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
 //	PATHS, PATHS_EXCLUDED
-//	                  the same for names of files from the tracer's root, with MAY_START;
+//	                  the same for names of files from the tracer's root, with may_start;
 //	                  need FIELD_PATH
-//	TOPS              the same for the topmost folders of paths, "STARTS(top, "etc\0", 4)"
+//	TOPS              the same for the topmost folders of paths, "starts(top, "etc\0", 4)"
 //	RESULT_WANTED     of `result`; needs FIELD_RESULT
 //
 // BY_COMM, BY_ANCESTOR, BY_NAME, BY_PATH and BY_TOP say what these read; BAD_NAMES, that an open whose
@@ -86,6 +86,8 @@ BPF_HASH(pending, u64, struct pending_call, PENDING_MAX); // by pid_tgid, or REQ
 BPF_F_TABLE("array", u32, struct pending_call, cells, CELLS, BPF_F_MMAPABLE); // by the thread
 BPF_HASH(long_names, u64, struct long_name, LONG_NAMES); // by the same
 BPF_HASH(longest_names, u64, struct longest_name, LONGEST_NAMES);
+// How many of these a holder has: those that the program has put in, less those that it took out, and
+// those that user space took out.
 BPF_ARRAY(names_put_in, u64, 2 * HOLDERS);
 BPF_ARRAY(names_taken_out, u64, 2 * HOLDERS);
 

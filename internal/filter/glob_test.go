@@ -71,14 +71,14 @@ func TestWhatTheKernelCompares(t *testing.T) {
 		allows, excludes string
 	}{
 		{nil, "", ""},
-		{[]string{"/etc/**"}, `STARTS(name, "/etc", 4)`, `STARTS(name, "/etc/", 5) || STARTS(name, "/etc\000", 5)`},
-		{[]string{"/etc/*"}, `STARTS(name, "/etc/", 5)`, ""},
-		{[]string{"/etc/passwd"}, `STARTS(name, "/etc/passwd\000", 12)`, `STARTS(name, "/etc/passwd\000", 12)`},
-		{[]string{"/a", "/b*"}, `STARTS(name, "/a\000", 3) || STARTS(name, "/b", 2)`, `STARTS(name, "/a\000", 3)`},
-		{[]string{"/a", "*.so"}, "", `STARTS(name, "/a\000", 3)`},
-		{[]string{"/usr/lib**"}, `STARTS(name, "/usr/lib", 8)`, ""},
-		{[]string{`/a"?`}, `STARTS(name, "/a\042", 3)`, ""},
-		{[]string{long}, `STARTS(name, "` + long[:64] + `", 64)`, ""},
+		{[]string{"/etc/**"}, `starts(name, "/etc", 4)`, `starts(name, "/etc/", 5) || starts(name, "/etc\000", 5)`},
+		{[]string{"/etc/*"}, `starts(name, "/etc/", 5)`, ""},
+		{[]string{"/etc/passwd"}, `starts(name, "/etc/passwd\000", 12)`, `starts(name, "/etc/passwd\000", 12)`},
+		{[]string{"/a", "/b*"}, `starts(name, "/a\000", 3) || starts(name, "/b", 2)`, `starts(name, "/a\000", 3)`},
+		{[]string{"/a", "*.so"}, "", `starts(name, "/a\000", 3)`},
+		{[]string{"/usr/lib**"}, `starts(name, "/usr/lib", 8)`, ""},
+		{[]string{`/a"?`}, `starts(name, "/a\042", 3)`, ""},
+		{[]string{long}, `starts(name, "` + long[:64] + `", 64)`, ""},
 		{[]string{"/**"}, "", ""},
 		{[]string{"**"}, "", ""},
 	} {
@@ -154,11 +154,11 @@ func TestTopsTheKernelCompares(t *testing.T) {
 		patterns []string
 		want     string
 	}{
-		{[]string{"/etc/**"}, `STARTS(top, "etc\000", 4)`},
-		{[]string{"/etc/passwd", "/usr/l*"}, `STARTS(top, "etc\000", 4) || STARTS(top, "usr\000", 4)`},
-		{[]string{"/etc"}, `STARTS(top, "etc\000", 4)`},
-		{[]string{"/et*"}, `STARTS(top, "et", 2)`},
-		{[]string{"/usr**"}, `STARTS(top, "usr", 3)`},
+		{[]string{"/etc/**"}, `starts(top, "etc\000", 4)`},
+		{[]string{"/etc/passwd", "/usr/l*"}, `starts(top, "etc\000", 4) || starts(top, "usr\000", 4)`},
+		{[]string{"/etc"}, `starts(top, "etc\000", 4)`},
+		{[]string{"/et*"}, `starts(top, "et", 2)`},
+		{[]string{"/usr**"}, `starts(top, "usr", 3)`},
 		{[]string{"/etc/**", "*.so"}, ""},
 		{[]string{"/**"}, ""},
 		{[]string{"/*/passwd"}, ""},

@@ -28,11 +28,11 @@ static __always_inline u64 parent_of(u64 leader)
 // wanted.
 static __always_inline bool under_wanted(void)
 {
-	u64 leader;
-
 	if (!BY_ANCESTOR)
 		return true;
-	leader = task_member(TASK_GROUP_LEADER);
+
+	u64 leader = task_member(TASK_GROUP_LEADER);
+
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < ANCESTORS_MAX; i++) {
 		u64 comm[TASK_COMM_LEN / sizeof(u64)] = {};
@@ -49,11 +49,11 @@ static __always_inline bool under_wanted(void)
 
 static __always_inline void fill_ancestors(struct record *r)
 {
-	u64 leader;
-
 	if (!HOLDS(FIELD_ANCESTORS))
 		return;
-	leader = task_member(TASK_GROUP_LEADER);
+
+	u64 leader = task_member(TASK_GROUP_LEADER);
+
 	r->ancestors->count = 0;
 	r->ancestors->cut = 0;
 #pragma clang loop unroll(disable)

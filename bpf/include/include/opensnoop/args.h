@@ -12,13 +12,12 @@
 
 static __always_inline void fill_args(struct record *r)
 {
-	struct args *args;
-	u32 tgid;
-
 	if (!HOLDS(FIELD_ARGS))
 		return;
-	tgid = bpf_get_current_pid_tgid() >> 32;
-	args = program_args.lookup(&tgid);
+
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct args *args = program_args.lookup(&tgid);
+
 	if (args)
 		__builtin_memcpy(r->args, args, sizeof(*args));
 	else
@@ -28,11 +27,11 @@ static __always_inline void fill_args(struct record *r)
 // copy_args gives a process the arguments of the one that it was forked from.
 static __always_inline void copy_args(u32 parent, u32 child)
 {
-	struct args *args;
-
 	if (!HOLDS(FIELD_ARGS))
 		return;
-	args = program_args.lookup(&parent);
+
+	struct args *args = program_args.lookup(&parent);
+
 	if (args)
 		program_args.update(&child, args);
 	else
@@ -42,17 +41,15 @@ static __always_inline void copy_args(u32 parent, u32 child)
 // read_args reads those of the program that the current process has just executed.
 static __always_inline void read_args(void)
 {
-	struct args args = {};
-	u64 mm, start, size;
-	u32 tgid;
-
 	if (!HOLDS(FIELD_ARGS))
 		return;
-	tgid = bpf_get_current_pid_tgid() >> 32;
-	mm = task_member(TASK_MM);
-	start = member(mm, MM_ARG_START);
-	size = member(mm, MM_ARG_END) - start;
-	args.size = size;
+
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 mm = task_member(TASK_MM);
+	u64 start = member(mm, MM_ARG_START);
+	u64 size = member(mm, MM_ARG_END) - start;
+	struct args args = { .size = size };
+
 	asm volatile("" : "+r"(size)); // for the verifier to see what is compared
 	if (size > ARGS_MAX)
 		size = ARGS_MAX;

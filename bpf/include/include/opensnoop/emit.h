@@ -154,11 +154,10 @@ static __always_inline void count_lost(long error)
 	// The ring's own count of lost records reaches the reader only with the next
 	// record that fits; this one is right at any time.
 	bool full = error == -ENOSPC;
-	u64 *dead = slot(DEAD_CPUS);
 
 	add(full ? LOST_BUFFER : LOST_CPU, 1);
-	if (!full && !NO_SLOT(dead))
-		*dead |= 1ULL << (bpf_get_smp_processor_id() & 63); // if not now, then next time
+	if (!full) // if not now, then next time
+		note(DEAD_CPUS, told(DEAD_CPUS) | 1ULL << (bpf_get_smp_processor_id() & 63));
 }
 
 // submit_sized sends a record with so many bytes of strings.

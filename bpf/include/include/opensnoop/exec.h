@@ -97,11 +97,11 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 // show_interpreter shows the last interpreter of a script, where nothing has seen it opened.
 static __always_inline void show_interpreter(void *ctx, struct call *c, u64 id, u64 bprm)
 {
-	u64 name;
-
 	if (!PROBE_TRACEPOINT)
 		return;
-	name = member(bprm, BPRM_INTERP);
+
+	u64 name = member(bprm, BPRM_INTERP);
+
 	if (name == member(bprm, BPRM_FILENAME) || !traced(id) ||
 	    !fill_executed(c, id, (void *)name))
 		return;
@@ -125,13 +125,13 @@ static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
 // thread that calls has then the number of the first one; old_pid is its own.
 static __always_inline int on_task_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 id = bpf_get_current_pid_tgid();
-	struct call *c;
-
 	read_args();
 	if (!EXECS)
 		return 0;
-	c = scratch_call(SCRATCH_EXEC);
+
+	struct call *c = scratch_call(SCRATCH_EXEC);
+	u64 id = bpf_get_current_pid_tgid();
+
 	if (!c)
 		return 0;
 	end_exec(ctx, c, (id >> 32 << 32) | (u32)ctx->args[1], ctx->args[2]);

@@ -11,9 +11,6 @@
 #include <opensnoop/record.h>
 #include <opensnoop/task.h>
 
-// What NAMES and the like are made of. prefix is a literal of size bytes, less the NUL.
-#define STARTS(text, prefix, size) starts(text, prefix, size)
-
 // What LISTED is made of.
 #define ONE_OF(value, cases)		\
 	({				\
@@ -25,12 +22,9 @@
 		found;			\
 	})
 
-// What COMMS are made of. The part's size bytes are those of the numbers, the first 8 those of
-// low, the lowest first: of a literal, LLVM 11 makes data that libbcc 0.18 cannot load.
-#define CONTAINS(comm, low, high, size) contains(comm, low, high, size)
-
 #define COMMS_SIZE ((1 + HAS(TASK_GROUP_LEADER)) * TASK_COMM_LEN)
 
+// What NAMES and the like are made of. prefix is a literal of size bytes, less the NUL.
 static __always_inline bool starts(const char *text, const char *prefix, int size)
 {
 #pragma unroll
@@ -40,9 +34,7 @@ static __always_inline bool starts(const char *text, const char *prefix, int siz
 	return true;
 }
 
-// MAY_START is STARTS for a path, which a name may write with more slashes and dots in it.
-#define MAY_START(text, prefix, size) may_start(text, prefix, size)
-
+// may_start is the same for a path, which a name may write with more slashes and dots in it.
 static __always_inline bool may_start(const char *text, const char *prefix, int size)
 {
 #pragma unroll
@@ -67,6 +59,8 @@ static __always_inline bool begins(const char *comm, u64 low, u64 high, int size
 	return true;
 }
 
+// What COMMS are made of. The part's size bytes are those of the numbers, the first 8 those of
+// low, the lowest first: of a literal, LLVM 11 makes data that libbcc 0.18 cannot load.
 static __always_inline bool contains(const char *comm, u64 low, u64 high, int size)
 {
 #pragma unroll
@@ -110,46 +104,37 @@ static __always_inline bool comm_wanted(void)
 // pid_tgid in the tracer's pid namespace is local.
 static __always_inline bool chosen(u64 local)
 {
-	u64 cgroup, mntns;
-	u8 *how;
-
 	if (GATED && told(GATE_SHUT))
 		return false;
-	if (FOLLOW && !FOLLOWED_EXCLUDED) {
-		if (!is_followed(local) && !pid_listed(local))
-			return false;
-	} else if (!pid_listed(local) || (FOLLOWED_EXCLUDED && is_followed(local))) {
+	if (FOLLOW && !FOLLOWED_EXCLUDED ? !is_followed(local) && !pid_listed(local) :
+					   !pid_listed(local) || (FOLLOWED_EXCLUDED && is_followed(local)))
 		return false;
-	}
 	if (!(LISTED) || !under_wanted())
 		return false;
-	if (CGROUPS || CGROUPS_EXCLUDED)
-		cgroup = bpf_get_current_cgroup_id();
-	if (CGROUPS && !cgroupset.lookup(&cgroup))
+
+	u64 cgroup = CGROUPS || CGROUPS_EXCLUDED ? bpf_get_current_cgroup_id() : 0;
+	u8 *how = CGROUPS_EXCLUDED ? cgroups_excluded.lookup(&cgroup) : NULL;
+
+	if ((CGROUPS && !cgroupset.lookup(&cgroup)) || (how && (*how == EXCLUDED || !in_cgroup_namespace())))
 		return false;
-	if (CGROUPS_EXCLUDED) {
-		how = cgroups_excluded.lookup(&cgroup);
-		if (how && (*how == EXCLUDED || !in_cgroup_namespace()))
-			return false;
-	}
-	if (MNTNSES) {
-		// The number is of 4 bytes, the key is not.
-		mntns = (u32)member(member(task_member(TASK_NSPROXY), NSPROXY_MNT_NS), MNT_NS_INUM);
-		if (!mount_ns_set.lookup(&mntns))
-			return false;
-	}
+
+	// The number is of 4 bytes, the key is not.
+	u64 mntns = MNTNSES ? (u32)member(member(task_member(TASK_NSPROXY), NSPROXY_MNT_NS), MNT_NS_INUM) : 0;
+
+	if (MNTNSES && !mount_ns_set.lookup(&mntns))
+		return false;
 	return !BY_COMM || comm_wanted();
 }
 
 // note_top notes the current process's root as the tracer's.
 static __always_inline void note_top(void)
 {
-	u64 fs, mnt;
-
 	if (!HOLDS(FIELD_PATH))
 		return;
-	fs = task_member(TASK_FS);
-	mnt = member(fs, FS_ROOT);
+
+	u64 fs = task_member(TASK_FS);
+	u64 mnt = member(fs, FS_ROOT);
+
 	note(TOP_MNT, mnt);
 	note(TOP_DENTRY, member(fs, FS_ROOT + 8));
 	note(TOP_MOUNTPOINT, member(mnt - MOUNT_MNT, MOUNT_MOUNTPOINT));

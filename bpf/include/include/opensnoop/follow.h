@@ -38,11 +38,11 @@ static __always_inline bool may_be_followed(u32 tgid)
 // namespace, is the one to follow, and follows it.
 static __always_inline bool is_root(u64 id, u64 local)
 {
-	u64 *root = slot(ROOT);
+	u64 root = told(ROOT);
 
-	if (NO_SLOT(root) || !*root || local >> 32 != *root)
+	if (!root || local >> 32 != root)
 		return false;
-	*root = 0;
+	note(ROOT, 0);
 	follow(id >> 32, 0);
 	return true;
 }
@@ -59,27 +59,27 @@ static __always_inline bool is_followed(u64 local)
 // follow_fork follows the child of the current process if that is followed.
 static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 {
-	u32 *depth;
-
 	if (!FOLLOW)
 		return;
 	if (told(LOOKING))
 		forks.update(&child, &parent);
 	if (!is_followed(local_id(id)))
 		return;
-	depth = followed.lookup(&parent);
+
+	u32 *depth = followed.lookup(&parent);
+
 	follow(child, depth ? *depth + 1 : 0);
 }
 
 // unfollow_ended follows the current process no more if this is its last thread.
 static __always_inline void unfollow_ended(u32 tgid)
 {
-	int last = tgid & (ALIKE - 1);
-	u64 *here;
-
 	if (!FOLLOW || !may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
 		return;
-	here = followed_here.lookup(&last);
+
+	int last = tgid & (ALIKE - 1);
+	u64 *here = followed_here.lookup(&last);
+
 	if (!followed.delete(&tgid) && here)
 		__sync_fetch_and_add(here, -1);
 }
@@ -93,11 +93,11 @@ static __always_inline u32 *depth_of(u32 tgid)
 // fill_depth sets how far the current process is below the one that is followed.
 static __always_inline void fill_depth(struct record *r)
 {
-	u32 *depth;
-
 	if (!HOLDS(FIELD_DEPTH))
 		return;
-	depth = depth_of(bpf_get_current_pid_tgid() >> 32);
+
+	u32 *depth = depth_of(bpf_get_current_pid_tgid() >> 32);
+
 	if (depth)
 		*r->depth = *depth;
 	else

@@ -61,7 +61,7 @@ static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 r
 {
 	struct call *kept;
 
-	if (result != -EINTR || !regs || none_interrupted())
+	if (result != -EINTR || !regs || none_counted())
 		return false;
 	id = INTERRUPTED_ID(id);
 	kept = (struct call *)pending.lookup(&id);
@@ -74,7 +74,7 @@ static __always_inline s64 restart(struct call *c, u64 id, struct open_args *arg
 {
 	struct call *kept;
 
-	if (!HOLDS(FIELD_RESULT) || none_interrupted())
+	if (!HOLDS(FIELD_RESULT) || none_counted())
 		return 0;
 	id = INTERRUPTED_ID(id);
 	kept = (struct call *)pending.lookup(&id);

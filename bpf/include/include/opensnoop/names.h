@@ -69,15 +69,17 @@ static __always_inline bool is_same(const char *a, u32 len, u32 room, const char
 static __always_inline void check_name(struct call *c, u32 room)
 {
 	struct record *r = &c->record;
-	struct call *now;
-	long n;
 
 	if (!PROBE_TRACEPOINT || r->name_kind != NAME_READ)
 		return;
-	now = scratch_call(SCRATCH_INTERRUPTED);
+
+	struct call *now = scratch_call(SCRATCH_INTERRUPTED);
+
 	if (!now)
 		return;
-	n = bpf_probe_read_user_str(now->record.name, PATH_MAX, (void *)c->address);
+
+	long n = bpf_probe_read_user_str(now->record.name, PATH_MAX, (void *)c->address);
+
 	if (!is_same(r->name, r->name_len, room, now->record.name, n))
 		r->name_kind = NAME_UNSURE;
 }

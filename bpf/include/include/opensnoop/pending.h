@@ -20,9 +20,7 @@ static __always_inline void count_pending(u64 id, s64 n)
 
 static __always_inline bool none_counted(void)
 {
-	u64 *in = slot(PENDING_IN), *out = slot(PENDING_RECLAIMED);
-
-	return NO_SLOT(in) || NO_SLOT(out) || *in == *out;
+	return told(PENDING_IN) == told(PENDING_RECLAIMED);
 }
 
 // none_pending reports whether it is certain, without a look-up, that no call is pending.
@@ -31,18 +29,10 @@ static __always_inline bool none_pending(void)
 	return !HOLDS(FIELD_RESULT) && none_counted();
 }
 
-// none_interrupted is the same of interrupted calls.
-static __always_inline bool none_interrupted(void)
-{
-	return none_counted();
-}
-
 // Where long names are goes by their length, and putting takes a place that is free.
 static __always_inline char *find_long_name(u64 *id, u32 len)
 {
-	if (len <= LONG_NAME)
-		return (char *)long_names.lookup(id);
-	return (char *)longest_names.lookup(id);
+	return len <= LONG_NAME ? (char *)long_names.lookup(id) : (char *)longest_names.lookup(id);
 }
 
 static __always_inline long put_long_name(u64 *id, char *name, u32 len)
@@ -54,32 +44,18 @@ static __always_inline long put_long_name(u64 *id, char *name, u32 len)
 
 static __always_inline long delete_long_name(u64 *id, u32 len)
 {
-	if (len <= LONG_NAME)
-		return long_names.delete(id);
-	return longest_names.delete(id);
-}
-
-// How many of them a holder has: those that the program has put in, less those that it took out, and
-// those that user space took out.
-static __always_inline u64 *names_put(int holder)
-{
-	return names_put_in.lookup(&holder);
-}
-
-static __always_inline u64 *names_taken(int holder)
-{
-	return names_taken_out.lookup(&holder);
+	return len <= LONG_NAME ? long_names.delete(id) : longest_names.delete(id);
 }
 
 // holder_of is where the long names of the current user are counted.
-static __always_inline u32 holder_of(u32 len)
+static __always_inline int holder_of(u32 len)
 {
 	return ((u32)bpf_get_current_uid_gid() & (HOLDERS - 1)) + (len > LONG_NAME ? HOLDERS : 0);
 }
 
-static __always_inline void count_name(u32 holder, s64 n)
+static __always_inline void count_name(int holder, s64 n)
 {
-	u64 *put = names_put(holder);
+	u64 *put = names_put_in.lookup(&holder);
 
 	if (put)
 		__sync_fetch_and_add(put, n);
@@ -90,13 +66,13 @@ static __always_inline void count_name(u32 holder, s64 n)
 static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
 {
 	u64 *put, *taken;
-	u32 holder;
+	int holder;
 
 	if (!HAS_LONG_NAMES)
 		return false;
 	holder = holder_of(len);
-	put = names_put(holder);
-	taken = names_taken(holder);
+	put = names_put_in.lookup(&holder);
+	taken = names_taken_out.lookup(&holder);
 	c->nr = (c->nr & ((1ULL << HOLDER_SHIFT) - 1)) | (u64)holder << HOLDER_SHIFT;
 	if (!put || !taken ||
 	    *put - *taken >= (len > LONG_NAME ? LONGEST_NAMES : LONG_NAMES) / 2 ||

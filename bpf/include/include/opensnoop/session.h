@@ -35,7 +35,7 @@ static __always_inline int on_openat2_session(struct pt_regs *ctx)
 // As on_sigreturn_exit.
 static __always_inline int on_sigreturn_session(struct pt_regs *ctx)
 {
-	return bpf_session_is_return(ctx) ? end_interrupted(ctx) : none_interrupted();
+	return bpf_session_is_return(ctx) ? end_interrupted(ctx) : none_counted();
 }
 
 #endif

@@ -111,9 +111,7 @@ static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum 
 // how_of is what a record of a call with these arguments is of.
 static __always_inline enum how how_of(struct open_args *args)
 {
-	if (LOOKUPS && args->lookup)
-		return args->lookup;
-	return args->exec ? EXECUTED : OPENED;
+	return LOOKUPS && args->lookup ? args->lookup : args->exec ? EXECUTED : OPENED;
 }
 
 // call_nr is the number that is kept of such a call.
@@ -129,8 +127,6 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	bool compat = is_compat();
 	enum door door = door_of(nr, compat);
 	int name = door != OPEN && door != CREAT && door != EXECVE;
-	struct open_how how = {};
-	u64 resolve = 0, next;
 
 	if (door == NO_DOOR)
 		return false;
@@ -145,6 +141,8 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	if (HOLDS(FIELD_RESULT))
 		args->sp = LOAD(&regs->sp);
 	if (HOLDS(FIELD_PATH)) {
+		u64 resolve = 0;
+
 		args->dfd = name ? (s32)read_argument(regs, compat, 0) : AT_FDCWD;
 		if (door == OPENAT2)
 			bpf_probe_read_user(&resolve, sizeof(resolve),
@@ -153,7 +151,10 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	}
 	if (!HOLDS(FIELD_FLAGS))
 		return true;
-	next = read_argument(regs, compat, name + 1);
+
+	u64 next = read_argument(regs, compat, name + 1);
+	struct open_how how = {};
+
 	args->flags_read = true;
 	if (LOOKUPS && args->lookup)
 		return true;

@@ -14,10 +14,6 @@
 // trace_enter makes the record of a call of the current thread, whose pid_tgid id is.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
 {
-	struct call *c;
-	struct record *r;
-	s64 before;
-
 	if (!HOLDS(FIELD_FLAGS))
 		args->flags_read = true; // none are wanted
 	else if (args->flags_read && !flags_wanted(args->flags)) {
@@ -26,12 +22,16 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	}
 	if (enter_in_place(id, args))
 		return;
-	c = scratch_call(SCRATCH_ENTER);
+
+	struct call *c = scratch_call(SCRATCH_ENTER);
+
 	if (!c)
 		return;
 	settle(ctx, c, id);
-	before = restart(c, id, args);
-	r = &c->record;
+
+	s64 before = restart(c, id, args);
+	struct record *r = &c->record;
+
 	fill(r, id, args);
 	set_began(r, before);
 	if (names_later() && !args->by_handle)
@@ -80,7 +80,6 @@ static __always_inline int on_walk_enter(void *ctx)
 static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s64 result)
 {
 	struct record *r = &c->record;
-	long n;
 
 	if (regs && !read_missing_flags(r, regs))
 		return false;
@@ -88,7 +87,9 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 		return true;
 	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
-	n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
+
+	long n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
+
 	if (LOOKUPS && c->nr & NR_MAY_BE_EMPTY && (n == 0 || n == 1))
 		return false;
 	// Its memory may have gone since the kernel read it.
@@ -100,13 +101,13 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 // at its entry, if it skipped any.
 static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 result)
 {
-	struct open_args args = {};
-	u64 local;
-
 	// One that is interrupted begins again.
 	if (!PROBE_TRACEPOINT || is_interruption(result) || !result_wanted(result))
 		return;
-	local = local_id(id);
+
+	struct open_args args = {};
+	u64 local = local_id(id);
+
 	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && chosen(local) &&
 	    flags_wanted(args.flags) && !(args.exec && !result))
 		add(LOST_ENTRY, 1);
@@ -116,20 +117,21 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 // system call as they are at its exit, NULL at the return of another function.
 static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 result)
 {
-	enum ending ending;
-	struct call *c;
-	u64 id;
-
 	if (none_pending())
 		return;
-	id = bpf_get_current_pid_tgid();
+
+	u64 id = bpf_get_current_pid_tgid();
+
 	if (return_in_place(ctx, id, regs, result))
 		return;
-	c = scratch_call(SCRATCH_RETURN);
+
+	struct call *c = scratch_call(SCRATCH_RETURN);
+
 	if (!c)
 		return;
 	if (take_pending(c, id)) {
-		ending = ending_of(c, regs, result);
+		enum ending ending = ending_of(c, regs, result);
+
 		if (ending == INTERRUPTION) {
 			interrupt(ctx, c, id, regs);
 			return;
