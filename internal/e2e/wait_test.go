@@ -58,6 +58,10 @@ func awaitStart(t *testing.T, cmd *exec.Cmd, stderr fmt.Stringer, traces func() 
 			return true
 		}
 		if gone {
+			// What it has written may not have been read yet.
+			if waitUntil(2*time.Second, traces) {
+				return true
+			}
 			cmd.Wait()
 			t.Fatalf("opensnoop ended: %v, stderr %q", cmd.ProcessState, stderr)
 		}
