@@ -24,12 +24,13 @@ type kindRow struct {
 	Created     bool
 }
 
-// kindRows returns the rows of a process of this test's own, by what it opened.
-func kindRows(t *testing.T, flags []string, opens func()) map[string]kindRow {
+// kindRows returns the rows of a process of this test's own, by what it opened, and how many
+// may have been lost.
+func kindRows(t *testing.T, flags []string, opens func()) (rows map[string]kindRow, lost int) {
 	t.Helper()
 	tr := startBare(t, append(flags, "-o", "json", "--columns", "exe,realpath,dev,inode,created,file")...)
 	opens()
-	rows := make(map[string]kindRow)
+	rows = make(map[string]kindRow)
 	for _, line := range tr.rest() {
 		var row kindRow
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
@@ -37,14 +38,14 @@ func kindRows(t *testing.T, flags []string, opens func()) map[string]kindRow {
 		}
 		rows[row.File] = row
 	}
-	return rows
+	return rows, lostAtMost(t, tr.stderr.String())
 }
 
 // Namespaces have their names, and a file that O_TMPFILE makes is made.
 func TestFilesWithoutPath(t *testing.T) {
 	forEachProbe(t, func(t *testing.T, probe string) {
 		dir := "/dev/shm" // overlayfs has it since Linux 6.1
-		rows := kindRows(t, []string{probe, "--exe", "/**"}, func() {
+		rows, _ := kindRows(t, []string{probe, "--exe", "/**"}, func() {
 			for _, name := range []string{"/proc/self/ns/mnt", "/proc/self/ns/pid", "/etc/hostname"} {
 				if _, err := os.ReadFile(name); err != nil && !strings.Contains(name, "/ns/") {
 					t.Error(err)
@@ -88,7 +89,7 @@ func TestProgramInMemory(t *testing.T) {
 		if _, err := file.Write(program); err != nil {
 			t.Fatal(err)
 		}
-		rows := kindRows(t, []string{probe, "--path", "/etc/passwd"}, func() {
+		rows, _ := kindRows(t, []string{probe, "--path", "/etc/passwd"}, func() {
 			cmd := exec.Command("/proc/self/fd/3", "names", "/etc/passwd")
 			cmd.ExtraFiles = []*os.File{file}
 			if out, err := cmd.CombinedOutput(); err != nil {
