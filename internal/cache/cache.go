@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -53,8 +54,8 @@ const temporary = ".new-"
 
 // The names of our files.
 var (
-	entryName     = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	temporaryName = regexp.MustCompile(`^\.new-[0-9a-f]{16}$`)
+	entryName     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
+	temporaryName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.new-[0-9a-f]{16}$`) })
 )
 
 // Folder is a cache. The zero value, and nil, keep nothing.
@@ -286,8 +287,8 @@ func prune(dir *os.File) error {
 	var total int64
 	at := int(dir.Fd())
 	for _, name := range names {
-		isTemporary := temporaryName.MatchString(name)
-		if !isTemporary && !entryName.MatchString(name) {
+		isTemporary := temporaryName().MatchString(name)
+		if !isTemporary && !entryName().MatchString(name) {
 			continue
 		}
 		f, ours := look(dir, name)

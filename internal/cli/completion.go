@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -195,7 +196,7 @@ func runningNames() []string {
 	}
 	var names []string
 	for _, p := range all {
-		if name := string(p.Comm); harmless.MatchString(name) {
+		if name := string(p.Comm); harmless().MatchString(name) {
 			names = append(names, name)
 		}
 	}
@@ -216,7 +217,7 @@ func cgroupNames(of func(*event.Container, *event.Unit) string) (names []string)
 	ctx, end := context.WithTimeout(context.Background(), completionTime)
 	defer end()
 	err = registry.Running(ctx, func(c *event.Container, u *event.Unit) {
-		if name := of(c, u); harmless.MatchString(name) {
+		if name := of(c, u); harmless().MatchString(name) {
 			names = append(names, name)
 		}
 	})
@@ -227,7 +228,7 @@ func cgroupNames(of func(*event.Container, *event.Unit) string) (names []string)
 	return slices.Compact(names)
 }
 
-var harmless = regexp.MustCompile(`^[\w.:/-]+$`)
+var harmless = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w.:/-]+$`) })
 
 // processes are the ids of all processes, with their comms as descriptions.
 func processes() []string {

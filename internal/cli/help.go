@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,7 +42,7 @@ func printHelp(cmd *cobra.Command, groups []Group) {
 		if g.Note != "" {
 			g.Note += "\n"
 		}
-		if usages := optional.ReplaceAllStringFunc(g.Flags.FlagUsagesWrapped(helpWidth), inBrackets); usages != "" {
+		if usages := optional().ReplaceAllStringFunc(g.Flags.FlagUsagesWrapped(helpWidth), inBrackets); usages != "" {
 			fmt.Fprintf(&b, "\n%s:\n%s%s", g.Title, g.Note, usages)
 		}
 	}
@@ -57,11 +58,11 @@ func printHelp(cmd *cobra.Command, groups []Group) {
 }
 
 // optional is how pflag shows a value that may be left out: --flag VALUE[=default].
-var optional = regexp.MustCompile(`(--\S+) (\S+)\[=\S+\]`)
+var optional = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(--\S+) (\S+)\[=\S+\]`) })
 
 // inBrackets makes --flag[=VALUE] of that, with blanks in place of what is gone.
 func inBrackets(flag string) string {
-	m := optional.FindStringSubmatch(flag)
+	m := optional().FindStringSubmatch(flag)
 	return fmt.Sprintf("%-*s", len(flag), m[1]+"[="+m[2]+"]")
 }
 

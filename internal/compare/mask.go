@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // What differs between any two runs of a command is masked, in paths of files and of programs, by
@@ -32,10 +33,10 @@ func maskProcess(path []byte) []byte {
 }
 
 // random matches a name with six random characters at least, as mkdtemp(3) makes them.
-var random = regexp.MustCompile(`[A-Za-z0-9_]{6,}$`)
+var random = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9_]{6,}$`) })
 
 // python matches the names of Python's tempfile, whose characters may all be of one kind.
-var python = regexp.MustCompile(`^tmp[a-z0-9_]{8}$`)
+var python = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^tmp[a-z0-9_]{8}$`) })
 
 // temporaryFolders are those of whose names everybody may choose.
 var temporaryFolders = []string{"/tmp/", "/var/tmp/", "/dev/shm/"}
@@ -136,11 +137,11 @@ func firstBelow(path []byte) []byte {
 // isRandom reports whether a name, or what is before its ending, ends in characters of two kinds,
 // or in digits, as Go's os.MkdirTemp makes them: words do not.
 func isRandom(name string) bool {
-	return python.MatchString(name) || endsRandom(name) || endsRandom(strings.TrimSuffix(name, filepath.Ext(name)))
+	return python().MatchString(name) || endsRandom(name) || endsRandom(strings.TrimSuffix(name, filepath.Ext(name)))
 }
 
 func endsRandom(name string) bool {
-	end := random.FindString(name)
+	end := random().FindString(name)
 	if end == "" {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"opensnoop/internal/bcc"
 )
@@ -17,8 +18,8 @@ import (
 // libbccFile and llvmFile are the names that the libraries have on disk:
 // libbcc.so.0.26.0, libLLVM-14.so.1, libLLVM.so.18.1.
 var (
-	libbccFile = regexp.MustCompile(`^libbcc\.so\.([0-9.]+)$`)
-	llvmFile   = regexp.MustCompile(`^libLLVM(?:-([0-9.]+)\.so.*|\.so\.([0-9.]+))$`)
+	libbccFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^libbcc\.so\.([0-9.]+)$`) })
+	llvmFile   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^libLLVM(?:-([0-9.]+)\.so.*|\.so\.([0-9.]+))$`) })
 )
 
 const librariesName = "libbcc and LLVM"
@@ -51,10 +52,10 @@ func libraries(compiler Compiler) Check {
 	}
 	for _, file := range compiler.Libraries {
 		name := path.Base(file)
-		if m := libbccFile.FindStringSubmatch(name); m != nil {
+		if m := libbccFile().FindStringSubmatch(name); m != nil {
 			add(&libbcc, m[1])
 		}
-		if m := llvmFile.FindStringSubmatch(name); m != nil {
+		if m := llvmFile().FindStringSubmatch(name); m != nil {
 			add(&llvm, m[1]+m[2])
 		}
 	}

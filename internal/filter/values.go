@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -50,14 +51,14 @@ func pidError(text, part string) error {
 		return errors.New("no process id: if pgrep was to name it, it found none")
 	case len(numbers) > 1:
 		return fmt.Errorf("several process ids go by commas: %s (pgrep -d,)", strings.Join(numbers, ","))
-	case word.MatchString(part):
+	case word().MatchString(part):
 		return fmt.Errorf("no process id: use -n %[1]s, or -p $(pgrep -d, %[1]s)", part)
 	}
 	return fmt.Errorf("no process id: expected a number from 1 to %d, or several by commas", maxPID)
 }
 
 // word is what may be the name of a program.
-var word = regexp.MustCompile(`^[A-Za-z][\w.:-]*$`)
+var word = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][\w.:-]*$`) })
 
 func (p *PIDs) String() string {
 	parts := make([]string, len(*p))

@@ -8,11 +8,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // wholeCopy matches what a compiler adds to the name of a function for a copy that
 // is all of it, or nothing.
-var wholeCopy = regexp.MustCompile(`^(\.(isra|constprop|llvm)\.[0-9]+)*$`)
+var wholeCopy = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(\.(isra|constprop|llvm)\.[0-9]+)*$`) })
 
 // FindSymbol looks in a kernel's symbol table, in the form of /proc/kallsyms, for
 // the function name. It is static, and so a compiler may have given it a suffix
@@ -29,7 +30,7 @@ func FindSymbol(kallsyms io.Reader, name string) (string, error) {
 			continue
 		}
 		suffix, ok := strings.CutPrefix(fields[2], name)
-		if ok && wholeCopy.MatchString(suffix) && !slices.Contains(found, fields[2]) {
+		if ok && wholeCopy().MatchString(suffix) && !slices.Contains(found, fields[2]) {
 			found = append(found, fields[2])
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,9 +56,9 @@ func CurrentVersion() (Version, error) {
 }
 
 var (
-	versionPattern   = regexp.MustCompile(`^([0-9]+)\.([0-9]+)(?:\.([0-9]+))?`)
-	debianPattern    = regexp.MustCompile(`\bDebian ([0-9]+\.[0-9]+\.[0-9]+)`)
-	signaturePattern = regexp.MustCompile(`^Ubuntu \S+ ([0-9]+\.[0-9]+\.[0-9]+)`)
+	versionPattern   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+)\.([0-9]+)(?:\.([0-9]+))?`) })
+	debianPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bDebian ([0-9]+\.[0-9]+\.[0-9]+)`) })
+	signaturePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^Ubuntu \S+ ([0-9]+\.[0-9]+\.[0-9]+)`) })
 )
 
 // version finds the version that the kernel was built with. Debian's and Ubuntu's
@@ -65,12 +66,12 @@ var (
 // the true one elsewhere.
 func (r Release) version(signature string) (Version, error) {
 	text := r.Name
-	if m := debianPattern.FindStringSubmatch(r.Build); m != nil {
+	if m := debianPattern().FindStringSubmatch(r.Build); m != nil {
 		text = m[1]
-	} else if m := signaturePattern.FindStringSubmatch(signature); m != nil {
+	} else if m := signaturePattern().FindStringSubmatch(signature); m != nil {
 		text = m[1]
 	}
-	m := versionPattern.FindStringSubmatch(text)
+	m := versionPattern().FindStringSubmatch(text)
 	if m == nil {
 		return 0, fmt.Errorf("reading the kernel's version: its release %q begins with none", text)
 	}

@@ -1,15 +1,18 @@
 package trace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/perfbuf"
+	"opensnoop/internal/probe"
 )
 
 // bufferLimit is how many bytes all buffers have together, unless their size is asked for.
@@ -22,9 +25,8 @@ const argsTimes = 4
 // ownMemory is what this process takes at least, in bytes, besides what its maps take in the kernel.
 const ownMemory = 8 << 20
 
-// openMaps opens the program's maps, with perf buffers of so many pages for each CPU; 0
-// is the default, or as much of it as this process may lock.
-func (s *Session) openMaps(pages int) (err error) {
+// openMaps opens the program's maps, but for the perf buffers.
+func (s *Session) openMaps() error {
 	if err := s.openPending(); err != nil {
 		return err
 	}
@@ -32,14 +34,25 @@ func (s *Session) openMaps(pages int) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.slots, err = openSlots(array); err != nil {
-		return err
-	}
+	s.slots, err = openSlots(array)
+	return err
+}
+
+// loadAndBuffer loads the programs, and meanwhile opens perf buffers of so many pages for each CPU.
+func (s *Session) loadAndBuffer(pages int) ([]probe.Hook, error) {
 	events, err := s.module.Map("events")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	opened := make(chan error)
+	go func() { opened <- s.openBuffers(events, pages) }()
+	hooks, err := s.load()
+	return hooks, cmp.Or(err, <-opened)
+}
 
+// openBuffers opens perf buffers of so many pages for each CPU; 0 is the default, or as much of it as
+// this process may lock.
+func (s *Session) openBuffers(events *ebpf.Map, pages int) (err error) {
 	s.pages = pages
 	if s.pages == 0 {
 		s.pages = DefaultBufferPages

@@ -232,14 +232,14 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	if err != nil {
 		return nil, err
 	}
-	hooks, err := s.load()
+	if err := s.openMaps(); err != nil {
+		return nil, err
+	}
+	hooks, err := s.loadAndBuffer(opts.BufferPages)
 	if err != nil {
 		return nil, err
 	}
 	opts.reached(Loaded)
-	if err := s.openMaps(opts.BufferPages); err != nil {
-		return nil, err
-	}
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
