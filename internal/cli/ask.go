@@ -140,19 +140,19 @@ func elsewhere(in *recording) bool {
 	return host != in.Start().Host
 }
 
-// newMissingCommand tells what was looked for in vain.
+// newMissingCommand shows what was looked for and not found.
 func newMissingCommand(i *invocation) *cobra.Command {
 	a := &asked{invocation: i, lookups: true}
 	var all bool
 	output := formatTable
 	cmd := &cobra.Command{
 		Use:   "missing [flags] FILE | -- COMMAND [ARGUMENT…]",
-		Short: "Show what a recorded run, or a command, looked for in vain",
-		Long: `Shows each thing that programs looked for in vain: the places in the order in
-which they were tried, each with its error, and where it was found at last, or
-that it was not. It then looks at the file system as it is now, for the first
-folder that does not exist, or that refuses. What was looked for and not opened
-is there for a command, and for a recording that was made with --lookups.`,
+		Short: "Show what a recorded run, or a command, did not find",
+		Long: `Shows each file that programs looked for and did not find: the places in order,
+each with its error, and where it was found at last. The reason behind a place
+is that of the file system now: the first folder that does not exist, or that
+may not be entered. Files that were only checked, as by stat, show for a
+command, and for a recording made with --lookups.`,
 		Example: `  sudo opensnoop missing -- ./myapp
   opensnoop missing make.osn -o json`,
 		Args: takes(1, "a recording, or a command behind --: opensnoop missing FILE"),
@@ -168,8 +168,8 @@ is there for a command, and for a recording that was made with --lookups.`,
 			return a.missing(in, all, output == formatJSON)
 		},
 	}
-	addBool(cmd.Flags(), &all, "all", "", "every thing, and every place")
-	cmd.Flags().VarP(newChoice(&output, []string{formatTable, formatJSON}), "output", "o", "text, or an object of JSON a line")
+	addBool(cmd.Flags(), &all, "all", "", "show all files and all places")
+	cmd.Flags().VarP(newChoice(&output, []string{formatTable, formatJSON}), "output", "o", "write a table, or a JSON object per line")
 	a.addTo(cmd)
 	return cmd
 }
@@ -178,9 +178,9 @@ func (a *asked) missing(in *recording, all, json bool) error {
 	search, err := compare.Missing(in.Reader)
 	err = a.whole(in, err)
 	a.messages.reportLacking("the recording", in.Reader)
-	o := compare.MissingOptions{All: all, Explain: !elsewhere(in), Note: "; why: by the file system as it is now"}
+	o := compare.MissingOptions{All: all, Explain: !elsewhere(in), Note: " Reasons are those of the file system now."}
 	if !o.Explain {
-		o.Note = string(format.AppendPrintable([]byte("; not looked at here, as it was recorded on "), []byte(in.Start().Host)))
+		o.Note = string(format.AppendPrintable([]byte(" No reasons: it was recorded on "), []byte(in.Start().Host))) + "."
 	}
 	if json {
 		return errors.Join(readerLeft(search.WriteJSON(a.stdout, o.Explain)), err)
@@ -205,9 +205,9 @@ func newNeedsCommand(i *invocation) *cobra.Command {
 		Use:   "needs [flags] FILE | -- COMMAND [ARGUMENT…]",
 		Short: "List the files that a recorded run, or a command, needed",
 		Long: `Lists the files that were read, executed or loaded, or looked for and found,
-less those that the run made itself, and what is in /proc, /sys and /dev: a path
-a line, with each symbolic link on the way. So tar and rsync can take them to
-another machine:
+without those that the run made itself, and without /proc, /sys and /dev. Each
+line is a path; each symbolic link on the way has a line too. So tar and rsync
+can take them to another machine:
 
   opensnoop needs make.osn -0 | tar --no-recursion --null -T - -cf needed.tar`,
 		Example: `  sudo opensnoop needs -- ./myapp
@@ -233,8 +233,8 @@ another machine:
 		},
 	}
 	addBool(cmd.Flags(), &zero, "null", "0", "end each path with a zero byte, for tar --null and rsync -0")
-	addBool(cmd.Flags(), &packages, "packages", "", "list the packages that they are of, by dpkg or rpm")
-	cmd.Flags().StringVar(&depfile, "depfile", "", "write a rule of make that says that this `TARGET` needs them, without programs and libraries")
+	addBool(cmd.Flags(), &packages, "packages", "", "list the packages that they belong to, as dpkg or rpm says")
+	cmd.Flags().StringVar(&depfile, "depfile", "", "write a make rule: this `TARGET` needs these files, without programs and libraries")
 	a.addTo(cmd)
 	return cmd
 }

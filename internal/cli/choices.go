@@ -121,14 +121,11 @@ func (s *summaryFlag) Set(text string) error {
 
 // unknown says what was likely meant, or can be.
 func (s *summaryFlag) unknown(part string) error {
-	names := []string{summaryLive, summaryTook}
-	for _, by := range summary.Bys {
-		names = append(names, by.Name)
+	meant := ""
+	if near := filter.Nearest(part, slices.Concat(strings.Split(summaryBys(), ", "), []string{summaryLive, summaryTook})); near != "" {
+		meant = fmt.Sprintf("did you mean %s? ", near)
 	}
-	if near := filter.Nearest(part, names); near != "" {
-		return fmt.Errorf("did you mean %s?", near)
-	}
-	return fmt.Errorf("expected some of %s, %s, %s, or a time such as 10s, by commas", summaryBys(), summaryTook, summaryLive)
+	return fmt.Errorf("%sexpected some of %s, %s, %s, or a time such as 10s, by commas", meant, summaryBys(), summaryTook, summaryLive)
 }
 
 // summaryBys are the names of what can be counted by.

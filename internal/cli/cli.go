@@ -40,6 +40,8 @@ type invocation struct {
 	stdout   *os.File
 	messages *messages
 
+	dashes string // what a command comes after: -- or --exec
+
 	ctx     context.Context // ends at the first signal, or when the run shall end
 	tracing chan struct{}   // closed once a run looks after the end of ctx
 	ending
@@ -71,8 +73,9 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	defer end()
 
 	i := &invocation{
-		version: version, args: execAsDashes(args), stdout: stdout, messages: newMessages(stderr), ctx: ctx, tracing: make(chan struct{}),
+		version: version, stdout: stdout, messages: newMessages(stderr), ctx: ctx, tracing: make(chan struct{}),
 	}
+	i.args, i.dashes = execAsDashes(args)
 	i.ending = ending{end, make(chan *command.Command), make(chan struct{}), make(chan struct{}), i.stuckFor, &i.reloads}
 	defer i.messages.flush()
 	if location, err := zone(); err != nil {
@@ -133,7 +136,7 @@ func (i *invocation) exit(err error) int {
 	case err == nil:
 		return i.status
 	case errors.As(err, &usage):
-		m.printf("%v (see opensnoop -h)", err)
+		m.printf("%v", err)
 		return exitUsage
 	case errors.As(err, &trouble):
 		m.errors(trouble.error)
@@ -150,15 +153,15 @@ func (i *invocation) exit(err error) int {
 	return exitFailure
 }
 
-// execAsDashes replaces --exec, behind which all is the command, by -- .
-func execAsDashes(args []string) []string {
+// execAsDashes replaces --exec, behind which all is the command, by --, and says which of them it was.
+func execAsDashes(args []string) (replaced []string, was string) {
 	for i, arg := range args {
 		if arg == "--" {
 			break
 		}
 		if arg == "--exec" {
-			return slices.Concat(args[:i], []string{"--"}, args[i+1:])
+			return slices.Concat(args[:i], []string{"--"}, args[i+1:]), arg
 		}
 	}
-	return args
+	return args, "--"
 }

@@ -48,25 +48,39 @@ func runMain(t *testing.T, args ...string) (status int, stdout, stderr string) {
 func TestWrongUsage(t *testing.T) {
 	for _, test := range []struct {
 		args []string
-		want string // less "opensnoop: " and " (see opensnoop -h)"
+		want string // less "opensnoop: "
 	}{
 		{[]string{"--duratoin", "5"}, "unknown flag: --duratoin; did you mean --duration?"},
 		{[]string{"--duratoin=5"}, "unknown flag: --duratoin; did you mean --duration?"},
-		{[]string{"--zzzzzz"}, "unknown flag: --zzzzzz"},
-		{[]string{"-z"}, "unknown shorthand flag: 'z' in -z"},
-		{[]string{"-vz"}, "unknown shorthand flag: 'z' in -z"},
-		{[]string{"-p"}, "flag needs an argument: 'p' in -p"},
-		{[]string{"--pid"}, "flag needs an argument: --pid"},
-		{[]string{"-p", "abc"}, "-p abc: no process id: use -n abc, or -p $(pgrep -d, abc)"},
+		{[]string{"--zzzzzz"}, "unknown flag: --zzzzzz (see opensnoop -h)"},
+		{[]string{"-z"}, "unknown shorthand flag: 'z' in -z (see opensnoop -h)"},
+		{[]string{"-vz"}, "unknown shorthand flag: 'z' in -z (see opensnoop -h)"},
+		{[]string{"doctor", "--zzzzzz"}, "unknown flag: --zzzzzz (see opensnoop doctor -h)"},
+		{[]string{"-V"}, "unknown shorthand flag: 'V' in -V; did you mean --version?"},
+		{[]string{"--exlude", "x"}, "unknown flag: --exlude; did you mean --exclude-path?"},
+		{[]string{"help", "foo"}, `unknown command "foo" (see opensnoop -h)`},
+		{[]string{"help", "doctr"}, `unknown command "doctr"; did you mean doctor?`},
+		{[]string{"--config", "/nowhere/flags"}, "--config: open /nowhere/flags: no such file or directory"},
+		{[]string{"--errno", "EFOO"}, `--errno EFOO: "EFOO" is no error: expected one such as ENOENT, or its number`},
+		{[]string{"--columns", "foo"}, `--columns foo: "foo" is no column: expected some of ` + format.Names(format.Columns) + ", by commas"},
+		{[]string{"--summary=foo"}, `--summary=foo: ` + notABy},
+		{[]string{"--summary", "5"}, `unexpected argument "5": --summary takes its value with =: --summary=5`},
+		{[]string{"--summary", "live"}, `unexpected argument "live": --summary takes its value with =: --summary=live`},
+		{[]string{"5"}, `unexpected argument "5": for a process id, use -p 5`},
+		{[]string{"--exec"}, "no command after --exec"},
+		{[]string{"doctor", "-o", "csv"}, "-o csv: expected one of table, json"},
+		{[]string{"-p"}, "flag needs an argument: 'p' in -p (see opensnoop -h)"},
+		{[]string{"--pid"}, "flag needs an argument: --pid (see opensnoop -h)"},
+		{[]string{"-p", "abc"}, "-p abc: not a process id: use -n abc, or -p $(pgrep -d, abc)"},
 		{[]string{"-p", "1", "-p", "0"}, `-p 0: ` + notAPID},
 		{[]string{"-d", "0"}, `-d 0: ` + notATime},
 		{[]string{"--duration", "soon"}, `-d soon: ` + notATime},
 		{[]string{"-c", "0"}, `-c 0: ` + notACount},
 		{[]string{"-b", "3"}, `-b 3: ` + notPages},
 		{[]string{"--probe", "fexit"}, `--probe fexit: ` + notAProbe},
-		{[]string{"/etc/passwd"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
-		{[]string{"-v", "/etc/passwd", "-d", "1"}, `unexpected argument "/etc/passwd": a command to trace comes behind --`},
-		{[]string{"--\x1b[2J\n"}, `unknown flag: --\x1b[2J\n`},
+		{[]string{"/etc/passwd"}, `unexpected argument "/etc/passwd": a command to trace comes after --`},
+		{[]string{"-v", "/etc/passwd", "-d", "1"}, `unexpected argument "/etc/passwd": a command to trace comes after --`},
+		{[]string{"--\x1b[2J\n"}, `unknown flag: --\x1b[2J\n (see opensnoop -h)`},
 		{[]string{"-v=maybe"}, `-v=maybe: ` + notABool},
 		{[]string{"--help=1"}, `-h=1: ` + notABool},
 		{[]string{"doctor", "--live=x"}, `--live=x: ` + notABool},
@@ -77,7 +91,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--summary", "--layout", "bcc"}, "--summary shows no rows: leave out --layout"},
 		{[]string{"--summary=3", "--columns", "pid"}, "--summary shows no rows: leave out --columns"},
 		{[]string{"--summary", "-o", "csv"}, "--summary can be had as a table or as JSON: leave out -o csv"},
-		{[]string{"--summary=fil"}, `--summary=fil: did you mean file?`},
+		{[]string{"--summary=fil"}, `--summary=fil: did you mean file? ` + notABy},
 		{[]string{"--summary=user,user"}, `--summary=user,user: user is there twice`},
 		{[]string{"--summary=live", "-o", "json"}, "--summary=live is for a terminal: leave out -o json and -w"},
 		{[]string{"-p", "1", "--follow", "--exclude-pipeline"}, "--exclude-pipeline is for runs without --follow"},
@@ -86,9 +100,9 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--tree", "-o", "json", "--", "true"}, "--tree is for the usual table: with -o json or csv, the column depth has what it shows"},
 		{[]string{"--container", "a,,b"}, `--container a,,b: expected the name of a container, or its id, or several by commas`},
 		{[]string{"--force"}, "--force is for -w"},
-		{[]string{"-p", ""}, `-p "": no process id: if pgrep was to name it, it found none`},
-		{[]string{"-p", "12\n13"}, `-p "12\n13": several process ids go by commas: 12,13 (pgrep -d,)`},
-		{[]string{"-p", "12", "13"}, `unexpected argument "13": several process ids go by commas (pgrep -d,)`},
+		{[]string{"-p", ""}, `-p "": no process id: if pgrep was to give one, it found none`},
+		{[]string{"-p", "12\n13"}, `-p "12\n13": put commas between process ids: 12,13 (pgrep -d,)`},
+		{[]string{"-p", "12", "13"}, `unexpected argument "13": put commas between process ids (pgrep -d,)`},
 		{[]string{"doctr"}, `unexpected argument "doctr": did you mean doctor?`},
 		{[]string{"-n", "a,,b"}, "-n a,,b: expected parts of names (comms), each of 1 to 15 bytes, by commas"},
 		{[]string{"--path", "~/x"}, "--path ~/x: only the shell knows what ~ is: leave it out of the quotes, or use $HOME"},
@@ -101,15 +115,15 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"-u", "0", "--exclude-uid", "root"}, "no open is left: --exclude-uid names all users of -u"},
 		{[]string{"-n", "nginx", "--exclude-name", "gin"}, "no open is left: --exclude-name leaves out all that -n asks for"},
 		{[]string{"--path", "/etc/**", "--exclude-path", "/etc/**"}, "no open is left: --exclude-path leaves out all that --path asks for"},
-		{[]string{"--"}, "-- and no command behind it"},
-		{[]string{"a\nb"}, `unexpected argument "a\nb": a command to trace comes behind --`},
+		{[]string{"--"}, "no command after --"},
+		{[]string{"a\nb"}, `unexpected argument "a\nb": a command to trace comes after --`},
 		// Also where what was asked for would end at once.
 		{[]string{"needs", "--depfile", "a=b", "x"}, `--depfile "a=b": make cannot take this name`},
 		{[]string{"--ebpf", "--probe", "x"}, `--probe x: ` + notAProbe},
 		{[]string{"--version", "-b", "0"}, `-b 0: ` + notPages},
 	} {
 		status, stdout, stderr := runMain(t, test.args...)
-		want := "opensnoop: " + test.want + " (see opensnoop -h)\n"
+		want := "opensnoop: " + test.want + "\n"
 		if status != 2 || stdout != "" || stderr != want {
 			t.Errorf("%q: status %d, stdout %q, stderr %q, want %q", test.args, status, stdout, stderr, want)
 		}

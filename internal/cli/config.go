@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func setLine(fs *pflag.FlagSet, line string, given []string) error {
 		value = flag.NoOptDefVal
 	}
 	if err := fs.Set(name, value); err != nil {
-		return flagError(fs, err)
+		return cmp.Or(valueError(err), err)
 	}
 	return nil
 }

@@ -35,10 +35,10 @@ The exit status is 0 if they are the same, 1 if they differ, and 2 for trouble.`
 			return nil
 		},
 	}
-	cmd.Flags().Var(&o.Ignore, "ignore", "no paths like this; may be repeated")
-	cmd.Flags().Var((*mappings)(&o.Map), "map", "a folder of the first recording that is elsewhere in the second, as /home/a=/home/b; may be repeated")
-	addBool(cmd.Flags(), &o.NoMask, "no-mask", "", "compare numbers of processes and temporary names, too")
-	addBool(cmd.Flags(), &o.All, "all", "", "a line for each file, where many of a folder differ alike")
+	cmd.Flags().Var(&o.Ignore, "ignore", "leave out paths like this; may be repeated")
+	cmd.Flags().Var((*mappings)(&o.Map), "map", "compare a folder of the first with another one of the second, as /home/a=/home/b; may be repeated")
+	addBool(cmd.Flags(), &o.NoMask, "no-mask", "", "also compare process ids and temporary names")
+	addBool(cmd.Flags(), &o.All, "all", "", "show a line for each file, also if many in a folder differ alike")
 	a.addTo(cmd)
 	return cmd
 }

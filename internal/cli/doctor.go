@@ -17,26 +17,23 @@ import (
 // newDoctorCommand checks whether opensnoop can trace here.
 func newDoctorCommand(i *invocation) *cobra.Command {
 	var live, verbose bool
-	output := formatTable
+	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor [flags]",
-		Short: "Check whether opensnoop can trace here, and what hinders it",
+		Short: "Check whether opensnoop can trace here, and what to do if not",
 		Long: `Checks what opensnoop needs of the kernel, its configuration, the libraries and
 the user's rights. It says whether opensnoop can trace here, then what is wrong:
 fail (it cannot trace) or warn (it can, but less well), each with what to do.
 -v shows the checks that passed too. It works without root, as far as it can.
 
-With --live it also runs three BPF programs, each compiled here, and waits for
-an event that it makes itself: "Hello, World!" on clone and the names of opens,
-both printed into trace_pipe, and opensnoop's own through the perf buffer. It
-tells how long each stage took, and what the compiler or verifier said when one
-failed. Where the kernel has no kprobes, raw tracepoints stand in for them. It
-takes no line of trace_pipe from other readers, and leaves tracefs as it was.
+With --live it also runs three BPF programs, and says how long each stage took,
+and what the compiler or the verifier said if one failed. It takes nothing from
+other readers of trace_pipe, and leaves tracefs as it was.
 
 The exit status is 0 if opensnoop can trace, and 1 if not, or if a live check
 failed.`,
-		Example: `  opensnoop doctor                        what can be told without root
-  sudo opensnoop doctor --live            and by trying
+		Example: `  opensnoop doctor                        without root
+  sudo opensnoop doctor --live            also tries it
   opensnoop doctor -o json | jq '.checks[] | select(.status != "ok")'`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -46,9 +43,6 @@ failed.`,
 			return nil
 		},
 		RunE: func(*cobra.Command, []string) error {
-			if output != formatTable && output != formatJSON {
-				return &usageError{fmt.Errorf("invalid -o %q: expected table or json", output)}
-			}
 			report := func(r *doctor.Report, w io.Writer) error { return r.Table(w, verbose) }
 			if output == formatJSON {
 				report = (*doctor.Report).JSON
@@ -59,9 +53,9 @@ failed.`,
 	}
 	addBool(cmd.Flags(), &live, "live", "", "also run three BPF programs, stage by stage; needs root")
 	addBool(cmd.Flags(), &verbose, "verbose", "v", "also show the checks that passed")
-	cmd.Flags().StringVarP(&output, "output", "o", output, "table or json")
+	cmd.Flags().VarP(newChoice(&output, []string{formatTable, formatJSON}), "output", "o", "write a table, or an object of JSON")
 	addBool(cmd.Flags(), new(bool), "help", "h", "show this help, and end")
-	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatTable, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
+	addCompletions(cmd)
 	return cmd
 }
 

@@ -60,8 +60,8 @@ func (f *flags) namesUsers() bool {
 }
 
 // whatToShow is said of all filters.
-const whatToShow = `  An open shows if it matches every flag, by any of its values. Several values
-  go by commas or by repeating the flag, several patterns by repeating it.
+const whatToShow = `  Different flags: all must match. Values of one flag: any must match. Put
+  commas between values, or repeat the flag. For a second GLOB, repeat it.
 `
 
 // add adds the flags to the command, and returns them in groups for its help.
@@ -99,32 +99,32 @@ func (f *flags) defineFilters(fs *pflag.FlagSet) {
 			fs.VarP(e.Value(&f.trace.Filter), e.Flag, e.Short, e.Help)
 		}
 	}
-	addBool(fs, &f.follow, "follow", "", "with -p, opens of all processes too that they have started, and will start")
-	addBool(fs, &f.excludePipeline, "exclude-pipeline", "", "no opens of those who read the rows by a pipe, nor of what they start")
+	addBool(fs, &f.follow, "follow", "", "with -p, also opens of all that these processes have started, and will start")
+	addBool(fs, &f.excludePipeline, "exclude-pipeline", "", "no opens of programs that read the rows from a pipe, nor of what they start")
 	addBool(fs, &f.trace.Execs, "execs", "", "also files that the kernel opens to execute programs, with interpreters and loaders; adds FLAGS, which is exec for them")
-	addBool(fs, &f.trace.Lookups, "lookups", "", "also what is only looked for, by stat, access, readlink and their like; adds FLAGS, which says by which")
+	addBool(fs, &f.trace.Lookups, "lookups", "", "also what is only checked with stat, access, readlink and the like; adds FLAGS, which names the call")
 	addBool(fs, &f.noSystem, "no-system", "", "no opens of what the loader, the locale and the C library open in every program, nor by a container's runtime")
 }
 
 func (f *flags) defineOutput(fs *pflag.FlagSet) {
 	o := &f.output
-	fs.Var(columnsOrHelp{&o.columns, &f.columnsHelp}, "columns", "columns to show, in this order, by commas; help explains them: "+strings.ReplaceAll(format.Names(format.Columns), ",", ", "))
-	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s), which is there anyway")
+	fs.Var(columnsOrHelp{&o.columns, &f.columnsHelp}, "columns", "columns to show, in this order, with commas between; --columns help says what each is: "+strings.ReplaceAll(format.Names(format.Columns), ",", ", "))
+	addBool(fs, &o.timestamp, "timestamp", "T", "add TIME(s) to --layout bcc; the usual rows always have it")
 	addBool(fs, &o.printUID, "print-uid", "U", "add UID")
-	addBool(fs, &o.fullPath, "full-path", "F", "show the absolute path in FILE's place, marked where it cannot be known exactly")
-	addBool(fs, &f.unique, "unique", "", "show each once that is alike by program, path and outcome, when it first happens")
-	addBool(fs, &o.tree, "tree", "", "indent COMM by how far a process is below the command, or below the process of -p")
+	addBool(fs, &o.fullPath, "full-path", "F", "show the absolute path instead of FILE, marked where it is not known exactly")
+	addBool(fs, &f.unique, "unique", "", "show opens with the same program, path and outcome only once, the first time")
+	addBool(fs, &o.tree, "tree", "", "indent COMM by the depth of the process; needs a command, or -p with --follow")
 	addBool(fs, &o.extended, "extended-fields", "e", "add FLAGS and MODE")
-	fs.Var(newChoice(&o.layout, layouts), "layout", "show the usual rows, or those of bcc's opensnoop")
+	fs.Var(newChoice(&o.layout, layouts), "layout", "show the usual rows, or those of bcc's opensnoop, for scripts that read these")
 	fs.VarP(newChoice(&o.format, formats), "output", "o", "write a table, JSON with an object a line, or CSV")
-	addBool(fs, &o.stream, "stream", "", "with -o json, number the rows, and say between them what was lost, for programs that count what arrives")
+	addBool(fs, &o.stream, "stream", "", "with -o json, number the rows and report losses between them, for programs that count what arrives")
 	fs.VarP((*filePath)(&o.file), "write", "w", "write the rows into this new file, not to stdout")
 	addBool(fs, &o.force, "force", "", "with -w, write over a file that exists")
 	o.defineRotate(fs)
-	fs.Var(&o.summary, "summary", "no rows, but at the end who opened most, and what; =BY is by some of "+summaryBys()+"; =took adds how long they took, and the longest; =10s every 10 s, =live again and again in place on a terminal; all by commas")
+	fs.Var(&o.summary, "summary", "show counts instead of rows, at the end. Values go after =, with commas between, as in --summary=user,10s:\n- what to count: "+summaryBys()+"\n- took: also how long opens took\n- a time, such as 10s: counts every 10 seconds\n- live: a view on the terminal, drawn each second")
 	fs.Lookup("summary").NoOptDefVal = summaryAtEnd
-	fs.Var(&o.top, "summary-rows", "with --summary, show so many rows of each table, or all; 10 by default")
-	fs.Var(newChoice(&o.sort, orders), "sort", "with --summary, choose what comes first")
+	fs.Var(&o.top, "summary-rows", "with --summary, how many rows each table has (10), or all")
+	fs.Var(newChoice(&o.sort, orders), "sort", "with --summary, the column to sort by")
 	addBool(fs, &o.noHeader, "no-header", "", "leave out the header")
 	fs.Var(newChoice(&o.color, colors), "color", "show errors in red on a terminal unless NO_COLOR is set, always, or never")
 }
@@ -132,24 +132,24 @@ func (f *flags) defineOutput(fs *pflag.FlagSet) {
 func (f *flags) defineRun(fs *pflag.FlagSet) {
 	fs.VarP(&f.duration, "duration", "d", "end after this time: seconds, or like 1m30s")
 	fs.VarP(&f.count, "count", "c", "end after this many rows")
-	addBool(fs, new(bool), "exec", "", "trace the command that all behind this flag is, as behind --")
-	addBool(fs, &f.noFollow, "no-follow", "", "trace the command alone, not the processes that it starts")
-	addBool(fs, &f.waitAll, "wait-all", "", "end with the last process that the command has started, not with the command")
+	addBool(fs, new(bool), "exec", "", "the same as --: what follows is the command to trace")
+	addBool(fs, &f.noFollow, "no-follow", "", "trace only the command, not the processes that it starts")
+	addBool(fs, &f.waitAll, "wait-all", "", "end when the last process that the command started ends, not when the command does")
 	addBool(fs, &f.asRoot, "as-root", "", "under sudo, run the command as root too")
-	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: "+strings.Join(probe.Names(), ", "))
-	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program anew, and keep it nowhere")
+	fs.Var((*probeName)(&f.trace.Probe), "probe", "how to hook the kernel: "+strings.Join(probe.Names(), ", ")+"; auto is right unless you compare or test them")
+	addBool(fs, &f.noCache, "no-cache", "", "compile the BPF program again, and do not keep it")
 	fs.VarP((*pages)(&f.trace.BufferPages), "buffer-pages", "b",
-		fmt.Sprintf("size of each CPU's buffer in pages, a power of two (default %d, four times that with args, as in recordings)", trace.DefaultBufferPages))
+		fmt.Sprintf("pages in each CPU's buffer, a power of two (%d, with args four times that); take more when a message says that opens were lost", trace.DefaultBufferPages))
 }
 
 func (f *flags) defineItself(fs *pflag.FlagSet) {
-	fs.Var((*filePath)(&f.config), "config", "take the flags of this file, too, one a line, such as path /etc/**; SIGHUP loads it anew")
+	fs.Var((*filePath)(&f.config), "config", "also take the flags in this file, one a line, such as path /etc/**; SIGHUP reads it again")
 	f.defineVerbose(fs)
-	addBool(fs, &f.source, "ebpf", "", "print the BPF program in C, as it is compiled, and end")
+	addBool(fs, &f.source, "ebpf", "", "print the C source of the BPF program, to read what it does, and end")
 	addBool(fs, new(bool), "help", "h", "show this help, and end")
 	addBool(fs, new(bool), "version", "", "show the version, and end")
 }
 
 func (f *flags) defineVerbose(fs *pflag.FlagSet) {
-	fs.VarPF(&f.verbose, "verbose", "v", "tell on stderr which probe is used, and why; twice, all of the plan").NoOptDefVal = "true"
+	fs.VarPF(&f.verbose, "verbose", "v", "say on stderr which probe is used, and why; -v -v says more").NoOptDefVal = "true"
 }

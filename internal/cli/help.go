@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,45 +86,57 @@ const helpWidth = 80 // characters
 
 // otherNames are what other tools call what has another name here.
 var otherNames = map[string]string{
+	"V":   "--version",
 	"top": "--summary=live", "live": "--summary=live", "cmd": "-- COMMAND", "command": "-- COMMAND",
 	"comm": "-n", "process": "-n", "json": "-o json", "csv": "-o csv", "format": "-o",
-	"timeout": "-d", "user": "-u", "fields": "--columns", "append": "-w",
+	"timeout": "-d", "user": "-u", "fields": "--columns", "append": "-w", "exclude": "--exclude-path",
 }
 
-// flagError says what is wrong with a flag: its value, or that there is none of that
-// name, with the one that was likely meant.
-func flagError(fs *pflag.FlagSet, err error) error {
-	value, unknown := (*pflag.InvalidValueError)(nil), (*pflag.NotExistError)(nil)
-	switch {
-	case errors.As(err, &value):
-		name := "--" + value.GetFlag().Name
-		if short := value.GetFlag().Shorthand; short != "" {
-			name = "-" + short
-		}
-		if value.GetFlag().NoOptDefVal != "" {
-			name += "="
-		} else {
-			name += " "
-		}
-		text := value.GetValue()
-		if text == "" || strings.ContainsAny(text, " \n") {
-			text = strconv.Quote(text)
-		}
-		return fmt.Errorf("%s%s: %w", name, text, value.Unwrap())
-	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
-		return fmt.Errorf("%w%s", err, didYouMean(fs, unknown.GetSpecifiedName()))
+// flagError says what is wrong with a flag of a command: its value, or that there is none of that
+// name, with the one that was likely meant or where they are listed.
+func flagError(cmd *cobra.Command, err error) error {
+	if said := valueError(err); said != nil {
+		return said
 	}
-	return err
+	unknown := (*pflag.NotExistError)(nil)
+	if errors.As(err, &unknown) {
+		if meant := didYouMean(cmd.Flags(), unknown.GetSpecifiedName()); meant != "" {
+			return fmt.Errorf("%w%s", err, meant)
+		}
+	}
+	return fmt.Errorf("%w (see %s -h)", err, cmd.CommandPath())
+}
+
+// valueError says what is wrong with a flag's value; nil if that is not what the error is.
+func valueError(err error) error {
+	value := (*pflag.InvalidValueError)(nil)
+	if !errors.As(err, &value) {
+		return nil
+	}
+	name := "--" + value.GetFlag().Name
+	if short := value.GetFlag().Shorthand; short != "" {
+		name = "-" + short
+	}
+	if value.GetFlag().NoOptDefVal != "" {
+		name += "="
+	} else {
+		name += " "
+	}
+	text := value.GetValue()
+	if text == "" || strings.ContainsAny(text, " \n") {
+		text = strconv.Quote(text)
+	}
+	return fmt.Errorf("%s%s: %w", name, text, value.Unwrap())
 }
 
 // didYouMean asks for the flag that was likely meant by a name; it is empty if none was.
 func didYouMean(fs *pflag.FlagSet, name string) string {
 	meant := otherNames[name]
 	if meant == "" {
-		var names []string
+		names := slices.Sorted(maps.Keys(otherNames))
 		fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if near := filter.Nearest(name, names); near != "" {
-			meant = "--" + near
+			meant = cmp.Or(otherNames[near], "--"+near)
 		}
 	}
 	if meant == "" {

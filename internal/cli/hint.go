@@ -15,6 +15,7 @@ func (r *run) hint(session *trace.Session, file *os.File) {
 	if len(session.Rejected()) > 0 && session.Slows() && r.flags.verbose == 0 {
 		r.messages.printf("using tracepoints, which slow each system call a little (-v says why)")
 	}
+	go r.sayWaiting()
 	if interactive(r.argv) && file == r.stdout && stream.IsTerminal(file) && stream.IsTerminal(os.Stdin) && !r.flags.output.summary.set {
 		r.messages.printf("%s and the rows share this terminal: -w FILE keeps them apart", filepath.Base(r.argv[0]))
 	}

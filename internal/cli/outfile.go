@@ -20,6 +20,9 @@ func (o *outputOptions) open(stdout *os.File) (file *os.File, err error) {
 		file, err = stream.ReplaceFile(o.file)
 	default:
 		file, err = stream.CreateFile(o.file)
+		if st, statErr := os.Stat(o.file); errors.Is(err, os.ErrExist) && statErr == nil && st.IsDir() {
+			return nil, fmt.Errorf("%s is a directory: name a file in it", o.file)
+		}
 		if errors.Is(err, os.ErrExist) {
 			return nil, fmt.Errorf("%s exists: choose another file, or --force to write over it", o.file)
 		}

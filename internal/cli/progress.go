@@ -40,5 +40,5 @@ func (m *messages) compiling() (done func()) {
 	if !m.terminal {
 		return func() {}
 	}
-	return progress(m, progressTime, "opensnoop: compiling the BPF program ...")
+	return progress(m, progressTime, "opensnoop: compiling; not tracing yet ...")
 }

@@ -22,12 +22,12 @@ func newRecordCommand(i *invocation) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "record [flags] FILE [-- COMMAND [ARGUMENT…]]",
-		Short: "Record all that can be told of each open, to be asked later",
+		Short: "Record everything about each open, to look at later",
 		Long: `Writes a recording: a row for each open, with all columns that this kernel can
-tell, and the files that are executed; with --lookups, too, what is looked for
-and not opened. It is JSON lines compressed by zstd (docs/recording.md), of mode
-0600, flushed each second. With a COMMAND it records that and all that it
-starts. FILE may be - for stdout.`,
+show, and for each file that is executed. --lookups adds what is only checked.
+A recording is JSON lines, compressed with zstd. It has mode 0600 and is written
+out each second. With a COMMAND it records the command and all that it starts.
+FILE may be - for stdout.`,
 		Example: `  sudo opensnoop record make.osn -- make
   sudo opensnoop record night.osn -d 8h --path '/etc/**'
   opensnoop replay make.osn -x -F`,

@@ -68,8 +68,8 @@ that is shown.`,
 	add(f.defineOutput, "stream")
 	cmd.Flags().VarP(&f.duration, "duration", "d", "end after this much of the recorded time: seconds, or like 1m30s")
 	cmd.Flags().VarP(&f.count, "count", "c", "end after this many rows")
-	cmd.Flags().Var(&f.speed, "speed", "show rows as fast as they were made, or so many times as fast; without it at once")
-	cmd.Flags().StringVar(&f.html, "html", "", "write a page for a browser into this `FILE`, in place of rows")
+	cmd.Flags().Var(&f.speed, "speed", "show rows at the recorded speed (1), or so many times as fast; without it, all at once")
+	cmd.Flags().StringVar(&f.html, "html", "", "write a page for a browser into this `FILE`, instead of rows")
 	cmd.Flags().SortFlags = false
 	addCompletions(cmd)
 	return cmd

@@ -278,7 +278,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (
 	case total > 0:
 		r.messages.printf("lost %d opens in all", total)
 	case written == 0 && err == nil && next == nil && r.flags.filtered():
-		r.messages.printf("no open matched")
+		r.messages.printf("no open matched%s", r.flags.unseen())
 	}
 	return next, err
 }

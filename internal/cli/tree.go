@@ -34,40 +34,48 @@ open(2), openat(2), openat2(2), creat(2) and open_by_handle_at(2), of 64-bit and
 32-bit programs, and for each open through io_uring, successful or not. It needs
 root, or the capabilities CAP_BPF and CAP_PERFMON.
 
-With a COMMAND it starts that once tracing is on, traces it and all processes
-that descend from it, and ends with its exit status. The command's stdout
-goes to stderr, so that the rows have stdout for themselves; with -w it is left
-as it is. Under sudo the command runs as the user who called sudo.
+With a COMMAND it turns tracing on, starts the command, and traces it and all
+that it starts. It ends with the command, and with its exit status. What the
+command writes to stdout goes to stderr, so stdout has rows only; with -w it
+goes to stdout. Under sudo the command runs as the user who called sudo.
 
-Bytes of a name that could garble a terminal come as \n, \t or \xHH, and a
-backslash as \\. Rows go to stdout, everything else to stderr.`,
+The header means that tracing is on: earlier opens do not show. Rows go to
+stdout, everything else to stderr. Bytes of a name that could garble a terminal
+show as \n, \t or \xHH, and a backslash as \\.`,
 		Example: `  sudo opensnoop                                 everything, until Ctrl-C
-  sudo opensnoop -x -F -- ./myapp                what does it look for in vain?
-  sudo opensnoop -F -n nginx                     what does this daemon open?
-  sudo opensnoop -F -p $(pgrep -d, nginx)        what do these processes open?
-  sudo opensnoop -F -f O_WRONLY --path '/etc/**' who writes below a folder?
-  sudo opensnoop -F --container web              what does a container open?
-  sudo opensnoop --execs -F -- make              which files does a build read?
-  sudo opensnoop --summary -d 60                 who opens most, and what?
-  sudo opensnoop --summary=live                  the same, while it happens
-  sudo opensnoop -d 10 -w opens.txt              ten seconds, into a file
-  sudo opensnoop -o json -d 10 | jq -r .file     rows for another program`,
+  sudo opensnoop -x -F --no-system -- ./myapp
+                                     which files does it not find?
+  sudo opensnoop missing -- ./myapp  the same, with stat and access, and why
+  sudo opensnoop -F -n nginx         what does this daemon open?
+  sudo opensnoop -F --under nginx    and what it starts?
+  sudo opensnoop -F -p $(pgrep -d, nginx)
+                                     what do these processes open?
+  sudo opensnoop -F -f O_WRONLY,O_RDWR --path '/etc/**'
+                                     who opens files below a folder to write?
+  sudo opensnoop -F --container web  what does a container open?
+  sudo opensnoop --execs -F -- make  which files does a build read?
+  sudo opensnoop --summary -d 60     who opens most, and what?
+  sudo opensnoop --summary=live      the same, while it happens
+  sudo opensnoop -d 10 -w opens.txt  ten seconds, into a file
+  sudo opensnoop -o json -d 10 | jq -r .file
+                                     rows as JSON, for another program`,
 		Version:               i.version,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
 		DisableFlagsInUseLine: true,
-		Args:                  checkArguments,
+		Args:                  i.checkArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.loadConfig(cmd.Flags()); err != nil {
-				return &usageError{err}
+				return &usageError{fmt.Errorf("--config: %w", err)}
 			}
 			return f.execute(i, args)
 		},
 		ValidArgsFunction: i.argument,
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{flagError(cmd.Flags(), err)}
+		return &usageError{flagError(cmd, err)}
 	})
+	cmd.SetHelpCommand(newHelpCommand())
 	cmd.SetOut(i.stdout)
 	cmd.SetErr(i.messages)
 	groups := f.add(cmd)
@@ -86,9 +94,9 @@ backslash as \\. Rows go to stdout, everything else to stderr.`,
 }
 
 // checkArguments returns an error for arguments that are no command behind -- .
-func checkArguments(cmd *cobra.Command, args []string) error {
+func (i *invocation) checkArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 && cmd.ArgsLenAtDash() == 0 {
-		return &usageError{errors.New("-- and no command behind it")}
+		return &usageError{errors.New("no command after " + i.dashes)}
 	}
 	if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
 		return &usageError{argumentError(cmd, args[0])}
@@ -98,17 +106,47 @@ func checkArguments(cmd *cobra.Command, args []string) error {
 
 // argumentError says what to do with an argument that is no command behind -- .
 func argumentError(cmd *cobra.Command, arg string) error {
-	if _, err := strconv.ParseUint(arg, 10, 64); err == nil {
-		return fmt.Errorf("unexpected argument %q: several process ids go by commas (pgrep -d,)", arg)
+	if cmd.Flags().Changed("summary") && new(summaryFlag).Set(arg) == nil {
+		return fmt.Errorf("unexpected argument %q: --summary takes its value with =: --summary=%[1]s", arg)
 	}
-	var names []string
-	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
+	if _, err := strconv.ParseUint(arg, 10, 64); err == nil && cmd.Flags().Changed("pid") {
+		return fmt.Errorf("unexpected argument %q: put commas between process ids (pgrep -d,)", arg)
+	} else if err == nil {
+		return fmt.Errorf("unexpected argument %q: for a process id, use -p %[1]s", arg)
 	}
-	if near := filter.Nearest(arg, names); near != "" {
+	if near := nearestCommand(cmd, arg); near != "" {
 		return fmt.Errorf("unexpected argument %q: did you mean %s?", arg, near)
 	}
-	return fmt.Errorf("unexpected argument %q: a command to trace comes behind --", arg)
+	return fmt.Errorf("unexpected argument %q: a command to trace comes after --", arg)
+}
+
+// nearestCommand returns the command whose name is much like a word; "" if none is.
+func nearestCommand(root *cobra.Command, word string) string {
+	var names []string
+	for _, sub := range root.Commands() {
+		names = append(names, sub.Name())
+	}
+	return filter.Nearest(word, names)
+}
+
+// newHelpCommand shows the help of a command. cobra's own takes any word.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "help [COMMAND]",
+		Short:  "Show the help of a command",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				hint := " (see opensnoop -h)"
+				if near := nearestCommand(cmd.Root(), args[0]); near != "" {
+					hint = fmt.Sprintf("; did you mean %s?", near)
+				}
+				return &usageError{fmt.Errorf("unknown command %q%s", args[0], hint)}
+			}
+			return of.Help()
+		},
+	}
 }
 
 // check returns an error if the flags cannot go together.

@@ -23,7 +23,8 @@ var values = map[string]func() pflag.Value{
 
 const (
 	notABool   = "expected true or false, or no value for true"
-	notAPID    = "no process id: expected a number from 1 to 4194303, or several by commas"
+	notABy     = "expected some of file, dir, process, program, user, container, took, live, or a time such as 10s, by commas"
+	notAPID    = "not a process id: expected a number from 1 to 4194303, or several by commas"
 	notATime   = "expected a time above 0: seconds such as 10, or 1m30s"
 	notACount  = "expected a whole number above 0"
 	notPages   = "expected a power of two from 1 to 524288"
@@ -43,21 +44,21 @@ func TestValues(t *testing.T) {
 		{"pids", []string{"007"}, "7", ""},
 		{"pids", []string{"3,1,2"}, "3,1,2", ""},
 		{"pids", []string{"3", "1,2", "3"}, "3,1,2,3", ""},
-		{"pids", []string{""}, "", "no process id: if pgrep was to name it, it found none"},
+		{"pids", []string{""}, "", "no process id: if pgrep was to give one, it found none"},
 		{"pids", []string{"0"}, "", notAPID},
 		{"pids", []string{"-1"}, "", notAPID},
 		{"pids", []string{"+1"}, "", notAPID},
 		{"pids", []string{" 1"}, "", notAPID},
-		{"pids", []string{"1 2"}, "", "several process ids go by commas: 1,2 (pgrep -d,)"},
+		{"pids", []string{"1 2"}, "", "put commas between process ids: 1,2 (pgrep -d,)"},
 		{"pids", []string{"0x10"}, "", notAPID},
 		{"pids", []string{"1.5"}, "", notAPID},
 		{"pids", []string{"4194304"}, "", notAPID},
 		{"pids", []string{"4294967297"}, "", notAPID}, // 1, cut to 32 bits
 		{"pids", []string{"99999999999999999999"}, "", notAPID},
-		{"pids", []string{"self"}, "", "no process id: use -n self, or -p $(pgrep -d, self)"},
+		{"pids", []string{"self"}, "", "not a process id: use -n self, or -p $(pgrep -d, self)"},
 		{"pids", []string{"1,"}, "", notAPID},
 		{"pids", []string{",1"}, "", notAPID},
-		{"pids", []string{"1,x,2"}, "", "no process id: use -n x, or -p $(pgrep -d, x)"},
+		{"pids", []string{"1,x,2"}, "", "not a process id: use -n x, or -p $(pgrep -d, x)"},
 		{"pids", []string{someThings}, "", notAPID},
 
 		{"seconds", []string{"10"}, "10s", ""},

@@ -227,8 +227,8 @@ func TestMissing(t *testing.T) {
 	want := strings.ReplaceAll(`app: app.toml not found in 2 places:
     ENOENT  DIR/none/app.toml: there is no DIR/none
     ENOENT  DIR/app.toml
-app: libx.so found: /lib/libx.so, after 1 place
-1 not found, 1 found after some places
+app: libx.so found: /lib/libx.so, after 1 other place
+1 not found, 1 found later.
 `, "DIR", dir)
 	if text.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", text.String(), want)

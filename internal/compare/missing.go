@@ -71,7 +71,7 @@ func Missing(in *record.Reader) (*Search, error) {
 		if e.Result == event.ResultUnknown || !absolute(p) {
 			return nil
 		}
-		program, _, err := programs.add(program(e))
+		program, _, err := programs.add(caller(e))
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,11 @@ func (s *Search) Write(w io.Writer, o MissingOptions) error {
 	if left := all - shown; left > 0 {
 		fmt.Fprintf(out, "… and %d more (--all)\n", left)
 	}
-	fmt.Fprintf(out, "%d not found, %d found after some places%s\n", all-found, found, o.Note)
+	fmt.Fprintf(out, "%d not found", all-found)
+	if found > 0 {
+		fmt.Fprintf(out, ", %d found later", found)
+	}
+	fmt.Fprintf(out, ".%s\n", o.Note)
 	return out.Flush()
 }
 
@@ -203,10 +207,10 @@ func writeThing(out *bufio.Writer, thing *Wanted, o MissingOptions) error {
 	program := format.AppendEscaped(nil, short([]byte(thing.Program)))
 	name := format.AppendEscaped(nil, []byte(thing.Name))
 	if thing.Found != "" {
-		_, err := fmt.Fprintf(out, "%s: %s found: %s, after %s\n", program, name, escapedPath([]byte(thing.Found)), places(len(thing.Places)))
+		_, err := fmt.Fprintf(out, "%s: %s found: %s, after %s\n", program, name, escapedPath([]byte(thing.Found)), places(len(thing.Places), "other "))
 		return err
 	}
-	fmt.Fprintf(out, "%s: %s not found in %s:\n", program, name, places(len(thing.Places)))
+	fmt.Fprintf(out, "%s: %s not found in %s:\n", program, name, places(len(thing.Places), ""))
 	for i, p := range thing.Places {
 		if i == placesShown && !o.All {
 			fmt.Fprintf(out, "    … and %d more (--all)\n", len(thing.Places)-i)
@@ -222,11 +226,11 @@ func writeThing(out *bufio.Writer, thing *Wanted, o MissingOptions) error {
 	return err
 }
 
-func places(n int) string {
+func places(n int, other string) string {
 	if n == 1 {
-		return "1 place"
+		return "1 " + other + "place"
 	}
-	return fmt.Sprintf("%d places", n)
+	return fmt.Sprintf("%d %splaces", n, other)
 }
 
 // WriteJSON writes each thing as an object on a line. With explain, it looks at the file system as it

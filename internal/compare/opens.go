@@ -43,6 +43,16 @@ func program(e *event.Event) []byte {
 	return e.Comm
 }
 
+// caller is the program, or what rows call it where that is another: a script, which an interpreter
+// runs.
+func caller(e *event.Event) []byte {
+	p := program(e)
+	if e.Fields.Has(event.Process) && !bytes.HasPrefix(short(p), e.Process) {
+		return e.Process
+	}
+	return p
+}
+
 // path is the absolute path of what was to be opened, or what a table has: a mark, or the escaped
 // name that a recording calls a path though it is none.
 func path(e *event.Event) []byte {

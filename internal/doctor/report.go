@@ -80,8 +80,12 @@ func (r *Report) Table(w io.Writer, all bool) error {
 	default:
 		fmt.Fprintf(&b, "\n%d checks passed (-v shows them).\n", passed)
 	}
-	for _, l := range r.Live {
-		l.table(&b)
+	if len(r.Live) > 0 && r.Live[0].notRun() {
+		b.WriteString("\nThe live checks were not run: they need root. Use sudo.\n")
+	} else {
+		for _, l := range r.Live {
+			l.table(&b)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -116,6 +120,11 @@ func wrap(b *strings.Builder, label, text string) {
 		line += word
 	}
 	b.WriteString(line + "\n")
+}
+
+// notRun reports whether the rights for a live check are missing.
+func (l *LiveCheck) notRun() bool {
+	return len(l.Stages) > 0 && strings.HasPrefix(l.Stages[0].Error, errNotTried.Error())
 }
 
 // table writes a live check: its stages, and what it saw.

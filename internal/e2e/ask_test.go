@@ -71,7 +71,7 @@ func TestDiffOfBuilds(t *testing.T) {
 			t.Errorf("diff %v: status %d, %s", args, r.status, r.stderr)
 		}
 	}
-	wantError(t, ask(t, dir, "diff", "a.osn"), 2, "opensnoop -h")
+	wantError(t, ask(t, dir, "diff", "a.osn"), 2, "opensnoop diff FILE FILE")
 }
 
 // A command differs in nothing from itself, whatever numbers and names are new in each run.
@@ -169,6 +169,10 @@ func TestMissingOfACommand(t *testing.T) {
 	want := fmt.Sprintf("cat: app.conf not found in 2 places:\n    ENOENT  %[1]s/none/app.conf: there is no %[1]s/none\n    ENOENT  %[1]s/app.conf\n", dir)
 	if r.status != 0 || !strings.Contains(r.stdout, want) {
 		t.Errorf("status %d, %s\n%s\nwant %s", r.status, r.stderr, r.stdout, want)
+	}
+	writeFiles(t, dir, map[string]string{"myapp": "#!/bin/sh\n: <none.toml\n"})
+	if r := ask(t, dir, "missing", "--", "./myapp"); r.status != 0 || !strings.Contains(r.stdout, "myapp: none.toml not found in 1 place:\n") || !strings.Contains(r.stdout, ". Reasons are those of the file system now.\n") {
+		t.Errorf("of a script: status %d, %s\n%s", r.status, r.stderr, r.stdout)
 	}
 	json := ask(t, dir, "missing", "-o", "json", "--", "sh", "-c", "cat none/app.conf app.conf; true")
 	if !strings.Contains(json.stdout, `"name":"app.conf","places":[{"path":"`) {

@@ -127,6 +127,9 @@ func TestDoctorWithoutRights(t *testing.T) {
 		}
 	}
 	examine(t, 1, asNobody(t, nil, "doctor", "--live", "-o", "json"))
+	if r := runToEnd(t, asNobody(t, nil, "doctor", "--live")); r.status != 1 || !strings.Contains(r.stdout, "\nThe live checks were not run: they need root. Use sudo.\n") {
+		t.Errorf("without root: status %d, %s", r.status, r.stdout)
+	}
 }
 
 func TestDoctorInUserNamespace(t *testing.T) {

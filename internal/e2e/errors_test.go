@@ -127,8 +127,38 @@ func TestNamedProbeDoesNotFallBack(t *testing.T) {
 }
 
 func TestBadProcesses(t *testing.T) {
-	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "nginx")), 2, "-p nginx: no process id: use -n nginx")
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "nginx")), 2, "-p nginx: not a process id: use -n nginx")
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "-p", "4194303")), 1, "no process 4194303")
+}
+
+// A directory is no file to write, and that is said at once.
+func TestWriteToADirectory(t *testing.T) {
+	dir := t.TempDir()
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "--probe", "tracepoint", "-w", dir)), 1, dir+" is a directory: name a file in it")
+}
+
+// On a terminal it is said that nothing of a name runs, and of one that runs it is not.
+func TestWaitingIsTold(t *testing.T) {
+	const there = "waits-for-it"
+	standIn(t, there)
+	for _, test := range []struct{ flag, name, want string }{
+		{"-n", "no-such-comm", "no process named no-such-comm now; waiting for one"},
+		{"--under", "no-such-comm", "no process named no-such-comm now; waiting for one"},
+		{"--container", "no-such-one", "no container no-such-one now; waiting for one"},
+		{"--unit", "no-such-one", "no unit no-such-one.service now; waiting for one"},
+		{"-n", there, ""},
+		{"--under", there, ""},
+	} {
+		r := runToEnd(t, exec.Command("script", "-qec", strings.Join([]string{opensnoop, test.flag, test.name, "-d", "3"}, " "), "/dev/null"))
+		unknown := strings.Contains(r.stdout, "containers cannot be told") || strings.Contains(r.stdout, "cannot be told: ") // by cgroups of version 1
+		if !unknown && (r.status != 0 || !strings.Contains(r.stdout, test.want) || test.want == "" && strings.Contains(r.stdout, "waiting for one")) {
+			t.Errorf("%s %s: status %d, %q", test.flag, test.name, r.status, r.stdout)
+		}
+	}
+	// Nobody reads this on a pipe, where a start is waited for.
+	if r := runToEnd(t, exec.Command(opensnoop, "-n", "no-such-comm", "-d", "1")); strings.Contains(r.stderr, "waiting") {
+		t.Errorf("in a pipe: %q", r.stderr)
+	}
 }
 
 func TestFullDisk(t *testing.T) {
@@ -236,7 +266,7 @@ func TestPIDNamespace(t *testing.T) {
 
 // A run with filters that ends without a row says so, and one with rows does not.
 func TestNoOpenMatched(t *testing.T) {
-	const said = "opensnoop: no open matched\n"
+	const said = "opensnoop: no open matched"
 	for _, test := range []struct {
 		args []string
 		want bool
@@ -248,9 +278,22 @@ func TestNoOpenMatched(t *testing.T) {
 		{[]string{"--", "true"}, false},
 	} {
 		r := runToEnd(t, exec.Command(opensnoop, test.args...))
-		if got := strings.Contains(r.stderr, said); r.status != 0 || got != test.want {
+		if got := strings.Contains(r.stderr, said+"\n"); r.status != 0 || got != test.want {
 			t.Errorf("%q: status %d, stderr %q", test.args, r.status, r.stderr)
 		}
+	}
+}
+
+// What was only looked for is no open, and where to see it is said.
+func TestOnlyLookedFor(t *testing.T) {
+	const hint = "opensnoop: no open matched; --lookups also shows what was only checked\n"
+	run := []string{"-x", "--path", "/no/such/file", "--", "sh", "-c", "[ -f /no/such/file ]; true"}
+	if r := runToEnd(t, exec.Command(opensnoop, run...)); r.status != 0 || !strings.Contains(r.stderr, hint) {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
+	}
+	r := runToEnd(t, exec.Command(opensnoop, append([]string{"--lookups"}, run...)...))
+	if r.status != 0 || !strings.Contains(r.stdout, "/no/such/file") || strings.Contains(r.stderr, "matched") {
+		t.Errorf("with --lookups: status %d, stdout %q, stderr %q", r.status, r.stdout, r.stderr)
 	}
 }
 
@@ -276,7 +319,7 @@ func TestNoKprobesInALine(t *testing.T) {
 	if r.status != 0 || len(line) > 80 || !strings.HasPrefix(line, "opensnoop: using tracepoints, ") || !strings.HasPrefix(rest, header+"\n") {
 		t.Errorf("status %d, output %.200q", r.status, r.stdout)
 	}
-	if r = runToEnd(t, exec.Command(opensnoop, "-v", "-d", "0.1")); !strings.Contains(r.stderr, "no kprobes") {
-		t.Errorf("-v does not say why: %q", r.stderr)
+	if r = runToEnd(t, exec.Command(opensnoop, "-v", "-d", "0.1")); strings.Count(r.stderr, "this kernel has no kprobes") != 1 {
+		t.Errorf("-v does not say why once: %q", r.stderr)
 	}
 }

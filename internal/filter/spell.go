@@ -3,9 +3,9 @@ package filter
 import "strings"
 
 // Nearest returns the word that is most like the given one; "" if none is much: no
-// more than a third of its letters may differ, though always two.
+// more than a third of its letters may differ, though always one.
 func Nearest(word string, words []string) string {
-	best, least := "", max(2, len(word)/3)+1
+	best, least := "", max(1, len(word)/3)+1
 	for _, w := range words {
 		d := distance(word, w)
 		if len(word) > 2 && strings.HasPrefix(w, word) {
@@ -18,24 +18,26 @@ func Nearest(word string, words []string) string {
 	return best
 }
 
-// distance is how many bytes must be added, taken away or changed to make b out
-// of a.
+// distance is how many bytes must be added, taken away, changed, or swapped with the next to make b
+// out of a.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			if i == 0 || j == 0 {
+				rows[i][j] = i + j
+				continue
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
+			change := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			rows[i][j] = min(change, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

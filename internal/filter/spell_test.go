@@ -12,6 +12,7 @@ func TestNearest(t *testing.T) {
 		"O_WRONL":  "O_WRONLY",
 		"RDONLY":   "O_RDONLY",
 		"pid":      "pid",
+		"foo":      "",
 		"xy":       "", // as far from fd as from nothing
 		"":         "",
 		"whatever": "",
@@ -26,7 +27,7 @@ func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"abc", "acb", 2}, {"abcd", "abxcd", 1}} {
+	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"abc", "acb", 1}, {"abcd", "abxcd", 1}} {
 		if got := distance(test.a, test.b); got != test.want {
 			t.Errorf("%q and %q: %d, want %d", test.a, test.b, got, test.want)
 		}

@@ -75,7 +75,7 @@ var Table = []*Entry{
 		Value: func(f *Filter) Value { return (*users)(&f.UIDs) }, reads: event.UID,
 	}, "(u32)bpf_get_current_uid_gid()", func(f *Filter) []uint32 { return f.UIDs }, func(e *event.Event) uint32 { return e.UID }),
 	numbers(Entry{
-		Flag: "euid", Help: "opens of these effective users, which programs with the setuid bit have; adds EUID", Column: "euid",
+		Flag: "euid", Help: "opens of these effective users, as of setuid programs; adds EUID", Column: "euid",
 		Value: func(f *Filter) Value { return (*users)(&f.EUIDs) }, reads: event.EUID,
 	}, "(u32)member(task_member(TASK_CRED), CRED_EUID)", func(f *Filter) []uint32 { return f.EUIDs }, func(e *event.Event) uint32 { return e.EUID }),
 	numbers(Entry{
@@ -83,7 +83,7 @@ var Table = []*Entry{
 		Value: func(f *Filter) Value { return (*groups)(&f.GIDs) }, reads: event.GID,
 	}, "(u32)(bpf_get_current_uid_gid() >> 32)", func(f *Filter) []uint32 { return f.GIDs }, func(e *event.Event) uint32 { return e.GID }),
 	numbers(Entry{
-		Flag: "login", Help: "opens of what these users run who logged in, also by su and sudo; adds LOGIN", Column: "login",
+		Flag: "login", Help: "opens of users who logged in as this, also after su or sudo; adds LOGIN", Column: "login",
 		Value: func(f *Filter) Value { return (*users)(&f.Logins) }, reads: event.Login,
 	}, "(u32)task_member(TASK_LOGINUID)", func(f *Filter) []uint32 { return f.Logins }, func(e *event.Event) uint32 { return e.Login }),
 	byComm(Entry{
@@ -91,7 +91,7 @@ var Table = []*Entry{
 		Value: func(f *Filter) Value { return (*comms)(&f.Comms) },
 	}, "COMMS", func(f *Filter) []string { return f.Comms }),
 	{
-		Flag: "under", Help: "opens of processes of this name, and of all that descend from them; adds ANCESTORS", Column: "ancestors",
+		Flag: "under", Help: "opens of processes with this name, and of all that they start; adds ANCESTORS", Column: "ancestors",
 		Value:    func(f *Filter) Value { return (*comms)(&f.Under) },
 		used:     func(f *Filter) bool { return len(f.Under) > 0 },
 		compares: event.Ancestry,
@@ -115,7 +115,7 @@ var Table = []*Entry{
 		used:  func(f *Filter) bool { return len(f.Errnos) > 0 },
 	}, func(f *Filter, result int32) bool { return slices.Contains(f.Errnos, syscall.Errno(-result)) }),
 	{
-		Flag: "slower", Help: "opens that take longer than this, such as 10ms, and those that have not ended when tracing ends; adds TOOK", Column: "took",
+		Flag: "slower", Help: "opens that take longer than this: seconds, or like 10ms; also those that have not ended when tracing ends; adds TOOK", Column: "took",
 		Value: func(f *Filter) Value { return &f.Slower },
 		used:  func(f *Filter) bool { return f.Slower > 0 },
 		needs: func(*Filter) event.Fields { return event.Took },
@@ -140,17 +140,17 @@ var Table = []*Entry{
 		reads: event.Flags,
 	},
 	byGlobs(Entry{
-		Flag: "path", Help: "opens of files like this: * is anything without a slash, ** anything, dir/** is dir and all below. A pattern that begins with a slash is compared with the absolute path, any other with the name as it was passed",
+		Flag: "path", Help: "opens of files like this. * is anything without a slash, ** anything, and dir/** is dir and all below it; quote it. With a slash in front it is compared with the absolute path, else with the name as it was passed. Links are not followed: --realpath compares what was opened",
 		program: pathMacros,
 		match:   func(f *Filter, e *event.Event) Verdict { return f.Paths.of(e) },
 	}, func(f *Filter) *Globs { return &f.Paths }),
 	byGlobs(Entry{
-		Flag: "exclude-path", Help: "no opens of files like this, compared as with --path",
+		Flag: "exclude-path", Help: "no opens of files like this, compared as for --path",
 		program: excludedPathMacros,
 		match:   func(f *Filter, e *event.Event) Verdict { return f.ExcludedPaths.of(e).not() },
 	}, func(f *Filter) *Globs { return &f.ExcludedPaths }),
 	byGlobs(Entry{
-		Flag: "realpath", Help: "opens of files like this, compared once links are followed; adds REALPATH", Column: "realpath",
+		Flag: "realpath", Help: "opens of files like this, after links were followed; adds REALPATH", Column: "realpath",
 		match: func(f *Filter, e *event.Event) Verdict { return f.RealPaths.ofReal(e) },
 		reads: event.File,
 	}, func(f *Filter) *Globs { return &f.RealPaths }),
@@ -172,31 +172,31 @@ var Table = []*Entry{
 		Value: func(f *Filter) Value { return (*comms)(&f.ExcludedComms) },
 	}, "COMMS_EXCLUDED", func(f *Filter) []string { return f.ExcludedComms })),
 	byCgroup(Entry{
-		Flag: "container", Help: "opens of the container of this name, or whose id begins so, also if it starts later; adds CONTAINER", Column: "container",
+		Flag: "container", Help: "opens in the container with this name, or whose id begins with this, also if it starts later; adds CONTAINER", Column: "container",
 		Value: func(f *Filter) Value { return (*containerNames)(&f.Containers) },
 		used:  func(f *Filter) bool { return len(f.Containers) > 0 },
 		match: matchContainer,
 	}),
 	byCgroup(Entry{
-		Flag: "unit", Help: "opens of this systemd unit, such as nginx.service, a user's too, or of all in a slice, also if it starts later; adds UNIT", Column: "unit",
+		Flag: "unit", Help: "opens in this systemd unit, such as nginx.service, or in all units of a slice, also if it starts later; adds UNIT", Column: "unit",
 		Value: func(f *Filter) Value { return (*unitNames)(&f.Units) },
 		used:  func(f *Filter) bool { return len(f.Units) > 0 },
 		match: func(f *Filter, e *event.Event) Verdict { return show(f.WantsUnit(e.Unit)) },
 	}),
 	byCgroup(Entry{
-		Flag: "containers", Help: "opens of any container; adds CONTAINER", Column: "container",
+		Flag: "containers", Help: "opens in any container; adds CONTAINER", Column: "container",
 		Bool:  func(f *Filter) *bool { return &f.InContainer },
 		used:  func(f *Filter) bool { return f.InContainer },
 		match: matchContainer,
 	}),
 	{
-		Flag: "cgroupmap", Help: "opens of the cgroups whose ids are keys of the BPF map that is pinned here",
+		Flag: "cgroupmap", Help: "opens in cgroups whose ids are keys of the BPF map pinned here, for programs that choose at run time",
 		Value:   func(f *Filter) Value { return (*pinned)(&f.Cgroups) },
 		used:    func(f *Filter) bool { return f.Cgroups != "" },
 		program: func(*Filter, event.Fields) []macro { return []macro{{"CGROUPS", defined}} },
 	},
 	{
-		Flag: "mntnsmap", Help: "opens of the mount namespaces whose ids are keys of the BPF map that is pinned here",
+		Flag: "mntnsmap", Help: "the same for ids of mount namespaces",
 		Value:   func(f *Filter) Value { return (*pinned)(&f.MountNamespaces) },
 		used:    func(f *Filter) bool { return f.MountNamespaces != "" },
 		program: func(*Filter, event.Fields) []macro { return []macro{{"MNTNSES", defined}} },

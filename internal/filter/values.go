@@ -48,13 +48,13 @@ func (p *PIDs) Set(text string) error {
 func pidError(text, part string) error {
 	switch numbers := strings.Fields(text); {
 	case text == "":
-		return errors.New("no process id: if pgrep was to name it, it found none")
+		return errors.New("no process id: if pgrep was to give one, it found none")
 	case len(numbers) > 1:
-		return fmt.Errorf("several process ids go by commas: %s (pgrep -d,)", strings.Join(numbers, ","))
+		return fmt.Errorf("put commas between process ids: %s (pgrep -d,)", strings.Join(numbers, ","))
 	case word().MatchString(part):
-		return fmt.Errorf("no process id: use -n %[1]s, or -p $(pgrep -d, %[1]s)", part)
+		return fmt.Errorf("not a process id: use -n %[1]s, or -p $(pgrep -d, %[1]s)", part)
 	}
-	return fmt.Errorf("no process id: expected a number from 1 to %d, or several by commas", maxPID)
+	return fmt.Errorf("not a process id: expected a number from 1 to %d, or several by commas", maxPID)
 }
 
 // word is what may be the name of a program.

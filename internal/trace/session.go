@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +150,21 @@ func Open(ctx context.Context, opts Options) (_ *Session, err error) {
 }
 
 func errNoProbe(rejected []string) error {
-	return fmt.Errorf("no probe can be used: %s", strings.Join(rejected, "; "))
+	return fmt.Errorf("no probe can be used: %s", strings.Join(byReason(rejected), "; "))
+}
+
+// byReason puts the names of those together that have the same reason.
+func byReason(rejected []string) (merged []string) {
+	for _, one := range rejected {
+		name, why, _ := strings.Cut(one, ": ")
+		at := slices.IndexFunc(merged, func(other string) bool { return strings.HasSuffix(other, ": "+why) })
+		if at < 0 {
+			merged = append(merged, one)
+			continue
+		}
+		merged[at] = strings.TrimSuffix(merged[at], ": "+why) + ", " + one[:len(name)] + ": " + why
+	}
+	return merged
 }
 
 // unavailable wraps an error that means this kind of probe cannot be had on this
@@ -171,7 +186,7 @@ func (s *Session) Probe() string { return s.plan.Probe.Name }
 func (s *Session) Also() []string { return s.also }
 
 // Rejected tells of each probe that could not be had, though it would be taken before this one.
-func (s *Session) Rejected() []string { return s.rejected }
+func (s *Session) Rejected() []string { return byReason(s.rejected) }
 
 // Uncompared are opens of which it is not known whether they are of the files asked for.
 type Uncompared struct {

@@ -151,7 +151,7 @@ func options(flags *pflag.FlagSet) string {
 }
 
 // roff escapes plain text; a line of it must not begin with a point or a quote.
-var roff = strings.NewReplacer(`\`, `\e`, `-`, `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
+var roff = strings.NewReplacer(`\`, `\e`, "\n- ", "\n.br\n\\- ", `-`, `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
 
 // generate returns the sections of cobra's page on a command by their names.
 func generate(cmd *cobra.Command, header *doc.GenManHeader) (map[string]string, error) {

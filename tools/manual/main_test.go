@@ -19,7 +19,7 @@ func TestPage(t *testing.T) {
 		".SS opensnoop doctor",
 		`\fB\-d\fP, \fB\-\-duration\fP \fITIME\fP`,
 		`\fB\-\-live\fP`,
-		".SS What to show\nAn open shows if it matches every flag",
+		".SS What to show\nDifferent flags: all must match.",
 		".TP\n\\fBrealpath\\fP\n",
 		"/var/cache/opensnoop",
 	} {
