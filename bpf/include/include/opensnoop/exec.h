@@ -32,9 +32,7 @@ static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 // __x64_sys_execve(const struct pt_regs *regs) and its like
 static __always_inline int on_exec_enter(struct pt_regs *ctx)
 {
-	struct pt_regs *regs = current_regs((void *)PT_REGS_PARM1(ctx));
-
-	trace_call(ctx, regs, syscall_nr(regs));
+	trace_current(ctx, (void *)PT_REGS_PARM1(ctx));
 	return 0;
 }
 

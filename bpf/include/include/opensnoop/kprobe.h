@@ -116,9 +116,7 @@ static __always_inline bool seen_before(u32 nr)
 static __always_inline int on_openat2_enter(FUNCTION *ctx)
 {
 #if TASK_REGS
-	struct pt_regs *regs = current_regs(NULL);
-
-	trace_call(ctx, regs, syscall_nr(regs));
+	trace_current(ctx, NULL);
 #endif
 	return 0;
 }
@@ -287,9 +285,7 @@ static __always_inline struct call *enter_unstacked(void *ctx)
 	u64 *stack = CURRENT_TASK + TASK_RET_STACK;
 
 	if (!LOAD(stack)) {
-		struct pt_regs *regs = current_regs(NULL);
-
-		trace_call(ctx, regs, syscall_nr(regs));
+		trace_current(ctx, NULL);
 		return find_call(bpf_get_current_pid_tgid());
 	}
 #endif

@@ -49,15 +49,27 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 	entered(ctx, c);
 }
 
-// trace_call is the same of the system call of that number that the thread is in, if it is one
+// trace_call is the same of the system call of that number that a traced thread is in, if it is one
 // that opens.
-static __always_inline void trace_call(void *ctx, struct pt_regs *regs, u32 nr)
+static __always_inline void trace_call(void *ctx, u64 id, struct pt_regs *regs, u32 nr)
 {
-	u64 id = bpf_get_current_pid_tgid();
 	struct open_args args = {};
 
-	if (traced(id) && read_open_args(regs, nr, &args))
+	if (read_open_args(regs, nr, &args))
 		trace_enter(ctx, id, &args);
+}
+
+// trace_current is the same of whatever the current thread is in. Saved is where a hook says that its
+// registers are, if it does.
+static __always_inline void trace_current(void *ctx, void *saved)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct pt_regs *regs;
+
+	if (!traced(id))
+		return;
+	regs = current_regs(saved);
+	trace_call(ctx, id, regs, syscall_nr(regs));
 }
 
 static __always_inline int on_walk_enter(void *ctx)
