@@ -194,15 +194,19 @@ static __always_inline void set_name(struct record *r, long n)
 	r->name_len = n ? n - 1 : 0;
 }
 
+// set_read takes a name that was read with the result n, or its address, of that kind.
+static __always_inline void set_read(struct record *r, long n, enum name_kind kind, u64 address)
+{
+	if (n < 0)
+		set_address(r, kind, address);
+	else
+		set_name(r, n);
+}
+
 // read_kernel_name takes a name that the kernel has into a record.
 static __always_inline void read_kernel_name(struct record *r, const char *name)
 {
-	long n = bpf_probe_read_kernel_str(r->name, PATH_MAX, name);
-
-	if (n < 0)
-		set_address(r, NAME_BAD, (u64)name);
-	else
-		set_name(r, n);
+	set_read(r, bpf_probe_read_kernel_str(r->name, PATH_MAX, name), NAME_BAD, (u64)name);
 }
 
 // late_name is where the name goes of a call that was recorded without.
@@ -213,17 +217,12 @@ static __always_inline char *late_name(struct record *r)
 	return name_of(r);
 }
 
-// set_late_name takes a name that was read there with the result n, or its address.
-static __always_inline void set_late_name(struct record *r, long n, enum name_kind kind,
-					  u64 address)
+// set_late_name is set_read of one that was read there.
+static __always_inline void set_late_name(struct record *r, long n, enum name_kind kind, u64 address)
 {
-	if (n >= 0) {
-		set_name(r, n);
-		return;
-	}
-	if (HOLDS(FIELD_PATH))
+	if (HOLDS(FIELD_PATH) && n < 0)
 		r->path->base.state &= ~WALK_NAME_LAST;
-	set_address(r, kind, address);
+	set_read(r, n, kind, address);
 }
 
 // name_in_root reports whether also a name with a slash in front is relative.
@@ -244,17 +243,11 @@ static __always_inline bool record_wanted(struct record *r)
 // read_name reads the name that a call passes, if it has one and its page is in memory.
 static __always_inline void read_name(struct record *r, struct open_args *args)
 {
-	long n;
-
-	if (args->by_handle) {
+	if (args->by_handle)
 		set_address(r, NAME_HANDLE, args->name);
-		return;
-	}
-	n = bpf_probe_read_user_str(r->name, PATH_MAX, (void *)args->name);
-	if (n < 0)
-		set_address(r, NAME_UNSEEN, args->name);
 	else
-		set_name(r, n);
+		set_read(r, bpf_probe_read_user_str(r->name, PATH_MAX, (void *)args->name), NAME_UNSEEN,
+			 args->name);
 }
 
 // slow_enough reports whether calls are wanted that took as long as one that has ended now, or may

@@ -109,12 +109,9 @@ static __always_inline void show_interpreter(void *ctx, struct call *c, u64 id, 
 
 static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct call *c = scratch_call(SCRATCH_EXEC);
+	struct call *c = finish_walk(ctx, SCRATCH_EXEC);
 
-	if (!c)
-		return 0;
-	walk_on(ctx, c, SCRATCH_EXEC);
-	if (folder_wanted(c))
+	if (c)
 		end_call(ctx, c, 0);
 	return 0;
 }

@@ -109,12 +109,9 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 
 static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct call *c = scratch_call(SCRATCH_SUBMIT);
+	struct call *c = finish_walk(ctx, SCRATCH_SUBMIT);
 
 	if (!c)
-		return 0;
-	walk_on(ctx, c, SCRATCH_SUBMIT);
-	if (!folder_wanted(c))
 		return 0;
 	if (!HOLDS(FIELD_RESULT)) {
 		submit(ctx, &c->record); // its end will not be seen

@@ -65,14 +65,12 @@ static __always_inline void count_name(int holder, s64 n)
 // many there.
 static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
 {
-	u64 *put, *taken;
-	int holder;
-
 	if (!HAS_LONG_NAMES)
 		return false;
-	holder = holder_of(len);
-	put = names_put_in.lookup(&holder);
-	taken = names_taken_out.lookup(&holder);
+
+	int holder = holder_of(len);
+	u64 *put = names_put_in.lookup(&holder), *taken = names_taken_out.lookup(&holder);
+
 	c->nr = (c->nr & ((1ULL << HOLDER_SHIFT) - 1)) | (u64)holder << HOLDER_SHIFT;
 	if (!put || !taken ||
 	    *put - *taken >= (len > LONG_NAME ? LONGEST_NAMES : LONG_NAMES) / 2 ||
@@ -93,11 +91,12 @@ static __always_inline void recall_name(struct call *c, u64 id)
 {
 	struct record *r = &c->record;
 	u32 len = strings_size(r);
-	char *name;
 
 	if (!HAS_LONG_NAMES || len <= SHORT_NAME)
 		return;
-	name = find_long_name(&id, len);
+
+	char *name = find_long_name(&id, len);
+
 	if (!name || bpf_probe_read_kernel(r->name, len, name)) {
 		forget_walks(r);
 		set_address(r, NAME_UNSEEN, c->address);
@@ -255,11 +254,8 @@ static __always_inline void count_hidden(u64 id)
 // thread, whose own was not seen.
 static __always_inline void keep_apart(u64 id)
 {
-	struct call *c;
+	struct call *c = HOLDS(FIELD_RESULT) ? find_call(id) : NULL;
 
-	if (!HOLDS(FIELD_RESULT) || none_pending())
-		return;
-	c = find_call(id);
 	if (c)
 		c->nr = NR_OTHER;
 }

@@ -74,13 +74,9 @@ static __always_inline void trace_current(void *ctx, void *saved)
 
 static __always_inline int on_walk_enter(void *ctx)
 {
-	struct call *c = scratch_call(SCRATCH_ENTER);
+	struct call *c = finish_walk(ctx, SCRATCH_ENTER);
 
 	if (!c)
-		return 0;
-	walk_on(ctx, c, SCRATCH_ENTER);
-	c->dropped = !folder_wanted(c);
-	if (c->dropped)
 		return 0;
 	keep_shared(c);
 	entered(ctx, c);

@@ -307,6 +307,19 @@ static __always_inline bool folder_wanted(struct call *c)
 	return top_wanted(r->name + (w->base_last & (STRINGS_MAX - 1)));
 }
 
+// finish_walk walks on for the call in a program's memory, and returns it at the end of its walks; NULL if
+// that drops it, for its folder.
+static __always_inline struct call *finish_walk(void *ctx, enum scratch which)
+{
+	struct call *c = scratch_call(which);
+
+	if (!c)
+		return NULL;
+	walk_on(ctx, c, which);
+	c->dropped = !folder_wanted(c);
+	return c->dropped ? NULL : c;
+}
+
 // walk_file has another program go on, which adds to the record of a call that has ended what
 // file it opened. It returns if there is none, or that cannot be had.
 static __always_inline void walk_file(void *ctx, struct call *c, enum scratch which)
