@@ -203,6 +203,26 @@ var Table = []*Entry{
 	},
 }
 
+// Unset are the macros of all filters, as they are without one.
+var Unset = []string{
+	"PID_SLOT=0", "PIDS=0", "FOLLOW=0", "FOLLOWED_EXCLUDED=0", "CGROUPS=0", "CGROUPS_EXCLUDED=0", "MNTNSES=0", "SLOWER=0",
+	"BY_COMM=0", "BY_ANCESTOR=0", "BY_NAME=0", "BY_PATH=0", "BY_TOP=0", "BAD_NAMES=1",
+	"LISTED=true", "COMMS=true", "COMMS_EXCLUDED=false", "UNDER=true", "FLAGS_WANTED=true", "RESULT_WANTED=true",
+	"NAMES=true", "NAMES_EXCLUDED=false", "PATHS=true", "PATHS_EXCLUDED=false", "TOPS=true",
+}
+
+// reads are what the program must know before it comes to such an expression, as [Reads] says.
+var reads = map[string][]string{
+	"COMMS":          {"BY_COMM"},
+	"COMMS_EXCLUDED": {"BY_COMM"},
+	"UNDER":          {"BY_ANCESTOR"},
+	"NAMES":          {"BY_NAME", "BAD_NAMES=0"},
+	"NAMES_EXCLUDED": {"BY_NAME"},
+	"PATHS":          {"BY_NAME", "BY_PATH", "BAD_NAMES=0"},
+	"PATHS_EXCLUDED": {"BY_NAME", "BY_PATH"},
+	"TOPS":           {"BY_TOP"},
+}
+
 // show is the verdict on what is wanted or not.
 func show(wanted bool) Verdict {
 	if wanted {

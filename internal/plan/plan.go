@@ -139,8 +139,7 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 
 // unset are the macros that choose what is in the BPF program, as they are where a plan does not set them.
 var unset = []string{
-	"PROBE_KPROBE=0", "PROBE_FENTRY=0", "PROBE_SESSION=0", "PROBE_TRACEPOINT=0", "TYPED_PARMS=0", "DO_SYS_OPEN=0",
-	"PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "URING_COMPLETE_ARGUMENTS=4",
+	"TYPED_PARMS=0", "DO_SYS_OPEN=0", "PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "URING_COMPLETE_ARGUMENTS=4",
 }
 
 // Defines are all macros of the BPF program but those of Types: it needs no #ifdef.
@@ -154,7 +153,11 @@ func Complete(macros []string, types []kernel.Fact) []string {
 		set[f.Macro] = true
 	}
 	complete := slices.Clone(macros)
-	for _, macro := range slices.Concat(macros, filter.Reads(macros), unset, filter.Unset, noOffsets()) {
+	var probes []string
+	for _, p := range probe.Probes {
+		probes = append(probes, "PROBE_"+strings.ToUpper(p.Name)+"=0")
+	}
+	for _, macro := range slices.Concat(macros, filter.Reads(macros), probes, unset, filter.Unset, noOffsets()) {
 		name, _, _ := strings.Cut(macro, "=")
 		if !set[name] && !slices.Contains(macros, macro) {
 			complete = append(complete, macro)
