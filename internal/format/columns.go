@@ -84,7 +84,7 @@ var Columns = []*Column{
 		fields: []field{{name: "gid", kind: number, value: appendGID}},
 	},
 	{
-		Name: "login", Help: "user who logged in, whatever su and sudo made of that; - for none", aliases: []string{"loginuid", "auid"}, Needs: event.Login, OnDemand: true,
+		Name: "login", Help: "user who logged in, also after su or sudo; - for none", aliases: []string{"loginuid", "auid"}, Needs: event.Login, OnDemand: true,
 		place: 47, header: "LOGIN", width: 8,
 		text: func(r *rows, b []byte, e *event.Event) []byte {
 			if e.Login == event.NoLogin {
@@ -119,7 +119,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "took", Help: "how long it took in ms; > if it had not ended yet", aliases: []string{"latency", "duration"}, Needs: event.Took, OnDemand: true, known: tookKnown,
+		Name: "took", Help: "how long it took, in ms; > if it had not ended yet", aliases: []string{"latency", "duration"}, Needs: event.Took, OnDemand: true, known: tookKnown,
 		place: 105, header: "TOOK(ms)", width: 9, right: true,
 		text: appendTookText,
 		fields: []field{
@@ -163,12 +163,12 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "comm", Help: "name of the thread, which is its program's unless it set another", aliases: []string{"command"},
+		Name: "comm", Help: "name of the thread, usually that of its program", aliases: []string{"command"},
 		place: 50, origin: true, usual: true, header: "COMM", width: 16,
 		text: escaped(commOfThread), fields: textFields("comm", commOfThread),
 	},
 	{
-		Name: "process", Help: "name of the process, which is its first thread's", Needs: event.Process, OnDemand: true,
+		Name: "process", Help: "name of the process, that of its first thread", Needs: event.Process, OnDemand: true,
 		place: 55, origin: true, header: "PROCESS", width: 16,
 		text: escaped(commOfProcess), fields: textFields("process", commOfProcess),
 	},
@@ -178,7 +178,7 @@ var Columns = []*Column{
 		text: escaped(commOfParent), fields: textFields("pcomm", commOfParent),
 	},
 	{
-		Name: "ancestors", long: true, Help: "the processes that it descends from, and its own", aliases: []string{"lineage"}, Needs: event.Ancestry, OnDemand: true, known: ancestorsKnown,
+		Name: "ancestors", long: true, Help: "processes from the first one down to this one", aliases: []string{"lineage"}, Needs: event.Ancestry, OnDemand: true, known: ancestorsKnown,
 		place: 86, origin: true, header: "ANCESTORS", width: 32,
 		text: appendAncestors, fields: ancestorsFields,
 	},
@@ -193,7 +193,7 @@ var Columns = []*Column{
 		},
 	},
 	{
-		Name: "depth", Help: "how far the process is below the one that is followed", Needs: event.Depth, OnDemand: true,
+		Name: "depth", Help: "how many processes it is below the command, or below the process of -p", Needs: event.Depth, OnDemand: true,
 		place: 75, origin: true, header: "DEPTH", width: 5,
 		text:   appendDepth,
 		fields: []field{{name: "depth", kind: number, value: appendDepth}},
@@ -209,7 +209,7 @@ var Columns = []*Column{
 		text: appendUnitText, fields: unitFields,
 	},
 	{
-		Name: "path", long: true, Help: "absolute path of what was to be opened", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
+		Name: "path", long: true, Help: "absolute path of the name that was passed", aliases: []string{"fullpath", "full-path"}, Needs: event.Path, OnDemand: true,
 		place: 140, header: "PATH", width: maxWidth,
 		text:   appendPathText,
 		fields: pathFields(),

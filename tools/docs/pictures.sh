@@ -23,7 +23,7 @@ terminal() {
 		unshare --mount tools/docs/shop.sh script -qec "stty rows 18 cols 80; $1" /dev/null | tr -d '\r'
 }
 
-first="sudo opensnoop -x -F --exclude-path '/usr/**' -- ./myapp"
+first="sudo opensnoop -x -F --no-system -- ./myapp"
 terminal "$first" </dev/null >/dev/null # compiles
 {
 	echo "\$ $first"
