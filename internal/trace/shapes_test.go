@@ -140,6 +140,7 @@ func TestShapesLoadWithoutTypes(t *testing.T) {
 	paths := filter.Globs{glob(t, "/x"), glob(t, "/etc/**")}
 	all := []plan.Options{
 		{}, {Filter: filter.Filter{Paths: paths}}, {Filter: filter.Filter{ExcludedPaths: paths}},
+		{Filter: filter.Filter{Paths: filter.Globs{glob(t, "a*")}}}, // LLVM 11 left its comparison a loop
 		{Fields: event.Result, Filter: filter.Filter{Failed: true, Paths: paths[:1], ExcludedPaths: paths[1:]}},
 		{Filter: filter.Filter{Comms: []string{"a", "b"}, ExcludedComms: []string{"c"}}},
 	}

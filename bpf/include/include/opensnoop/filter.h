@@ -27,6 +27,8 @@
 // What NAMES and the like are made of. prefix is a literal of size bytes, less the NUL.
 static __always_inline bool starts(const char *text, const char *prefix, int size)
 {
+	if (size == 1)
+		return *text == *prefix; // LLVM 11 leaves a single round a loop, over a literal that it cannot have
 #pragma unroll
 	for (int i = 0; i < size; i++)
 		if (text[i] != prefix[i])
