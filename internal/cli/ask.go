@@ -113,9 +113,9 @@ func endedWhole(in *record.Reader) error {
 		return nil
 	}
 	if rows, cut := in.Cut(); cut {
-		return fmt.Errorf("%w: one that is in it ends behind %d rows without an end record, as after kill -9, and another begins", record.ErrDamaged, rows)
+		return fmt.Errorf("%w: one that is in it ends after %d rows without an end record, as after kill -9, and another begins", record.ErrDamaged, rows)
 	}
-	return fmt.Errorf("%w: it ends behind %d rows without an end record, as after kill -9", record.ErrDamaged, in.Rows())
+	return fmt.Errorf("%w: it ends after %d rows without an end record, as after kill -9", record.ErrDamaged, in.Rows())
 }
 
 // whole returns the error of reading a recording, or one if it has no end.
@@ -155,7 +155,7 @@ may not be entered. Files that were only checked, as by stat, show for a
 command, and for a recording made with --lookups.`,
 		Example: `  sudo opensnoop missing -- ./myapp
   opensnoop missing make.osn -o json`,
-		Args: takes(1, "a recording, or a command behind --: opensnoop missing FILE"),
+		Args: takes(1, "a recording, or a command after --: opensnoop missing FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.interrupted.Store(exitFailure)
 			in, done, err := a.open(cmd, args)
@@ -213,7 +213,7 @@ can take them to another machine:
 		Example: `  sudo opensnoop needs -- ./myapp
   opensnoop needs make.osn --packages
   opensnoop needs make.osn --depfile prog.o > prog.d`,
-		Args: takes(1, "a recording, or a command behind --: opensnoop needs FILE"),
+		Args: takes(1, "a recording, or a command after --: opensnoop needs FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if packages && (depfile != "" || zero) || depfile != "" && zero {
 				return &usageError{errors.New("--packages, --depfile and -0 do not go together")}

@@ -59,6 +59,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"-V"}, "unknown shorthand flag: 'V' in -V; did you mean --version?"},
 		{[]string{"--exlude", "x"}, "unknown flag: --exlude; did you mean --exclude-path?"},
 		{[]string{"help", "foo"}, `unknown command "foo" (see opensnoop -h)`},
+		{[]string{"help", "doctor", "foo"}, `unknown command "foo" (see opensnoop -h)`},
 		{[]string{"help", "doctr"}, `unknown command "doctr"; did you mean doctor?`},
 		{[]string{"--config", "/nowhere/flags"}, "--config: open /nowhere/flags: no such file or directory"},
 		{[]string{"--errno", "EFOO"}, `--errno EFOO: "EFOO" is no error: expected one such as ENOENT, or its number`},
@@ -200,8 +201,8 @@ func TestWhichIsDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, stdout, stderr := runMain(t, "diff", cut, glued)
-	want := "opensnoop: " + cut + ": the recording is damaged: it ends behind 1 rows without an end record, as after kill -9\n" +
-		"opensnoop: " + glued + ": the recording is damaged: one that is in it ends behind 1 rows without an end record, as after kill -9, and another begins\n"
+	want := "opensnoop: " + cut + ": the recording is damaged: it ends after 1 rows without an end record, as after kill -9\n" +
+		"opensnoop: " + glued + ": the recording is damaged: one that is in it ends after 1 rows without an end record, as after kill -9, and another begins\n"
 	if status != 2 || stdout != "" || stderr != want {
 		t.Errorf("status %d, %s, %s, want %s", status, stdout, stderr, want)
 	}

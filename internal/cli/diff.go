@@ -26,7 +26,7 @@ error. Numbers of processes in /proc, and temporary names, are masked.
 The exit status is 0 if they are the same, 1 if they differ, and 2 for trouble.`,
 		Example: `  opensnoop diff yesterday.osn today.osn
   sudo opensnoop diff good.osn -- ./myapp`,
-		Args: takes(2, "two recordings, or one and a command behind --: opensnoop diff FILE FILE"),
+		Args: takes(2, "two recordings, or one and a command after --: opensnoop diff FILE FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.interrupted.Store(exitUsage) // 0 and 1 say whether there is a difference
 			if err := a.diff(cmd, args, o); err != nil {

@@ -34,7 +34,7 @@ FILE may be - for stdout.`,
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash < 0 && len(args) > 1 || dash >= 0 && dash != 1 || dash == len(args) {
-				return &usageError{errors.New("record takes one file, and a command behind --: opensnoop record FILE -- COMMAND")}
+				return &usageError{errors.New("record takes one file, and a command after --: opensnoop record FILE -- COMMAND")}
 			}
 			return nil
 		},

@@ -93,7 +93,7 @@ show as \n, \t or \xHH, and a backslash as \\.`,
 	return cmd, groups
 }
 
-// checkArguments returns an error for arguments that are no command behind -- .
+// checkArguments returns an error for arguments that are no command after -- .
 func (i *invocation) checkArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 && cmd.ArgsLenAtDash() == 0 {
 		return &usageError{errors.New("no command after " + i.dashes)}
@@ -104,7 +104,7 @@ func (i *invocation) checkArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// argumentError says what to do with an argument that is no command behind -- .
+// argumentError says what to do with an argument that is no command after -- .
 func argumentError(cmd *cobra.Command, arg string) error {
 	if cmd.Flags().Changed("summary") && new(summaryFlag).Set(arg) == nil {
 		return fmt.Errorf("unexpected argument %q: --summary takes its value with =: --summary=%[1]s", arg)
@@ -138,11 +138,11 @@ func newHelpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			of, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				hint := " (see opensnoop -h)"
-				if near := nearestCommand(cmd.Root(), args[0]); near != "" {
+				word, hint := args[len(args)-1], " (see opensnoop -h)"
+				if near := nearestCommand(cmd.Root(), word); near != "" {
 					hint = fmt.Sprintf("; did you mean %s?", near)
 				}
-				return &usageError{fmt.Errorf("unknown command %q%s", args[0], hint)}
+				return &usageError{fmt.Errorf("unknown command %q%s", word, hint)}
 			}
 			return of.Help()
 		},
