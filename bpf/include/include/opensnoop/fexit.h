@@ -6,13 +6,11 @@
 
 #include <opensnoop/kprobe.h>
 
-#if PROBE_FENTRY && HOLDS(FIELD_RESULT)
-
 // do_sys_openat2(int dfd, const char __user *filename, struct open_how *how), and
 // do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag).
 static __always_inline int on_open_exit(FUNCTION *ctx)
 {
-	trace_return(ctx, current_regs(NULL), (s32)PARM4(ctx));
+	trace_return(ctx, current_regs(NULL), (s32)PARM(4, ctx));
 	return 0;
 }
 
@@ -20,7 +18,7 @@ static __always_inline int on_open_exit(FUNCTION *ctx)
 // refused before it came to the kernel's open function.
 static __always_inline int on_openat2_exit(FUNCTION *ctx)
 {
-	trace_return(ctx, current_regs(NULL), (s32)PARM2(ctx));
+	trace_return(ctx, current_regs(NULL), (s32)PARM(2, ctx));
 	return 0;
 }
 
@@ -28,7 +26,5 @@ static __always_inline int on_sigreturn_exit(FUNCTION *ctx)
 {
 	return end_interrupted(ctx);
 }
-
-#endif
 
 #endif

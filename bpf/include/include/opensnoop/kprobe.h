@@ -10,16 +10,10 @@
 // them what the function returns.
 #if PROBE_FENTRY
 #define FUNCTION struct bpf_raw_tracepoint_args
-#define PARM1(ctx) ((ctx)->args[0])
-#define PARM2(ctx) ((ctx)->args[1])
-#define PARM3(ctx) ((ctx)->args[2])
-#define PARM4(ctx) ((ctx)->args[3])
+#define PARM(n, ctx) ((ctx)->args[n - 1])
 #else
 #define FUNCTION struct pt_regs
-#define PARM1(ctx) PT_REGS_PARM1(ctx)
-#define PARM2(ctx) PT_REGS_PARM2(ctx)
-#define PARM3(ctx) PT_REGS_PARM3(ctx)
-#define PARM4(ctx) PT_REGS_PARM4(ctx)
+#define PARM(n, ctx) PT_REGS_PARM##n(ctx)
 #endif
 
 // The start of struct filename, the kernel's copy of a name (include/linux/fs.h).
@@ -56,26 +50,19 @@ static __always_inline void take_how(struct open_args *args, struct open_how *ho
 // that has no use are gone, and O_LARGEFILE is added for 64-bit programs.
 static __always_inline void read_flags(FUNCTION *ctx, struct open_args *args)
 {
-#if FIELDS & FIELD_FLAGS
+	struct pt_regs *regs = TASK_REGS && HOLDS(FIELD_FLAGS) ? current_regs(NULL) : NULL;
 	struct open_how how = {};
 
-#if TASK_REGS
-	struct pt_regs *regs = current_regs(NULL);
-
-	if (read_open_args(regs, syscall_nr(regs), args) && args->flags_read)
+	if (!HOLDS(FIELD_FLAGS) ||
+	    (TASK_REGS && read_open_args(regs, syscall_nr(regs), args) && args->flags_read))
 		return;
-#endif
-#if DO_SYS_OPEN
-	how.flags = (u32)PARM3(ctx);
-	how.mode = (u32)PARM4(ctx) & ALLPERMS;
-#else
-	if (args->by_handle)
-		how.flags = (u32)PARM3(ctx);
-	else
-		bpf_probe_read_kernel(&how, sizeof(how), (void *)PARM3(ctx));
-#endif
+	if (DO_SYS_OPEN || args->by_handle)
+		how.flags = (u32)PARM(3, ctx);
+	if (DO_SYS_OPEN)
+		how.mode = (u32)PARM(4, ctx) & ALLPERMS;
+	else if (!args->by_handle)
+		bpf_probe_read_kernel(&how, sizeof(how), (void *)PARM(3, ctx));
 	take_how(args, &how);
-#endif
 }
 
 // may_be_openat2 reports whether a call of this number may be an openat2.
@@ -87,27 +74,22 @@ static __always_inline bool may_be_openat2(u32 nr)
 // read_base sets what a relative name is relative to.
 static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 {
-#if FIELDS & FIELD_PATH
-	args->dfd = PARM1(ctx);
-#if !DO_SYS_OPEN
-	if (!args->by_handle && (args->nr == NR_ANY || may_be_openat2(args->nr)))
-		args->in_root = member(PARM3(ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
-#endif
-#endif
+	if (!HOLDS(FIELD_PATH))
+		return;
+	args->dfd = PARM(1, ctx);
+	if (!DO_SYS_OPEN && !args->by_handle && (args->nr == NR_ANY || may_be_openat2(args->nr)))
+		args->in_root = member(PARM(3, ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
 }
 
 // seen_before reports whether the current call has shown at its own entry.
 static __always_inline bool seen_before(u32 nr)
 {
-	bool compat;
-	u64 *hooked;
-
 	if (!may_be_openat2(nr))
 		return false;
-	compat = is_compat();
-	hooked = slot(HOOKED);
-	return door_of(nr, compat) == OPENAT2 && !NO_SLOT(hooked) &&
-	       *hooked & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
+
+	bool compat = is_compat();
+
+	return door_of(nr, compat) == OPENAT2 && told(HOOKED) & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
 }
 
 // __x64_sys_openat2(const struct pt_regs *regs) and its like: the kernel refuses calls with a `how`
@@ -115,9 +97,8 @@ static __always_inline bool seen_before(u32 nr)
 // do_handle_open(int mountdirfd, struct file_handle __user *ufh, int open_flag).
 static __always_inline int on_openat2_enter(FUNCTION *ctx)
 {
-#if TASK_REGS
-	trace_current(ctx, NULL);
-#endif
+	if (TASK_REGS)
+		trace_current(ctx, NULL);
 	return 0;
 }
 
@@ -142,7 +123,7 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 #endif
 	read_base(ctx, &args);
 	read_flags(ctx, &args);
-	args.name = PARM2(ctx);
+	args.name = PARM(2, ctx);
 	trace_enter(ctx, id, &args);
 	return true;
 }
@@ -191,24 +172,25 @@ static __always_inline bool is_name_of(struct call *call, struct filename *filen
 // compare_name compares the name of a pending call, as it was at the entry, with the kernel's copy.
 static __always_inline void compare_name(struct call *kept, u64 id, const char *copy)
 {
-	struct call *c;
 	struct record *r = &kept->record;
-	bool same;
-	char *name;
-	long n;
+	u32 len = strings_size(r);
 
-	if (!(FIELDS & FIELD_RESULT))
+	if (!HOLDS(FIELD_RESULT))
 		return;
 	kept->nr |= NR_COMPARED;
-	c = scratch_call(SCRATCH_NAMED);
+
+	struct call *c = scratch_call(SCRATCH_NAMED);
+	char *name;
+	bool same;
+
 	if (!c)
 		return;
-	n = bpf_probe_read_kernel_str(c->record.name, PATH_MAX, copy);
-	if (strings_size(r) <= SHORT_NAME) {
+
+	long n = bpf_probe_read_kernel_str(c->record.name, PATH_MAX, copy);
+
+	if (len <= SHORT_NAME) {
 		same = is_same(r->name, r->name_len, SHORT_NAME, c->record.name, n);
 	} else {
-		u32 len = strings_size(r);
-
 		name = find_long_name(&id, len);
 		if (len <= LONG_NAME)
 			same = name && is_same(name, r->name_len, LONG_NAME, c->record.name, n);
@@ -238,7 +220,7 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 	set_late_name(&c->record, n, NAME_UNSEEN, c->address);
 	if (!record_wanted(&c->record))
 		return;
-	if (FIELDS & FIELD_RESULT)
+	if (HOLDS(FIELD_RESULT))
 		make_pending(ctx, c, id);
 	else
 		entered(ctx, c);
@@ -248,61 +230,60 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 // another one that is wanted. Nothing has been walked for that.
 static __always_inline void show_renamed(void *ctx, struct filename *filename)
 {
-#if BY_NAME && !PROBE_TRACEPOINT
+	if (!BY_NAME)
+		return;
+
 	struct call *c = scratch_call(SCRATCH_ENTER), *copied = scratch_call(SCRATCH_NAMED);
-	const char *copy;
-	struct record *r;
-	long n;
 
 	if (!c || !copied || !c->dropped || c->id != bpf_get_current_pid_tgid() || !is_name_of(c, filename))
 		return;
 	c->dropped = false;
-	r = &c->record;
-	copy = copy_of(filename);
+
+	struct record *r = &c->record;
+	const char *copy = copy_of(filename);
+
 	if (!copy)
 		return;
-	n = bpf_probe_read_kernel_str(copied->record.name, PATH_MAX, copy);
+
+	long n = bpf_probe_read_kernel_str(copied->record.name, PATH_MAX, copy);
+
 	if (n < 0 || is_same(r->name, r->name_len, PATH_MAX, copied->record.name, n))
 		return;
 	forget_walks(r);
-#if FIELDS & FIELD_EXE
-	r->exe->state = WALK_CHANGED;
-#endif
+	if (HOLDS(FIELD_EXE))
+		r->exe->state = WALK_CHANGED;
 	read_kernel_name(r, copy);
 	if (!record_wanted(r))
 		return;
 	needs_walk(c);
 	keep_shared(c);
 	entered(ctx, c);
-#endif
 }
 
 // A thread that the kernel was making when it began to trace functions has no stack for returns:
 // sessions do not see its calls. They show here, and nobody sees their ends.
 static __always_inline struct call *enter_unstacked(void *ctx)
 {
-#if HAS(TASK_RET_STACK)
+	if (!HAS(TASK_RET_STACK))
+		return NULL;
+
 	u64 *stack = CURRENT_TASK + TASK_RET_STACK;
 
-	if (!LOAD(stack)) {
-		trace_current(ctx, NULL);
-		return find_call(bpf_get_current_pid_tgid());
-	}
-#endif
-	return NULL;
+	if (LOAD(stack))
+		return NULL;
+	trace_current(ctx, NULL);
+	return find_call(bpf_get_current_pid_tgid());
 }
 
 static __always_inline void end_unstacked(void *ctx, u64 id)
 {
-#if HAS(TASK_RET_STACK)
 	struct call *c = scratch_call(SCRATCH_NAMED);
 
 	if (!c || !take_pending(c, id))
 		return;
-	if (FIELDS & FIELD_RESULT)
+	if (HOLDS(FIELD_RESULT))
 		add(result_wanted(RESULT_UNKNOWN) ? UNFINISHED_FORKED : LOST_FORKED, 1);
 	end_call(ctx, c, RESULT_UNKNOWN);
-#endif
 }
 
 // named looks at the kernel's copy of the name of a call that is pending.
@@ -331,7 +312,7 @@ static __always_inline void named(void *ctx, struct call *kept, u64 id, struct f
 // missed.
 static __always_inline int on_open_named(FUNCTION *ctx)
 {
-	struct filename *filename = (void *)PARM2(ctx);
+	struct filename *filename = (void *)PARM(2, ctx);
 	struct call *kept = NULL;
 	bool unstacked = false;
 	u64 id = 0;
