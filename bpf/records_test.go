@@ -117,6 +117,8 @@ int fake_begin(struct bpf_raw_tracepoint_args *ctx)
 	note(TOP_DENTRY, ctx->args[1]);
 	note(TOP_MOUNTPOINT, ctx->args[2]);
 	note(TOP_ROOT, ctx->args[3]);
+	note(RENAME_LOCK, ctx->args[4]);
+	note(MOUNT_LOCK, ctx->args[4]);
 	for (int i = 0; i < SCRATCHES; i++) {
 		struct call *c = scratch_call(i);
 

@@ -25,7 +25,7 @@ type world struct {
 	names    map[string]bool // of folders, and kinds of file systems
 	dentries []int
 	mounts   []int
-	top      []uint64 // mount, folder, mountpoint and what is mounted there
+	top      []uint64 // mount, folder, mountpoint and what is mounted there; and where all changes are counted
 }
 
 // at is the offset of a member, by the name of its macro.
@@ -62,7 +62,12 @@ func makeWorld(r *runner) *world {
 	}
 	mount := w.mounts[0]
 	top := w.some(w.dentries[:2])
-	w.top = []uint64{w.pointer(mount + at("MOUNT_MNT")), w.pointer(top), w.get(mount + at("MOUNT_MOUNTPOINT")), w.get(mount + at("MOUNT_ROOT"))}
+	w.top = []uint64{w.pointer(mount + at("MOUNT_MNT")), w.pointer(top), w.get(mount + at("MOUNT_MOUNTPOINT")), w.get(mount + at("MOUNT_ROOT")), 0}
+	if w.random.IntN(2) == 0 {
+		count := w.room(8)
+		w.put32(count, uint32(w.random.IntN(4)))
+		w.top[4] = w.pointer(count)
+	}
 
 	fs := w.room(128)
 	w.put32(fs+at("FS_USERS"), uint32(w.random.IntN(3)))

@@ -294,7 +294,15 @@ func NewCompiler(f *kernel.Facts, folder *cache.Folder) *bcc.Compiler {
 
 // configure writes into the slots what the program has to know of this run.
 func (s *Session) configure() error {
-	return errors.Join(s.slots.set(slotSelf, uint64(os.Getpid())), s.slots.set(slotPID, noPID))
+	err := errors.Join(s.slots.set(slotSelf, uint64(os.Getpid())), s.slots.set(slotPID, noPID))
+	if !s.plan.Fields.Has(event.Path) || s.compiler.Version < kernel.NewVersion(6, 2, 0) {
+		return err
+	}
+	renames, mounts := kernel.Address("rename_lock"), kernel.Address("mount_lock")
+	if renames == 0 || mounts == 0 {
+		return err // each folder tells by itself
+	}
+	return errors.Join(err, s.slots.set(slotRenameLock, renames), s.slots.set(slotMountLock, mounts))
 }
 
 // Gate opens or shuts the gate: calls that begin while it is shut are not this session's. It may

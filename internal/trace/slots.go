@@ -40,6 +40,8 @@ const (
 	slotSelf
 	slotHooked
 	slotPID
+	slotRenameLock
+	slotMountLock
 	slotRoot
 	slotLooking
 	slotGateShut

@@ -99,7 +99,11 @@ struct walk {
 	bool changed;
 	u8 tries;
 	struct shared shared;
-	u32 first; // of what was seen, that is of the first folder; SEEN_MAX if that is a mount's
+	bool plain;  // where it ends, or the process's root is, is the root of a mount
+	bool notes;  // what it passes, to see it again; else the kernel's counts of
+	u32 renames; // all renames, and
+	u32 mounts;  // of all changes of mounts
+	u64 first;  // the first folder, to see whether it is deleted; 0 if it is a mount's
 	u32 seen_count;
 	u32 seen_again;
 	struct seen seen[SEEN_MAX + STEPS_AGAIN]; // the last STEPS_AGAIN are never used: the verifier wants them

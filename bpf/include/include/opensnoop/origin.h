@@ -43,36 +43,33 @@ static __always_inline bool stop(struct walk *w, u32 state)
 	return false;
 }
 
-// see notes what must be seen again; false if there is too much of it. Of a sequence count
-// that is the one of no change under way.
-static __always_inline bool see(struct walk *w, u64 at, u32 value)
+// see notes what must be seen again.
+static __always_inline void see(struct walk *w, u64 at, u32 value)
 {
-	u64 n = FRESH(w->seen_count);
+	u64 n = FRESH(w->seen_count) & (SEEN_MAX - 1);
 
-	if (n >= SEEN_MAX)
-		return stop(w, WALK_MORE);
 	w->seen[n].at = at;
 	w->seen[n].value = value;
 	FRESH(w->seen_count) = n + 1;
-	return true;
 }
 
-static __always_inline void read_mount(u64 mnt, struct mounted *on)
+// count_of is one of the kernel's two counts of changes: odd while one is under way.
+static __always_inline u32 count_of(enum slot lock)
+{
+	return member(told(lock), 0);
+}
+
+// look_at_mount reads the mount of a place to go to.
+static __always_inline void look_at_mount(struct walk *w, u64 mnt)
 {
 	struct mounted copy;
 
-	*on = *(struct mounted *)(view(mnt - MOUNT_MNT, MOUNT_PARENT, &copy, sizeof(copy)) + MOUNT_PARENT);
-}
-
-// enter_mount goes to a place, which is on another mount than the one before.
-static __always_inline void enter_mount(struct walk *w, u64 mnt, u64 dentry)
-{
-	w->at.mnt = mnt;
-	w->at.dentry = dentry;
-	if (mnt == w->top.mnt)
-		w->on = w->top_on; // mostly
-	else
-		read_mount(mnt, &w->on);
+	if (mnt == w->top.mnt) { // mostly
+		w->on = w->top_on;
+		return;
+	}
+	w->on = *(struct mounted *)(view(mnt - MOUNT_MNT, MOUNT_PARENT, &copy, sizeof(copy)) + MOUNT_PARENT);
+	asm volatile("" ::: "memory"); // the verifier wants loads of their own
 }
 
 // descriptor returns the struct file of a descriptor of the current task; 0 if there is none.
@@ -106,33 +103,51 @@ static __always_inline bool is_fresh(u64 file)
 	return !HAS(FILE_COUNT) || member(file, FILE_COUNT) == 1;
 }
 
+// RARELY has the compiler put what is rare out of the way.
+#define RARELY(condition) __builtin_expect(condition, 0)
+
+// append_long is append for a name that does not stand in the dentry, or for one that is too long.
+static __always_inline bool append_long(struct record *r, struct walk *w, u64 len, u64 name)
+{
+	u64 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	long n;
+
+	if (len >= COMPONENT_MAX)
+		return stop(w, WALK_MORE);
+	n = bpf_probe_read_kernel_str(r->name + end, COMPONENT_MAX, (void *)name);
+	if (n <= 0) {
+		w->changed = true;
+		return false;
+	}
+	FRESH(w->end) = end + n;
+	return true;
+}
+
 // append puts the name of a folder behind the components: that of a dentry of which a view is there.
 static __always_inline bool append(struct record *r, struct walk *w, volatile void *dentry)
 {
 	u64 end = FRESH(w->end) & (STRINGS_MAX - 1), len = *(volatile u32 *)(dentry + DENTRY_LEN);
 	volatile u64 *name = dentry + DENTRY_INAME;
-	u64 *to = (u64 *)(r->name + end);
+	struct record *shifted = (void *)r + end;
+	u64 *to;
 
-	if (end + len >= FRESH(w->limit))
-		return stop(w, WALK_MORE);
-	APART(len);
-	if (len < INLINE_NAME) {
-		to[0] = name[0];
-		if (len >= sizeof(u64)) {
-			to[1] = name[1];
-			to[2] = name[2];
-			to[3] = name[3];
-		}
-	} else if (len >= COMPONENT_MAX) {
-		return stop(w, WALK_MORE);
-	} else if (bpf_probe_read_kernel_str(to, COMPONENT_MAX, (void *)*(volatile u64 *)(dentry + DENTRY_NAME)) !=
-		   (long)len + 1) {
-		w->changed = true;
-		return false;
-	}
+	APART(shifted); // or r->name is worked out beforehand, and has to be kept
+	to = (u64 *)shifted->name;
 	if (BY_TOP)
 		w->last = end;
-	FRESH(w->end) = end + len + 1;
+	end += len;
+	if (RARELY(end >= FRESH(w->limit)))
+		return stop(w, WALK_MORE);
+	APART(len);
+	if (RARELY(len >= INLINE_NAME))
+		return append_long(r, w, len, *(volatile u64 *)(dentry + DENTRY_NAME));
+	FRESH(w->end) = end + 1;
+	to[0] = name[0];
+	if (RARELY(len >= sizeof(u64))) {
+		to[1] = name[1];
+		to[2] = name[2];
+		to[3] = name[3];
+	}
 	return true;
 }
 
@@ -263,22 +278,22 @@ static __always_inline void read_file(struct record *r, struct walk *w, u64 file
 	read_itself(r, w, file);
 }
 
-// find_origin sets where the walk begins; false if that is nowhere.
-static __always_inline bool find_origin(struct record *r, struct walk *w, struct place *from)
+// find_origin goes to where the walk begins; false if that is nowhere.
+static __always_inline bool find_origin(struct record *r, struct walk *w)
 {
 	u64 file = 0, mm;
 
 	if (w->from == FROM_ROOT) {
 		if (SHARED_ROOTS && w->shared.fs_seq)
 			w->state |= WALK_SHARED;
-		*from = w->root;
+		w->at = w->root;
 		return true;
 	}
 	if (w->from == FROM_BASE) {
 		if (r->path->dfd == AT_FDCWD) {
 			if (w->shared.fs_seq)
 				w->state |= WALK_SHARED;
-			*from = w->pwd;
+			w->at = w->pwd;
 			return true;
 		}
 		w->slot = 0;
@@ -292,38 +307,39 @@ static __always_inline bool find_origin(struct record *r, struct walk *w, struct
 	}
 	if (HOLDS(FIELD_EXE) && w->from == FROM_EXE) {
 		mm = task_member(TASK_MM);
+		w->root.dentry = 0; // where that is does not matter
 		file = mm ? member(mm, MM_EXE_FILE) : 0;
 		if (file)
 			read_itself(r, w, file);
 	}
 	if (HOLDS(FIELD_FILE) && w->from == FROM_FILE) {
+		w->root.dentry = 0;
 		file = descriptor(w, *r->result);
 		if (file && shares_files() && !is_fresh(file))
 			w->state |= WALK_SHARED;
 		if (file)
 			read_file(r, w, file);
 	}
-	return file && !bpf_probe_read_kernel(from, sizeof(*from), (void *)file + FILE_PATH);
+	return file && !bpf_probe_read_kernel(&w->at, sizeof(w->at), (void *)file + FILE_PATH);
 }
 
 // set_folders sets what the current task has of folders. Its struct fs_struct is at `at`, and stands
 // at `fs` to be read. It is to be seen again if other threads may change it meanwhile.
 static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
 {
-	u32 seq = *(volatile u32 *)(fs + FS_SEQ);
 	volatile u64 *places = fs + FS_ROOT;
 
+	w->seen_count = w->seen_again = 0;
+	w->shared.fs_seq = 0;
+	if (*(volatile u32 *)(fs + FS_USERS) > 1) {
+		w->shared.fs_seq = at + FS_SEQ;
+		w->shared.fs_value = *(volatile u32 *)(fs + FS_SEQ) & ~1;
+		see(w, at + FS_SEQ, w->shared.fs_value);
+	}
 	w->root.mnt = places[0];
 	w->root.dentry = places[1];
 	w->pwd.mnt = places[2];
 	w->pwd.dentry = places[3];
-	w->seen_count = w->seen_again = 0;
-	w->shared.fs_seq = 0;
-	if (*(u32 *)(fs + FS_USERS) > 1) {
-		see(w, at + FS_SEQ, seq & ~1);
-		w->shared.fs_seq = at + FS_SEQ;
-		w->shared.fs_value = seq & ~1;
-	}
 }
 
 // read_folders is the same where that has to be read first.
@@ -338,28 +354,30 @@ static __always_inline void read_folders(struct walk *w)
 // start begins a walk, or begins it anew.
 static __always_inline void start(struct record *r, struct walk *w)
 {
-	bool in_root = w->from == FROM_BASE && r->path->base.state & WALK_IN_ROOT;
-	struct place from = {};
-
 	w->end = w->start;
 	w->limit = w->start + WALK_MAX < STRINGS_END ? w->start + WALK_MAX : STRINGS_END;
-	w->state = in_root ? WALK_IN_ROOT : 0;
-	w->ended = w->changed = false;
-	w->passed = false;
-	if (!find_origin(r, w, &from)) {
+	w->state = 0;
+	w->ended = w->changed = w->passed = false;
+	w->first = 0;
+	w->notes = w->tries || !told(RENAME_LOCK);
+	if (!w->notes) {
+		w->renames = count_of(RENAME_LOCK) & ~1;
+		w->mounts = count_of(MOUNT_LOCK) & ~1;
+	}
+	if (w->from == FROM_BASE)
+		w->state = r->path->base.state & WALK_IN_ROOT;
+	if (!find_origin(r, w)) {
 		stop(w, WALK_BAD);
 		return;
 	}
-	if (in_root)
-		w->root = from;
-	if (w->from == FROM_EXE || w->from == FROM_FILE)
-		w->root.dentry = 0; // where that is does not matter
-	w->first = w->seen_count;
+	if (w->state & WALK_IN_ROOT)
+		w->root = w->at;
 	if (w->state & WALK_SPECIAL)
 		return;
-	enter_mount(w, from.mnt, from.dentry);
-	if (from.dentry == w->on.root)
-		w->first = SEEN_MAX;
+	w->plain = w->top.dentry == w->top_on.root && (w->root.dentry == w->top.dentry || !w->root.dentry);
+	look_at_mount(w, w->at.mnt);
+	if (w->at.dentry != w->on.root)
+		w->first = w->at.dentry;
 }
 
 #endif

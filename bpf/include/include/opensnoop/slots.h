@@ -47,6 +47,9 @@ enum slot {
 	SELF,   // the tracer's own tgid, whose opens make no records
 	HOOKED, // a sum of HOOKED_…
 	PID,    // with PID_SLOT, the tgid of the one process to trace, or NO_PID once it has ended
+	// Where the kernel counts renames, and changes of mounts: rename_lock and mount_lock; or 0.
+	RENAME_LOCK,
+	MOUNT_LOCK,
 	ROOT,   // the tgid of the process to follow, until it is among them; 0 for none
 
 	// While user space looks for processes to follow, it wants to know of those that are

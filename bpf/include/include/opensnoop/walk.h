@@ -4,10 +4,11 @@
 
 // The way from a folder up to the tracer's root.
 //
-// The kernel renames folders while we walk. It raises a count in a dentry before and after
-// it changes the name or the parent. A walk notes the count of each dentry that it passes;
-// at its end it looks at them all again: if none has changed, then all that was read was so
-// at one moment. Otherwise it begins anew, a few times.
+// The kernel renames folders while we walk. It raises a count before and after it changes the name or
+// the parent of any dentry, one before and after it changes mounts, and one in the dentry itself. A
+// walk notes the first two, if their addresses are known. At its end it looks at them again: if none
+// has changed, then all that was read was so at one moment. Otherwise it begins anew, a few times,
+// and notes the count of each dentry that it passes: other renames do not disturb that.
 //
 // A program of its own walks a few steps and runs itself again, by a tail call, until it is
 // at the end: the verifier looks at those few steps only, and looking is time of the start.
@@ -15,7 +16,7 @@
 #include <opensnoop/origin.h>
 
 // How many steps one run makes. The kernel allows 33 runs (MAX_TAIL_CALL_CNT).
-#define STEPS 8
+#define STEPS 10
 
 #define TRIES 4
 
@@ -41,17 +42,28 @@ static __always_inline bool end_namespace(struct walk *w)
 	return stop(w, ns != own || ns == told(TOP_NS) ? WALK_UNREACHABLE : 0);
 }
 
-// leave_mount goes from the root of a mount to the folder that it is mounted on.
+// leave_mount goes from the root of a mount to the folder that it is mounted on; false if that is none,
+// or was not read.
 static __always_inline bool leave_mount(struct walk *w)
 {
-	if (!w->on.parent)
-		read_mount(w->at.mnt, &w->on);
-	if (w->on.parent == w->at.mnt - MOUNT_MNT)
-		return end_namespace(w);
-	if (!see(w, w->at.mnt - MOUNT_MNT + MOUNT_MOUNTPOINT, w->on.mountpoint))
+	u64 mount = w->at.mnt - MOUNT_MNT, parent = w->on.parent;
+
+	if (!parent || parent == mount)
 		return false;
-	enter_mount(w, w->on.parent + MOUNT_MNT, w->on.mountpoint);
+	w->at.dentry = w->on.mountpoint;
+	if (w->notes)
+		see(w, mount + MOUNT_MOUNTPOINT, w->at.dentry);
+	w->at.mnt = parent + MOUNT_MNT;
+	look_at_mount(w, parent + MOUNT_MNT);
 	return true;
+}
+
+// end_at ends a walk at a folder that it does not go through: whether that is deleted does not matter.
+static __always_inline bool end_at(struct walk *w, u64 at, u32 state)
+{
+	if (at == w->first)
+		w->first = 0;
+	return stop(w, state);
 }
 
 // pass_mark does what there is to do where the walk is beside reading a folder. Where it is
@@ -60,7 +72,7 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 {
 	w->passed = true;
 	if (at_top(w)) {
-		stop(w, 0);
+		end_at(w, w->at.dentry, 0);
 		return;
 	}
 	if (w->at.dentry == w->root.dentry && w->at.mnt == w->root.mnt) {
@@ -73,36 +85,37 @@ static __always_inline void pass_mark(struct record *r, struct walk *w)
 	}
 	if (w->at.dentry == w->on.root) {
 		w->passed = false;
-		leave_mount(w);
+		if (!w->on.parent) { // of the tracer's root
+			w->on.parent = member(w->at.mnt - MOUNT_MNT, MOUNT_PARENT);
+			w->on.mountpoint = member(w->at.mnt - MOUNT_MNT, MOUNT_MOUNTPOINT);
+		}
+		if (!leave_mount(w))
+			end_namespace(w);
 	}
 }
 
-// step returns the folder above one; 0 if the walk has ended, or what it reads is changing.
-static __always_inline u64 step(struct record *r, struct walk *w, u64 at, struct seen *seen)
+// step goes to the folder above one; false if the walk has ended, or what it reads is changing.
+static __always_inline bool step(struct record *r, struct walk *w, u64 *at)
 {
-	u64 copy[DENTRY_WORDS];
-	volatile void *dentry = view_dentry(at, copy);
-	u32 seq = *(volatile u32 *)(dentry + DENTRY_SEQ);
-	u64 parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
+	u64 copy[DENTRY_WORDS], parent;
+	volatile void *dentry = view_dentry(*at, copy);
 
-	if (parent == at)
-		return stop(w, WALK_ESCAPED);
-	seen->at = at + DENTRY_SEQ;
-	seen->value = seq & ~1;
-	FRESH(w->seen_count)++;
-	if (!append(r, w, dentry))
-		return 0;
-	if (!parent)
-		w->changed = true; // it could not be read
-	return parent;
+	if (FRESH(w->notes))
+		see(w, *at + DENTRY_SEQ, *(volatile u32 *)(dentry + DENTRY_SEQ) & ~1);
+	parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
+	if (RARELY(parent == *at)) {
+		if (parent)
+			return end_at(w, parent, WALK_ESCAPED);
+		w->changed = true; // the folder below could not be read
+		return false;
+	}
+	*at = parent;
+	return append(r, w, dentry);
 }
 
-// at_mark reports whether there is more to do at a folder than to read it.
+// at_mark reports whether there is more to do at a folder than to go up.
 static __always_inline bool at_mark(struct walk *w, u64 at)
 {
-	if (at == w->on.root)
-		return true;
-	APART(at);
 	if (at == w->top.dentry)
 		return true;
 	APART(at);
@@ -112,20 +125,24 @@ static __always_inline bool at_mark(struct walk *w, u64 at)
 // walk_up goes up some folders; true if it comes to where there is more to do.
 static __always_inline bool walk_up(struct record *r, struct walk *w)
 {
-	u64 at = w->at.dentry, n = w->seen_count;
-	struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
+	u64 at = w->at.dentry;
 
-	if (n > SEEN_MAX - STEPS)
+	if (w->seen_count >= SEEN_MAX - STEPS)
 		return stop(w, WALK_MORE);
 	if (!w->passed && at_mark(w, at))
 		return true;
 	w->passed = false;
 #pragma clang loop unroll(disable)
-	for (u64 i = 0; i < STEPS; i++, seen++) {
-		at = step(r, w, at, seen);
-		if (!at)
+	for (u64 i = 0; i < STEPS; i++) {
+		if (at == w->on.root) {
+			w->at.dentry = at;
+			if (at == w->top.dentry || w->notes || !leave_mount(w))
+				return true;
+			at = w->at.dentry;
+		} else if (!step(r, w, &at)) {
 			return false;
-		if (at_mark(w, at)) {
+		}
+		if (!FRESH(w->plain) && at_mark(w, at)) {
 			w->at.dentry = at;
 			return true;
 		}
@@ -140,6 +157,8 @@ static __always_inline bool see_again(struct walk *w)
 	u64 n = w->seen_again, count = w->seen_count;
 	struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
 
+	if (n >= count)
+		return false;
 	w->seen_again = n + STEPS_AGAIN;
 #pragma clang loop unroll(disable)
 	for (u64 i = 0; i < STEPS_AGAIN; i++, n++, seen++) {
@@ -192,14 +211,15 @@ static __always_inline bool next_origin(struct walk *w)
 // finish ends a walk; true if it is to be walked again, or another one follows.
 static __always_inline bool finish(struct record *r, struct walk *w)
 {
+	if (!w->notes && (count_of(RENAME_LOCK) != w->renames || count_of(MOUNT_LOCK) != w->mounts))
+		w->changed = true;
 	if (w->changed) {
 		w->starts = true;
 		if (w->tries++ < TRIES)
 			return true;
 		w->end = w->start;
 		w->state |= WALK_CHANGED;
-	} else if (w->first < w->seen_count &&
-		   !member(w->seen[w->first & (SEEN_MAX - 1)].at - DENTRY_SEQ, DENTRY_PPREV)) {
+	} else if (w->first && !member(w->first, DENTRY_PPREV)) {
 		w->state |= WALK_DELETED; // it is in no list of the folder that it was in
 	}
 	keep(r, w);
@@ -229,21 +249,22 @@ static __always_inline u16 root_state(struct walk *w)
 // choose finds out from where to walk at the entry of a call; false if the name says it all.
 static __always_inline bool choose(struct record *r, struct walk *w)
 {
-	bool known = r->name_kind == NAME_READ, named = known || r->name_kind == NAME_UNSEEN;
-	bool from_root = known && r->name[0] == '/' && !(r->path->base.state & WALK_IN_ROOT);
+	u8 next = 0;
 
 	w->chosen = true;
 	read_top(w);
 	w->end = r->name_len;
-	w->next = 0;
-	if (named && !from_root)
-		w->next |= 1 << FROM_BASE;
-	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry)
+	if (r->name_kind == NAME_UNSEEN)
+		next = 1 << FROM_BASE | 1 << FROM_ROOT;
+	else if (r->name_kind == NAME_READ)
+		next = r->name[0] == '/' && !name_in_root(r) ? 1 << FROM_ROOT : 1 << FROM_BASE;
+	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry) {
 		r->path->root.state = root_state(w);
-	else if (named && (from_root || !known))
-		w->next |= 1 << FROM_ROOT;
+		next &= ~(1 << FROM_ROOT);
+	}
 	if (HOLDS(FIELD_EXE))
-		w->next |= 1 << FROM_EXE;
+		next |= 1 << FROM_EXE;
+	w->next = next;
 	return next_origin(w);
 }
 

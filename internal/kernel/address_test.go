@@ -1,0 +1,42 @@
+package kernel
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The kernel tells the same address as in its table, and none of what there is not.
+func TestAddress(t *testing.T) {
+	if err := RefusesBPF(); err != nil {
+		t.Skipf("*** DID NOT RUN: BPF is not permitted here: %v", err)
+	}
+	if version, err := CurrentVersion(); err != nil || version < NewVersion(6, 2, 0) {
+		t.Skipf("*** DID NOT RUN: before Linux 6.2 it is slow (%v)", err)
+	}
+	if address := Address("no_such_thing"); address != 0 {
+		t.Errorf("what there is not is at %#x", address)
+	}
+	symbols, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer symbols.Close()
+	for lines := bufio.NewScanner(symbols); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) != 3 || fields[2] != "vfs_open" {
+			continue
+		}
+		want, err := strconv.ParseUint(fields[0], 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Address("vfs_open"); got != want {
+			t.Errorf("vfs_open is at %#x, and in the table at %#x", got, want)
+		}
+		return
+	}
+	t.Error("the table has no vfs_open")
+}
