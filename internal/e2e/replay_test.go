@@ -267,7 +267,7 @@ func TestReplayNeedsNothing(t *testing.T) {
 		}
 	}
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "record", recording, "--", "true")), 1, "--force")
-	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", recording, "--pid", "x")), 2, "opensnoop -h")
+	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", recording, "--pid", "x")), 2, "-p x: not a process id")
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", os.DevNull)), 1, "it is empty")
 	wantError(t, runToEnd(t, exec.Command(opensnoop, "replay", opener)), 1, "is it written by opensnoop record")
 }
