@@ -216,7 +216,7 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	if p.Fields.Has(event.Path) {
 		facts = append(facts, filesHeld...)
 	}
-	if p.Fields.Has(event.Path) && f.Functions {
+	if f.Functions && (p.Fields.Has(event.Path) || p.Results() && p.seesNames()) {
 		facts = append(facts, views...)
 	}
 	if len(p.Filter.Roots) > 0 {

@@ -82,6 +82,11 @@ type Tail struct {
 // Results reports whether records leave at the end of calls.
 func (p *Plan) Results() bool { return p.Fields.Has(event.Result) }
 
+// seesNames reports whether programs see the kernel's copies of names.
+func (p *Plan) seesNames() bool {
+	return slices.ContainsFunc(p.Opens, func(h probe.Hook) bool { return h.SetsFlag == probe.CopiedNames })
+}
+
 // Programs are those of the BPF program, each once.
 func (p *Plan) Programs() []bpf.Program {
 	var programs []bpf.Program

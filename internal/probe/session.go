@@ -48,10 +48,11 @@ var session = Probe{
 	Forks:     &probedForks,
 	Unstacked: true,
 	Hooks: func(f *kernel.Facts, _ bool) []Hook {
-		// By ftrace it costs less. Before 7.0 that, too, takes a stack of the thread's for returns.
-		kind := Kprobe
-		if f.Version >= kernel.NewVersion(7, 0, 0) {
-			kind = KprobeMulti
+		// By ftrace it costs less, but between 6.14 and 7.0: there that, too, takes a stack of the thread's
+		// for returns. A trampoline costs least, but its program is skipped where it has been preempted.
+		kind := KprobeMulti
+		if f.Version >= kernel.NewVersion(6, 14, 0) && f.Version < kernel.NewVersion(7, 0, 0) {
+			kind = Kprobe
 		}
 		hooks := []Hook{
 			{Program: openNamed, Kind: kind, At: named, Optional: true, SetsFlag: CopiedNames},

@@ -34,9 +34,7 @@ static __always_inline bool is_interruption(s64 result)
 // the return of the function that opens.
 static __always_inline enum ending ending_of(struct call *c, struct pt_regs *regs, s64 result)
 {
-	if (!regs)
-		return ITS_END;
-	if ((u32)c->nr != NR_ANY && (u32)c->nr != (u32)syscall_nr(regs))
+	if (regs && (u32)c->nr != NR_ANY && (u32)c->nr != (u32)syscall_nr(regs))
 		return LATER;
 	if (HOLDS(FIELD_RESULT) && is_interruption(result))
 		return INTERRUPTION;
@@ -78,7 +76,7 @@ static __always_inline s64 restart(struct call *c, u64 id, struct open_args *arg
 		return 0;
 	id = INTERRUPTED_ID(id);
 	kept = (struct call *)pending.lookup(&id);
-	if (kept && kept->address == args->name && (!args->sp || kept->sp == args->sp) &&
+	if (kept && kept->address == args->name && (!args->regs || kept->sp == LOAD(&args->regs->sp)) &&
 	    take_pending(c, id))
 		return began(&c->record);
 	return 0;

@@ -29,10 +29,7 @@ static __always_inline const char *copy_of(const struct filename *filename)
 #if TYPED_PARMS
 	return filename->name;
 #else
-	const char *copy = NULL;
-
-	bpf_probe_read_kernel(&copy, sizeof(copy), &filename->name);
-	return copy;
+	return (void *)member((u64)filename, 0);
 #endif
 }
 
@@ -117,7 +114,7 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 	struct pt_regs *regs = current_regs(NULL);
 
 	args.nr = syscall_nr(regs);
-	args.sp = LOAD(&regs->sp);
+	args.regs = regs;
 	if (!by_handle && seen_before(args.nr))
 		return false;
 #endif
@@ -153,20 +150,20 @@ static __always_inline int on_open_return(struct pt_regs *ctx)
 // is_name_of reports whether the kernel's copy of a name is of this call.
 static __always_inline bool is_name_of(struct call *call, struct filename *filename)
 {
-#if TASK_REGS
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	if (TYPED_PARMS)
+		return filename->uptr == call->address;
+	if (HAS(RDONLY_CAST) || !TASK_REGS)
+		return member((u64)&filename->uptr, 0) == call->address;
+#endif
 	// Since Linux 7.0 the copy does not tell where it comes from. The call that the
-	// thread is in does.
+	// thread is in does: one that is pending without a name by its number alone.
 	struct pt_regs *regs = current_regs(NULL);
 	struct open_args args = {};
 
-	return (u32)syscall_nr(regs) == (u32)call->nr && read_open_args(regs, call->nr, &args) &&
-	       args.name == call->address;
-#else
-	u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &filename->uptr);
-	return address == call->address;
-#endif
+	if ((u32)syscall_nr(regs) != (u32)call->nr)
+		return false;
+	return NAMES_COPIED || (read_open_args(regs, call->nr, &args) && args.name == call->address);
 }
 
 // compare_name compares the name of a pending call, as it was at the entry, with the kernel's copy.
@@ -201,19 +198,40 @@ static __always_inline void compare_name(struct call *kept, u64 id, const char *
 		r->name_kind = NAME_UNSURE;
 }
 
+// read_short reads a name of the kernel's of less than SHORT_NAME bytes, as bpf_probe_read_kernel_str
+// does: what it returns for a longer one is no less. By words it takes a fifth of the instructions.
+static __always_inline long read_short(char *name, const char *copy)
+{
+	if (!HAS(RDONLY_CAST))
+		return bpf_probe_read_kernel_str(name, SHORT_NAME, copy);
+
+	const u64 *from = bpf_rdonly_cast((void *)copy, VIEW_TYPE);
+
+#pragma unroll
+	for (int i = 0; i < SHORT_NAME / (int)sizeof(u64); i++) {
+		u64 word = from[i], end = (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+
+		((u64 *)name)[i] = word;
+		if (end) // its lowest bit is the NUL's
+			return i * sizeof(word) + (((end & -end) >> 7) * 0x01020304050607 >> 56) + 1;
+	}
+	return SHORT_NAME;
+}
+
 // take_name takes the kernel's copy of the name of a pending call that has none yet.
 static __always_inline void take_name(void *ctx, struct call *kept, u64 id, const char *copy)
 {
-	struct call *c = scratch_call(SCRATCH_NAMED);
+	struct call *c;
 	long n;
 
-	if (names_later()) {
-		n = bpf_probe_read_kernel_str(kept->record.name, SHORT_NAME, copy);
+	if (NAMES_COPIED) {
+		n = read_short(kept->record.name, copy);
 		if (n >= 0 && n < SHORT_NAME) {
 			set_name(&kept->record, n);
 			return;
 		}
 	}
+	c = scratch_call(SCRATCH_NAMED);
 	if (!c || !take_pending(c, id))
 		return;
 	n = bpf_probe_read_kernel_str(late_name(&c->record), PATH_MAX, copy);

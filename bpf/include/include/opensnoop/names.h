@@ -9,6 +9,13 @@
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
 
+#define ENOENT 2
+#define E2BIG 7
+#define ENOMEM 12
+#define EINVAL 22
+#define EMFILE 24
+#define ENAMETOOLONG 36
+
 // How many bytes of a long name are compared without a branch between them: to the verifier, which
 // follows all that a name has room for, branches are dear.
 #define BLOCK 128
@@ -84,12 +91,30 @@ static __always_inline void check_name(struct call *c, u32 room)
 		r->name_kind = NAME_UNSURE;
 }
 
-// names_later reports whether names are left to be taken from the kernel's copy, by the program that
-// sees it, where nothing is to be known of them before.
+// Whether names are taken from the kernel's copy, as nothing is to be known of them before.
+#define NAMES_COPIED (!PROBE_TRACEPOINT && HOLDS(FIELD_RESULT) && !HOLDS(FIELD_PATH) && !BY_NAME)
+
+// names_later reports whether names are left to be taken from there, by the program that sees it.
 static __always_inline bool names_later(void)
 {
-	return !PROBE_TRACEPOINT && HOLDS(FIELD_RESULT) && !HOLDS(FIELD_PATH) && !BY_NAME &&
-	       told(HOOKED) & HOOKED_NAMED;
+	return NAMES_COPIED && told(HOOKED) & HOOKED_NAMED;
+}
+
+// was_copied reports whether an open that ends so has come to the function that gets the kernel's copy
+// of its name, which was read only now, with the result n >= 0. If its program has not seen that, the
+// kernel has skipped it.
+static __always_inline bool was_copied(s64 result, long n)
+{
+	switch (-result) {
+	case ENOENT: return n > 1; // or the name is empty
+	case E2BIG:
+	case ENOMEM:
+	case EFAULT:
+	case EINVAL:
+	case EMFILE:
+	case ENAMETOOLONG: return false; // come before it
+	}
+	return true;
 }
 
 #endif

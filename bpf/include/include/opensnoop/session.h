@@ -16,7 +16,7 @@ static bool (*bpf_session_is_return)(void *ctx) = (void *)SESSION_IS_RETURN;
 
 static __always_inline int returned(struct pt_regs *ctx)
 {
-	trace_return(ctx, current_regs(NULL), (s32)PT_REGS_RC(ctx));
+	trace_return(ctx, NULL, (s32)PT_REGS_RC(ctx));
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 struct open_args {
 	u64 name; // its address, or that of the file handle
 	u64 flags;
-	u64 sp; // the process's stack pointer; 0 if that is not known
+	struct pt_regs *regs; // of the system call; NULL if they are not known
 	u32 mode;
 	s32 dfd;         // the folder of a relative name, or AT_FDCWD
 	u32 nr;          // the system call, or NR_ANY
@@ -138,8 +138,7 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	args->nr = nr;
 	if (LOOKUPS && !read_lookup(regs, compat, door, args))
 		return false;
-	if (HOLDS(FIELD_RESULT))
-		args->sp = LOAD(&regs->sp);
+	args->regs = regs;
 	if (HOLDS(FIELD_PATH)) {
 		u64 resolve = 0;
 

@@ -102,6 +102,8 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 		return false;
 	// Its memory may have gone since the kernel read it.
 	set_late_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
+	if (NAMES_COPIED && r->how == OPENED && n >= 0 && was_copied(result, n))
+		r->name_kind = NAME_UNSURE;
 	return record_wanted(r);
 }
 
@@ -122,7 +124,8 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 }
 
 // trace_return finishes the current thread's pending call. regs are the registers of its
-// system call as they are at its exit, NULL at the return of another function.
+// system call as they are at its exit, NULL at the return of another function. A session's return is
+// that of the call whose entry it has seen: its registers are looked at only where that was interrupted.
 static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 result)
 {
 	if (none_pending())
@@ -132,6 +135,8 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 
 	if (return_in_place(ctx, id, regs, result))
 		return;
+	if (PROBE_SESSION)
+		regs = current_regs(NULL);
 
 	struct call *c = scratch_call(SCRATCH_RETURN);
 
