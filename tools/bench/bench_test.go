@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -264,11 +265,31 @@ func TestFailingPartIsTold(t *testing.T) {
 	}
 }
 
+// What has risen is counted again, and the lower figure is taken.
+func TestRises(t *testing.T) {
+	recorded := map[string]float64{"6.1: a (b)": 1000, "6.1: c": 1000, "6.1: peer": 1000}
+	r := instructionReport{Kernel: "6.1.0", Setups: []counted{
+		{Name: "a (b)", Ours: true, Open: 1200, Call: 5}, {Name: "c", Ours: true, Open: 1050}, {Name: "peer", Open: 2000}, {Name: "new", Ours: true, Open: 9},
+	}}
+	rows := r.rises(recorded)
+	if !slices.Equal(rows, []string{`a \(b\)`}) {
+		t.Fatalf("%q", rows)
+	}
+	r.lower(instructionReport{Setups: []counted{{Name: "a (b)", Open: 1010, Call: 6}}})
+	if s := r.Setups[0]; s.Open != 1010 || s.Call != 5 || len(r.rises(recorded)) > 0 {
+		t.Errorf("%+v", r.Setups)
+	}
+}
+
 // A figure above the recorded one is an error, also that of calls that are no opens, where people get it.
 func TestCompareInstructions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "recorded.json")
 	compare := func(open, call float64, accept bool) error {
-		return compareInstructions(path, []instructionReport{{Kernel: "6.12.117+deb12", Setups: []counted{
+		recorded, err := readRecorded(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return compareInstructions(path, recorded, []instructionReport{{Kernel: "6.12.117+deb12", Setups: []counted{
 			{Name: "auto: fd,err", Ours: true, Open: open, Call: call},
 			{Name: "bpftrace", Open: open},
 		}}}, accept)
