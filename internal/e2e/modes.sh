@@ -57,7 +57,7 @@ modes() {
 	mode lockdown-integrity 6.12 "$few" -boot lockdown=integrity
 	refuses lockdown-confidentiality "lockdown" 6.12 -boot lockdown=confidentiality
 	# Where the kernel interprets BPF programs.
-	for version in 5.10 6.1 6.12 6.18 7; do
+	for version in 5.10 6.12 7; do
 		OPENSNOOP_JIT=off mode "interpreter-$version" "$version" "ModesInterpreted|EveryDoorShows|TestPaths\$|TestExecs\$|FollowsAll" -boot sysctl.net.core.bpf_jit_enable=0
 	done
 }
