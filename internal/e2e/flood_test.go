@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -272,17 +273,28 @@ func TestBlockedCalls(t *testing.T) {
 			herd := prepare(t, how, strconv.Itoa(blocked), fifo)
 			herd.begin()
 			seen := make(map[int]bool)
-			tr.until(func(r row) bool {
-				// Without kprobes nobody sees the kernel's copy of a name.
-				unread := how == "blocked-unfaulted" && !kprobes() && strings.HasPrefix(r.file, unreadMark)
-				if r.file == fifo || unread {
-					if seen[r.pid] {
-						t.Errorf("the blocked open of process %d shows twice", r.pid)
+			late, again := time.After(patience), time.NewTicker(againTime)
+			defer again.Stop()
+			for len(seen)+lostSoFar(t, tr.stderr.String()) < blocked {
+				select {
+				case line, ok := <-tr.lines:
+					if !ok {
+						tr.failEnded()
 					}
-					seen[r.pid] = true
+					r := parseRow(t, line)
+					// Without kprobes nobody sees the kernel's copy of a name.
+					unread := how == "blocked-unfaulted" && !kprobes() && strings.HasPrefix(r.file, unreadMark)
+					if r.file == fifo || unread {
+						if seen[r.pid] {
+							t.Errorf("the blocked open of process %d shows twice", r.pid)
+						}
+						seen[r.pid] = true
+					}
+				case <-again.C: // losses are told without a row
+				case <-late:
+					t.Fatalf("%d blocked opens of %d show, stderr %q", len(seen), blocked, tr.stderr)
 				}
-				return len(seen) == blocked
-			})
+			}
 
 			tr.wantOpens(slices.Repeat([]string{floodFile}, opens), "flood", strconv.Itoa(opens), floodFile)
 			var want []string
