@@ -149,11 +149,28 @@ func TestWaitingIsTold(t *testing.T) {
 		{"-n", there, ""},
 		{"--under", there, ""},
 	} {
-		r := runToEnd(t, exec.Command("script", "-qec", strings.Join([]string{opensnoop, test.flag, test.name, "-d", "3"}, " "), "/dev/null"))
-		unknown := strings.Contains(r.stdout, "containers cannot be told") || strings.Contains(r.stdout, "cannot be told: ") // by cgroups of version 1
-		if !unknown && (r.status != 0 || !strings.Contains(r.stdout, test.want) || test.want == "" && strings.Contains(r.stdout, "waiting for one")) {
-			t.Errorf("%s %s: status %d, %q", test.flag, test.name, r.status, r.stdout)
+		said := &lockedBuffer{}
+		cmd := exec.Command("script", "-qec", strings.Join([]string{opensnoop, test.flag, test.name, "-d", "3"}, " "), "/dev/null")
+		if test.want != "" {
+			cmd.Args[2] += "00"
 		}
+		cmd.Stdout = said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		if test.want == "" {
+			if wait(t, cmd); strings.Contains(said.String(), "waiting for one") {
+				t.Errorf("%s %s: %q", test.flag, test.name, said)
+			}
+			continue
+		}
+		eventually(t, test.want, func() bool {
+			unknown := strings.Contains(said.String(), "containers cannot be told") || strings.Contains(said.String(), "cannot be told: ") // by cgroups of version 1
+			return unknown || strings.Contains(said.String(), test.want)
+		})
+		cmd.Process.Kill() // its terminal hangs up
+		cmd.Wait()
 	}
 	// Nobody reads this on a pipe, where a start is waited for.
 	if r := runToEnd(t, exec.Command(opensnoop, "-n", "no-such-comm", "-d", "1")); strings.Contains(r.stderr, "waiting") {
