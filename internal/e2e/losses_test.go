@@ -155,7 +155,9 @@ func TestForksWhileAttaching(t *testing.T) {
 			w.run()
 			rows, unknown := 0, 0
 			for _, line := range tr.rest() {
-				if fields := strings.Fields(line); len(fields) == 4 && (fields[3] == "/forked" || fields[3] == `""`) {
+				// The name of a new process may not be in memory at the entry, and its end not seen.
+				unread := strings.Contains(line, unreadMark)
+				if fields := strings.Fields(line); unread || len(fields) == 4 && (fields[3] == "/forked" || fields[3] == `""`) {
 					rows++
 					if fields[2] != "ENOENT" {
 						unknown++
@@ -169,7 +171,8 @@ func TestForksWhileAttaching(t *testing.T) {
 			}
 			t.Logf("%d without a result", unknown)
 			wantCounted(t, rows, opens, tr.stderr.String())
-			if unknown > told {
+			// By tracepoints a row without a result says so itself.
+			if unknown > told && probe != "--probe=tracepoint" {
 				t.Errorf("%d rows are without a result, and %d told; stderr: %s", unknown, told, tr.stderr)
 			}
 		}

@@ -110,11 +110,11 @@ func took(t *testing.T, probe, how string) {
 		}
 		return n
 	}
-	// Each tracer has its own clock readings.
-	if len(slow) < long(51e6) || len(slow) > long(49e6) || len(slow) < 2 {
+	// Each tracer has its own clock readings, and on a busy machine they are some ms apart.
+	if len(slow) < long(60e6) || len(slow) > long(40e6) || len(slow) < 2 {
 		t.Errorf("%s: --slower 50ms shows %+v of %+v", how, slow, rows)
 	}
-	if len(slowReal) < long(152e6) || len(slowReal) > long(148e6) || len(slowReal) < 1 {
+	if len(slowReal) < long(170e6) || len(slowReal) > long(130e6) || len(slowReal) < 1 {
 		t.Errorf("%s: --slower with realpath shows %+v of %+v", how, slowReal, rows)
 	}
 }
