@@ -39,16 +39,16 @@
 // These are expressions, which let all opens through where there is no filter:
 //
 //	LISTED            "ONE_OF((u32)local, case 1: case 2:) && …", so that many cost a binary search
-//	COMMS             "contains(comm, 0x61, 0, 1) || …", for the thread's or the process's
+//	COMMS             "comm_contains(comm, 0x61, 0, 1) || …", for the thread's or the process's
 //	COMMS_EXCLUDED    the same, for what not to show
 //	UNDER             of the two words of `comm`, for the process or any that it descends from
 //	FLAGS_WANTED      of `flags`; needs FIELD_FLAGS
-//	NAMES             "starts(name, "/etc", 4) || …"
+//	NAMES             "has_prefix(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
 //	PATHS, PATHS_EXCLUDED
 //	                  the same for names of files from the tracer's root, with may_start;
 //	                  need FIELD_PATH
-//	TOPS              the same for the topmost folders of paths, "starts(top, "etc\0", 4)"
+//	TOPS              the same for the topmost folders of paths, "has_prefix(top, "etc\0", 4)"
 //	RESULT_WANTED     of `result`; needs FIELD_RESULT
 //
 // BY_COMM, BY_ANCESTOR, BY_NAME, BY_PATH and BY_TOP say what these read; BAD_NAMES, that an open whose

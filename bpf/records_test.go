@@ -141,9 +141,9 @@ int fake_end(struct bpf_raw_tracepoint_args *ctx)
 		if (FIELDS & FIELD_PATH && c && LAST(c) != UNTOUCHED)
 			touched++;
 	}
-	*(u64 *)(w->bytes + WORLD - 8) = told(LOST_BUFFER) + told(LOST_PENDING) + told(LOST_NAME) + told(LOST_CPU);
+	*(u64 *)(w->bytes + WORLD - 8) = slot_read(LOST_BUFFER) + slot_read(LOST_PENDING) + slot_read(LOST_NAME) + slot_read(LOST_CPU);
 	*(u64 *)(w->bytes + WORLD - 16) = touched;
-	*(u64 *)(w->bytes + WORLD - 24) = FIELDS & FIELD_RESULT ? 0 : told(PENDING_IN);
+	*(u64 *)(w->bytes + WORLD - 24) = FIELDS & FIELD_RESULT ? 0 : slot_read(PENDING_IN);
 	return 0;
 }
 `

@@ -19,22 +19,22 @@ func TestMacros(t *testing.T) {
 		{"processes", Filter{PIDs: []uint32{9, 7, 9}}, []string{"PIDS"}},
 		{"threads and users", Filter{TIDs: []uint32{1}, UIDs: []uint32{0}}, []string{"LISTED=ONE_OF((u32)local, case 1:) && ONE_OF((u32)bpf_get_current_uid_gid(), case 0:)"}},
 		{"a comm that is none", Filter{Comms: []string{"123456789abcdefg"}}, []string{"COMMS=false"}},
-		{"a long comm", Filter{Comms: []string{"123456789abcdef"}}, []string{"COMMS=contains(comm, 0x3837363534333231, 0x66656463626139, 15)"}},
-		{"a comm", Filter{Comms: []string{`"\`}}, []string{"COMMS=contains(comm, 0x5c22, 0x0, 2)"}},
+		{"a long comm", Filter{Comms: []string{"123456789abcdef"}}, []string{"COMMS=comm_contains(comm, 0x3837363534333231, 0x66656463626139, 15)"}},
+		{"a comm", Filter{Comms: []string{`"\`}}, []string{"COMMS=comm_contains(comm, 0x5c22, 0x0, 2)"}},
 		{"comms", Filter{Comms: []string{"a", "b"}}, nil},
 		{"maps", Filter{Cgroups: "/a", MountNamespaces: "/b"}, []string{"CGROUPS", "MNTNSES"}},
 		{"flags", Filter{Flags: []Flag{{3, 1}, {64, 64}}}, []string{"FLAGS_WANTED=(flags & 0x3) == 0x1 || (flags & 0x40) == 0x40"}},
 		{"failed", Filter{Failed: true}, []string{"RESULT_WANTED=result != RESULT_UNKNOWN && result < 0"}},
 		{"results", Filter{Success: true, Errnos: []syscall.Errno{2, 13}}, []string{"RESULT_WANTED=result != RESULT_UNKNOWN && result >= 0 && (result == -2 || result == -13)"}},
 		{"excluded", Filter{ExcludedPIDs: []uint32{1}, ExcludedUIDs: []uint32{2}, ExcludedComms: []string{"a"}},
-			[]string{"COMMS_EXCLUDED=contains(comm, 0x61, 0x0, 1)", "LISTED=!ONE_OF(local >> 32, case 1:) && !ONE_OF((u32)bpf_get_current_uid_gid(), case 2:)"}},
+			[]string{"COMMS_EXCLUDED=comm_contains(comm, 0x61, 0x0, 1)", "LISTED=!ONE_OF(local >> 32, case 1:) && !ONE_OF((u32)bpf_get_current_uid_gid(), case 2:)"}},
 		{"names", Filter{Paths: Globs{glob(t, "a*")}, ExcludedPaths: Globs{glob(t, "b")}},
-			[]string{`NAMES=starts(name, "a", 1)`, `NAMES_EXCLUDED=starts(name, "b\000", 2)`}},
+			[]string{`NAMES=has_prefix(name, "a", 1)`, `NAMES_EXCLUDED=has_prefix(name, "b\000", 2)`}},
 		{"paths", Filter{Paths: Globs{glob(t, "/a/**"), glob(t, "/usr/b*")}, ExcludedPaths: Globs{glob(t, "/b"), glob(t, "c")}},
-			[]string{`PATHS=may_start(name, "/a", 2) || may_start(name, "/usr/b", 6)`, `TOPS=starts(top, "a\000", 2) || starts(top, "usr\000", 4)`,
-				`PATHS_EXCLUDED=starts(name, "/b\000", 3)`, `NAMES_EXCLUDED=starts(name, "c\000", 2)`}},
+			[]string{`PATHS=may_have_prefix(name, "/a", 2) || may_have_prefix(name, "/usr/b", 6)`, `TOPS=has_prefix(top, "a\000", 2) || has_prefix(top, "usr\000", 4)`,
+				`PATHS_EXCLUDED=has_prefix(name, "/b\000", 3)`, `NAMES_EXCLUDED=has_prefix(name, "c\000", 2)`}},
 		{"paths and names", Filter{Paths: Globs{glob(t, "/a*"), glob(t, "b")}},
-			[]string{`PATHS=may_start(name, "/a", 2) || may_start(name, "b\000", 2)`}},
+			[]string{`PATHS=may_have_prefix(name, "/a", 2) || may_have_prefix(name, "b\000", 2)`}},
 		{"any path", Filter{Paths: Globs{glob(t, "/**")}}, nil},
 	} {
 		if got := test.filter.Macros(event.Path); !slices.Equal(got, test.want) {
@@ -46,7 +46,7 @@ func TestMacros(t *testing.T) {
 // A kernel that cannot tell paths compares names in their place.
 func TestMacrosWithoutPaths(t *testing.T) {
 	f := Filter{Paths: Globs{glob(t, "/a/**")}, ExcludedPaths: Globs{glob(t, "/a/b")}}
-	want := []string{`NAMES=starts(name, "/a", 2)`, `NAMES_EXCLUDED=starts(name, "/a/b\000", 5)`}
+	want := []string{`NAMES=has_prefix(name, "/a", 2)`, `NAMES_EXCLUDED=has_prefix(name, "/a/b\000", 5)`}
 	if got := f.Macros(0); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -197,7 +197,7 @@ func (globs Globs) kernelTops() string {
 		if top == "" {
 			return ""
 		}
-		terms = append(terms, fmt.Sprintf("starts(top, %s, %d)", literal(top), len(top)))
+		terms = append(terms, fmt.Sprintf("has_prefix(top, %s, %d)", literal(top), len(top)))
 	}
 	return strings.Join(terms, " || ")
 }
@@ -265,10 +265,10 @@ func (globs Globs) kernelExcludes() string {
 }
 
 func startsWith(prefix string) string {
-	return fmt.Sprintf("starts(name, %s, %d)", literal(prefix), len(prefix))
+	return fmt.Sprintf("has_prefix(name, %s, %d)", literal(prefix), len(prefix))
 }
 
 // mayStart is the same of a path that the name may write with more slashes and dots.
 func mayStart(prefix string) string {
-	return fmt.Sprintf("may_start(name, %s, %d)", literal(prefix), len(prefix))
+	return fmt.Sprintf("may_have_prefix(name, %s, %d)", literal(prefix), len(prefix))
 }

@@ -71,14 +71,14 @@ func TestWhatTheKernelCompares(t *testing.T) {
 		allows, excludes string
 	}{
 		{nil, "", ""},
-		{[]string{"/etc/**"}, `starts(name, "/etc", 4)`, `starts(name, "/etc/", 5) || starts(name, "/etc\000", 5)`},
-		{[]string{"/etc/*"}, `starts(name, "/etc/", 5)`, ""},
-		{[]string{"/etc/passwd"}, `starts(name, "/etc/passwd\000", 12)`, `starts(name, "/etc/passwd\000", 12)`},
-		{[]string{"/a", "/b*"}, `starts(name, "/a\000", 3) || starts(name, "/b", 2)`, `starts(name, "/a\000", 3)`},
-		{[]string{"/a", "*.so"}, "", `starts(name, "/a\000", 3)`},
-		{[]string{"/usr/lib**"}, `starts(name, "/usr/lib", 8)`, ""},
-		{[]string{`/a"?`}, `starts(name, "/a\042", 3)`, ""},
-		{[]string{long}, `starts(name, "` + long[:64] + `", 64)`, ""},
+		{[]string{"/etc/**"}, `has_prefix(name, "/etc", 4)`, `has_prefix(name, "/etc/", 5) || has_prefix(name, "/etc\000", 5)`},
+		{[]string{"/etc/*"}, `has_prefix(name, "/etc/", 5)`, ""},
+		{[]string{"/etc/passwd"}, `has_prefix(name, "/etc/passwd\000", 12)`, `has_prefix(name, "/etc/passwd\000", 12)`},
+		{[]string{"/a", "/b*"}, `has_prefix(name, "/a\000", 3) || has_prefix(name, "/b", 2)`, `has_prefix(name, "/a\000", 3)`},
+		{[]string{"/a", "*.so"}, "", `has_prefix(name, "/a\000", 3)`},
+		{[]string{"/usr/lib**"}, `has_prefix(name, "/usr/lib", 8)`, ""},
+		{[]string{`/a"?`}, `has_prefix(name, "/a\042", 3)`, ""},
+		{[]string{long}, `has_prefix(name, "` + long[:64] + `", 64)`, ""},
 		{[]string{"/**"}, "", ""},
 		{[]string{"**"}, "", ""},
 	} {
@@ -154,11 +154,11 @@ func TestTopsTheKernelCompares(t *testing.T) {
 		patterns []string
 		want     string
 	}{
-		{[]string{"/etc/**"}, `starts(top, "etc\000", 4)`},
-		{[]string{"/etc/passwd", "/usr/l*"}, `starts(top, "etc\000", 4) || starts(top, "usr\000", 4)`},
-		{[]string{"/etc"}, `starts(top, "etc\000", 4)`},
-		{[]string{"/et*"}, `starts(top, "et", 2)`},
-		{[]string{"/usr**"}, `starts(top, "usr", 3)`},
+		{[]string{"/etc/**"}, `has_prefix(top, "etc\000", 4)`},
+		{[]string{"/etc/passwd", "/usr/l*"}, `has_prefix(top, "etc\000", 4) || has_prefix(top, "usr\000", 4)`},
+		{[]string{"/etc"}, `has_prefix(top, "etc\000", 4)`},
+		{[]string{"/et*"}, `has_prefix(top, "et", 2)`},
+		{[]string{"/usr**"}, `has_prefix(top, "usr", 3)`},
 		{[]string{"/etc/**", "*.so"}, ""},
 		{[]string{"/**"}, ""},
 		{[]string{"/*/passwd"}, ""},

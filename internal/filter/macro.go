@@ -133,7 +133,7 @@ func hasComms(parts []string) string {
 			continue
 		}
 		words := commWords([]byte(part))
-		terms = append(terms, fmt.Sprintf("contains(comm, %#x, %#x, %d)", words[0], words[1], len(part)))
+		terms = append(terms, fmt.Sprintf("comm_contains(comm, %#x, %#x, %d)", words[0], words[1], len(part)))
 	}
 	return strings.Join(terms, " || ")
 }

@@ -7,9 +7,9 @@
 
 #include <opensnoop/record.h>
 
-// APART has what comes before decided by a jump of its own. The compiler would work out several
-// conditions first, and then join them: the verifier takes each outcome of each for another state.
-#define APART(value) asm volatile("" : "+r"(value))
+// barrier_var keeps the compiler from joining what comes before with what follows. It would work out
+// several conditions first and join them, and the verifier follows each outcome of each.
+#define barrier_var(value) asm volatile("" : "+r"(value))
 
 // How many calls may be pending.
 #define PENDING_MAX 8192
@@ -99,10 +99,10 @@ struct walk {
 	bool changed;
 	u8 tries;
 	struct shared shared;
-	bool plain;  // where it ends, or the process's root is, is the root of a mount
-	bool notes;  // what it passes, to see it again; else the kernel's counts of
-	u32 renames; // all renames, and
-	u32 mounts;  // of all changes of mounts
+	bool plain;      // the tracer's root is a mount's, and the process has no other
+	bool by_dentry;  // it compares the d_seq of each dentry that it passes, and not these two:
+	u32 renames;     // the count of rename_lock at the start
+	u32 mounts;      // that of mount_lock
 	u64 first;  // the first folder, to see whether it is deleted; 0 if it is a mount's
 	u32 seen_count;
 	u32 seen_again;

@@ -4,6 +4,7 @@
 
 // Filling records and giving them out.
 
+#include <linux/errno.h>
 #include <opensnoop/ancestors.h>
 #include <opensnoop/args.h>
 #include <opensnoop/filter.h>
@@ -30,8 +31,8 @@ static __always_inline void forget_walk(struct walked *walked)
 	walked->state = WALK_NONE;
 }
 
-// forget_walks is for a record that has not got their strings.
-static __always_inline void forget_walks(struct record *r)
+// clear_paths is for a record that has not got their strings.
+static __always_inline void clear_paths(struct record *r)
 {
 	if (HOLDS(FIELD_PATH)) {
 		forget_walk(&r->path->base);
@@ -134,7 +135,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 		r->cgroup[0] = cgroup;
 		r->cgroup[1] = cgroup >> 32 | (u32)in_cgroup_namespace() << 31;
 	}
-	forget_walks(r);
+	clear_paths(r);
 	if (HOLDS(FIELD_PATH)) {
 		r->path->dfd = args->dfd;
 		if (args->in_root)
@@ -143,10 +144,6 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	set_flags(r, args);
 	set_began(r, 0);
 }
-
-#define EBADF 9
-#define EFAULT 14
-#define ENOSPC 28
 
 // count_lost counts a record that did not get out, with the error of that.
 static __always_inline void count_lost(long error)
@@ -157,7 +154,7 @@ static __always_inline void count_lost(long error)
 
 	add(full ? LOST_BUFFER : LOST_CPU, 1);
 	if (!full) // if not now, then next time
-		note(DEAD_CPUS, told(DEAD_CPUS) | 1ULL << (bpf_get_smp_processor_id() & 63));
+		note(DEAD_CPUS, slot_read(DEAD_CPUS) | 1ULL << (bpf_get_smp_processor_id() & 63));
 }
 
 // submit_sized sends a record with so many bytes of strings.
@@ -209,16 +206,16 @@ static __always_inline void read_kernel_name(struct record *r, const char *name)
 	set_read(r, bpf_probe_read_kernel_str(r->name, PATH_MAX, name), NAME_BAD, (u64)name);
 }
 
-// late_name is where the name goes of a call that was recorded without.
-static __always_inline char *late_name(struct record *r)
+// deferred_name is where the name goes of a call that was recorded without.
+static __always_inline char *deferred_name(struct record *r)
 {
 	if (HOLDS(FIELD_PATH))
 		r->path->base.state |= WALK_NAME_LAST;
 	return name_of(r);
 }
 
-// set_late_name is set_read of one that was read there.
-static __always_inline void set_late_name(struct record *r, long n, enum name_kind kind, u64 address)
+// set_deferred_name is set_read of one that was read there.
+static __always_inline void set_deferred_name(struct record *r, long n, enum name_kind kind, u64 address)
 {
 	if (HOLDS(FIELD_PATH) && n < 0)
 		r->path->base.state &= ~WALK_NAME_LAST;

@@ -42,7 +42,7 @@ static __always_inline int open_executed(struct pt_regs *ctx, u64 name)
 	u64 id = bpf_get_current_pid_tgid();
 	struct call *c = scratch_call(SCRATCH_ENTER);
 
-	if (!c || !traced(id))
+	if (!c || !is_traced(id))
 		return 0;
 	if (take_pending(c, EXEC_ID(id)))
 		end_call(ctx, c, 0);
@@ -75,17 +75,17 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 	if (take_pending(c, EXEC_ID(id)))
 		end_call(ctx, c, 0);
 	if (!take_pending(c, id)) {
-		if (PROBE_TRACEPOINT && result_wanted(0) && !is_self(local_id(id)) && chosen(local_id(id)) &&
+		if (PROBE_TRACEPOINT && result_wanted(0) && !is_self(local_id(id)) && passes_filters(local_id(id)) &&
 		    flags_wanted(0))
 			add(LOST_ENTRY, 1);
 		return;
 	}
 	if (r->how == EXECUTED && r->name_kind == NAME_UNSEEN) {
 		// The program's memory, where the name was, is gone.
-		long n = bpf_probe_read_kernel_str(late_name(r), PATH_MAX,
+		long n = bpf_probe_read_kernel_str(deferred_name(r), PATH_MAX,
 						   (void *)member(bprm, BPRM_FILENAME));
 
-		set_late_name(r, n, NAME_UNSEEN, c->address);
+		set_deferred_name(r, n, NAME_UNSEEN, c->address);
 		if (!record_wanted(r))
 			return;
 	}
@@ -100,7 +100,7 @@ static __always_inline void show_interpreter(void *ctx, struct call *c, u64 id, 
 
 	u64 name = member(bprm, BPRM_INTERP);
 
-	if (name == member(bprm, BPRM_FILENAME) || !traced(id) ||
+	if (name == member(bprm, BPRM_FILENAME) || !is_traced(id) ||
 	    !fill_executed(c, id, (void *)name))
 		return;
 	walk(ctx, c, SCRATCH_EXEC);

@@ -11,7 +11,7 @@
 // if this is its last thread.
 static __always_inline void unlist_ended(u32 tgid)
 {
-	if (PID_SLOT && tgid == told(PID) && is_last_thread())
+	if (PID_SLOT && tgid == slot_read(PID) && is_last_thread())
 		note(PID, NO_PID);
 	if (PIDS && pids.lookup(&tgid) && is_last_thread())
 		pids.delete(&tgid);

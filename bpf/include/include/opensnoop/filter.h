@@ -25,10 +25,10 @@
 #define COMMS_SIZE ((1 + HAS(TASK_GROUP_LEADER)) * TASK_COMM_LEN)
 
 // What NAMES and the like are made of. prefix is a literal of size bytes, less the NUL.
-static __always_inline bool starts(const char *text, const char *prefix, int size)
+static __always_inline bool has_prefix(const char *text, const char *prefix, int size)
 {
 	if (size == 1)
-		return *text == *prefix; // LLVM 11 leaves a single round a loop, over a literal that it cannot have
+		return *text == *prefix; // LLVM 11 does not unroll one round, and then needs the literal in memory
 #pragma unroll
 	for (int i = 0; i < size; i++)
 		if (text[i] != prefix[i])
@@ -37,7 +37,7 @@ static __always_inline bool starts(const char *text, const char *prefix, int siz
 }
 
 // may_start is the same for a path, which a name may write with more slashes and dots in it.
-static __always_inline bool may_start(const char *text, const char *prefix, int size)
+static __always_inline bool may_have_prefix(const char *text, const char *prefix, int size)
 {
 #pragma unroll
 	for (int i = 0; i < size; i++) {
@@ -52,7 +52,7 @@ static __always_inline bool may_start(const char *text, const char *prefix, int 
 	return true;
 }
 
-static __always_inline bool begins(const char *comm, u64 low, u64 high, int size)
+static __always_inline bool comm_at(const char *comm, u64 low, u64 high, int size)
 {
 #pragma unroll
 	for (int i = 0; i < size; i++)
@@ -63,23 +63,23 @@ static __always_inline bool begins(const char *comm, u64 low, u64 high, int size
 
 // What COMMS are made of. The part's size bytes are those of the numbers, the first 8 those of
 // low, the lowest first: of a literal, LLVM 11 makes data that libbcc 0.18 cannot load.
-static __always_inline bool contains(const char *comm, u64 low, u64 high, int size)
+static __always_inline bool comm_contains(const char *comm, u64 low, u64 high, int size)
 {
 #pragma unroll
 	for (int i = 0; i + size < COMMS_SIZE; i++)
-		if (begins(comm + i, low, high, size))
+		if (comm_at(comm + i, low, high, size))
 			return true;
 	return false;
 }
 
-// pid_listed reports whether the lists of processes have the current one, whose thread's pid_tgid in
+// in_pid_list reports whether the lists of processes have the current one, whose thread's pid_tgid in
 // the tracer's pid namespace is local.
-static __always_inline bool pid_listed(u64 local)
+static __always_inline bool in_pid_list(u64 local)
 {
 	u32 tgid = local >> 32;
 
 	if (PID_SLOT)
-		return tgid == told(PID);
+		return tgid == slot_read(PID);
 	return PIDS ? pids.lookup(&tgid) != NULL : !FOLLOW || FOLLOWED_EXCLUDED;
 }
 
@@ -87,7 +87,7 @@ static __always_inline bool pid_listed(u64 local)
 // tracer's.
 static __always_inline bool is_self(u64 local)
 {
-	return local >> 32 == told(SELF);
+	return local >> 32 == slot_read(SELF);
 }
 
 // comm_wanted reports whether the comm of the thread or that of the process is one that is wanted.
@@ -102,14 +102,14 @@ static __always_inline bool comm_wanted(void)
 	return (COMMS) && !(COMMS_EXCLUDED);
 }
 
-// chosen reports whether the filters let calls of the current thread through, whose
+// passes_filters reports whether the filters let calls of the current thread through, whose
 // pid_tgid in the tracer's pid namespace is local.
-static __always_inline bool chosen(u64 local)
+static __always_inline bool passes_filters(u64 local)
 {
-	if (GATED && told(GATE_SHUT))
+	if (GATED && slot_read(GATE_SHUT))
 		return false;
-	if (FOLLOW && !FOLLOWED_EXCLUDED ? !is_followed(local) && !pid_listed(local) :
-					   !pid_listed(local) || (FOLLOWED_EXCLUDED && is_followed(local)))
+	if (FOLLOW && !FOLLOWED_EXCLUDED ? !is_followed(local) && !in_pid_list(local) :
+					   !in_pid_list(local) || (FOLLOWED_EXCLUDED && is_followed(local)))
 		return false;
 	if (!(LISTED) || !under_wanted())
 		return false;
@@ -144,22 +144,28 @@ static __always_inline void note_top(void)
 	note(TOP_NS, member(task_member(TASK_NSPROXY), NSPROXY_MNT_NS));
 }
 
-// traced reports whether the current thread, of this pid_tgid, is one to trace. It notes
-// the tracer's own calls.
-static __always_inline bool traced(u64 id)
+// note_self notes a call of the tracer's own.
+static __always_inline void note_self(void)
+{
+	note(SELF_TIME, bpf_ktime_get_ns());
+	note_top();
+	add(SELF_SEEN, 1);
+}
+
+// is_traced reports whether the current thread, of this pid_tgid, is one to trace. The tracer's own
+// calls prove that the program runs.
+static __always_inline bool is_traced(u64 id)
 {
 	u64 local = local_id(id);
 
 	if (!is_self(local))
-		return chosen(local);
-	note(SELF_TIME, bpf_ktime_get_ns());
-	note_top();
-	add(SELF_SEEN, 1);
+		return passes_filters(local);
+	note_self();
 	return false;
 }
 
-// result_wanted reports whether calls that end so are wanted. One of which the end is not known
-// has neither failed nor succeeded.
+// result_wanted reports whether calls with this result are wanted. RESULT_UNKNOWN has neither failed nor
+// succeeded.
 static __always_inline bool result_wanted(s64 result)
 {
 	return RESULT_WANTED;
@@ -186,7 +192,7 @@ static __always_inline bool in_chroot(u64 *fs)
 		return false;
 	if (!TASK_REGS)
 		bpf_probe_read_kernel(copy, sizeof(copy), (void *)fs + FS_ROOT);
-	return root[0] != told(TOP_MNT) || root[1] != told(TOP_DENTRY);
+	return root[0] != slot_read(TOP_MNT) || root[1] != slot_read(TOP_DENTRY);
 }
 
 // name_wanted reports whether a name may be wanted. With filters by absolute paths, it takes

@@ -38,7 +38,7 @@ static __always_inline bool may_be_followed(u32 tgid)
 // namespace, is the one to follow, and follows it.
 static __always_inline bool is_root(u64 id, u64 local)
 {
-	u64 root = told(ROOT);
+	u64 root = slot_read(ROOT);
 
 	if (!root || local >> 32 != root)
 		return false;
@@ -61,7 +61,7 @@ static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 {
 	if (!FOLLOW)
 		return;
-	if (told(LOOKING))
+	if (slot_read(LOOKING))
 		forks.update(&child, &parent);
 	if (!is_followed(local_id(id)))
 		return;

@@ -10,35 +10,32 @@
 // program gets EINTR, or the call enters again as it was. Until that shows, the call is
 // pending by another id.
 
+#include <linux/errno.h>
 #include <opensnoop/pending.h>
 #include <opensnoop/syscall.h>
 
-#define ERESTART_FIRST 512 // ERESTARTSYS (include/linux/errno.h)
-#define ERESTART_LAST 516  // ERESTART_RESTARTBLOCK
-#define EINTR 4
-
 // What an exit of the thread is for its call that was pending.
-enum ending {
-	ITS_END,
-	INTERRUPTION,
-	LATER, // than its end, at which the kernel skipped this program
+enum exit_kind {
+	EXIT_FINAL,
+	EXIT_RESTARTS,
+	EXIT_MISSED, // than its end, at which the kernel skipped this program
 };
 
 // is_interruption reports whether a call exits with a code that the program never gets.
 static __always_inline bool is_interruption(s64 result)
 {
-	return result <= -ERESTART_FIRST && result >= -ERESTART_LAST;
+	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
-// ending_of looks at an exit with these registers; NULL if it is not a system call's, but
+// exit_kind_of looks at an exit with these registers; NULL if it is not a system call's, but
 // the return of the function that opens.
-static __always_inline enum ending ending_of(struct call *c, struct pt_regs *regs, s64 result)
+static __always_inline enum exit_kind exit_kind_of(struct call *c, struct pt_regs *regs, s64 result)
 {
 	if (regs && (u32)c->nr != NR_ANY && (u32)c->nr != (u32)syscall_nr(regs))
-		return LATER;
+		return EXIT_MISSED;
 	if (HOLDS(FIELD_RESULT) && is_interruption(result))
-		return INTERRUPTION;
-	return ITS_END;
+		return EXIT_RESTARTS;
+	return EXIT_FINAL;
 }
 
 // interrupt puts a call that was taken out back by the id of interrupted calls.
@@ -47,7 +44,7 @@ static __always_inline void interrupt(void *ctx, struct call *c, u64 id, struct 
 	struct call *before = scratch_call(SCRATCH_INTERRUPTED);
 
 	id = INTERRUPTED_ID(id);
-	// Out of the handler of the one before the program has jumped.
+	// The program has left the signal handler of the one before by longjmp.
 	if (before && take_pending(before, id))
 		end_call(ctx, before, -EINTR);
 	c->sp = LOAD(&regs->sp);
@@ -66,9 +63,9 @@ static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 r
 	return kept && (u32)syscall_nr(regs) == NR_NONE && LOAD(&regs->sp) == kept->sp;
 }
 
-// restart forgets the interrupted call if an entry with these arguments is its new
-// beginning, and returns when it began, or 0.
-static __always_inline s64 restart(struct call *c, u64 id, struct open_args *args)
+// drop_if_restarted takes the interrupted call out if an entry with these arguments begins it again,
+// and returns when it first began, or 0.
+static __always_inline s64 drop_if_restarted(struct call *c, u64 id, struct open_args *args)
 {
 	struct call *kept;
 

@@ -81,7 +81,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (req.opcode != IORING_OP_OPENAT && req.opcode != IORING_OP_OPENAT2 && !is_statx(&req))
 		return 0;
 	id = bpf_get_current_pid_tgid();
-	if (is_self(local_id(id)) || !chosen(local_id(id)))
+	if (is_self(local_id(id)) || !passes_filters(local_id(id)))
 		return 0;
 	bpf_probe_read_kernel(&req, offsetof(struct open_request, other), (void *)ctx->args[0]);
 	args.flags = req.how.flags & ~O_LARGEFILE; // which the kernel adds
@@ -95,7 +95,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (!c || !flags_wanted(args.flags))
 		return 0;
 	if (HOLDS(FIELD_RESULT))
-		settle(ctx, c, REQUEST_ID(ctx->args[0]));
+		finish_stale_pending(ctx, c, REQUEST_ID(ctx->args[0]));
 	set_request(&c->record, id, &req, &args);
 	if (!record_wanted(&c->record))
 		return 0;

@@ -79,14 +79,14 @@ static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 }
 
 // seen_before reports whether the current call has shown at its own entry.
-static __always_inline bool seen_before(u32 nr)
+static __always_inline bool shown_at_syscall(u32 nr)
 {
 	if (!may_be_openat2(nr))
 		return false;
 
 	bool compat = is_compat();
 
-	return door_of(nr, compat) == OPENAT2 && told(HOOKED) & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
+	return open_call_of(nr, compat) == OPENAT2 && slot_read(HOOKED) & (compat ? HOOKED_COMPAT_OPENAT2 : HOOKED_OPENAT2);
 }
 
 // __x64_sys_openat2(const struct pt_regs *regs) and its like: the kernel refuses calls with a `how`
@@ -106,7 +106,7 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 	u64 id = bpf_get_current_pid_tgid();
 	struct open_args args = {};
 
-	if (!traced(id))
+	if (!is_traced(id))
 		return false;
 	args.nr = NR_ANY;
 	args.by_handle = by_handle;
@@ -115,7 +115,7 @@ static __always_inline bool enter(FUNCTION *ctx, bool by_handle)
 
 	args.nr = syscall_nr(regs);
 	args.regs = regs;
-	if (!by_handle && seen_before(args.nr))
+	if (!by_handle && shown_at_syscall(args.nr))
 		return false;
 #endif
 	read_base(ctx, &args);
@@ -234,8 +234,8 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 	c = scratch_call(SCRATCH_NAMED);
 	if (!c || !take_pending(c, id))
 		return;
-	n = bpf_probe_read_kernel_str(late_name(&c->record), PATH_MAX, copy);
-	set_late_name(&c->record, n, NAME_UNSEEN, c->address);
+	n = bpf_probe_read_kernel_str(deferred_name(&c->record), PATH_MAX, copy);
+	set_deferred_name(&c->record, n, NAME_UNSEEN, c->address);
 	if (!record_wanted(&c->record))
 		return;
 	if (HOLDS(FIELD_RESULT))
@@ -267,7 +267,7 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 
 	if (n < 0 || is_same(r->name, r->name_len, PATH_MAX, copied->record.name, n))
 		return;
-	forget_walks(r);
+	clear_paths(r);
 	if (HOLDS(FIELD_EXE))
 		r->exe->state = WALK_CHANGED;
 	read_kernel_name(r, copy);

@@ -74,8 +74,8 @@ struct longest_name {
 	char bytes[STRINGS_MAX];
 };
 
-// told is the value of a slot.
-static __always_inline u64 told(enum slot which)
+// slot_read is the value of a slot.
+static __always_inline u64 slot_read(enum slot which)
 {
 	u64 *value = slot(which);
 

@@ -5,16 +5,10 @@
 // Names, which other threads and whoever else has the memory may change between the entry of a call
 // and the kernel's own copy of it.
 
+#include <linux/errno.h>
 #include <opensnoop/call.h>
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
-
-#define ENOENT 2
-#define E2BIG 7
-#define ENOMEM 12
-#define EINVAL 22
-#define EMFILE 24
-#define ENAMETOOLONG 36
 
 // How many bytes of a long name are compared without a branch between them: to the verifier, which
 // follows all that a name has room for, branches are dear.
@@ -32,7 +26,7 @@ static __always_inline bool is_same_block(const char *a, const char *b)
 #pragma unroll
 	for (u32 i = 0; i < BLOCK; i += sizeof(u64)) {
 		differ |= word_at(a + i) ^ word_at(b + i);
-		APART(differ); // or the compiler runs out of registers
+		barrier_var(differ); // or the compiler runs out of registers
 	}
 	return !differ;
 }
@@ -50,7 +44,7 @@ static __always_inline bool is_same(const char *a, u32 len, u32 room, const char
 		return !((word_at(a) ^ word_at(b)) << 8 << (56 - 8 * len));
 	if (len < BLOCK) {
 		last = len - sizeof(u64);
-		APART(last);
+		barrier_var(last);
 		if (last > BLOCK - sizeof(u64) || word_at(a + last) != word_at(b + last))
 			return false;
 #pragma clang loop unroll(disable)
@@ -60,7 +54,7 @@ static __always_inline bool is_same(const char *a, u32 len, u32 room, const char
 		return true;
 	}
 	last = len - BLOCK;
-	APART(last);
+	barrier_var(last);
 	if (last > room - BLOCK || !is_same_block(a + last, b + last))
 		return false;
 #pragma clang loop unroll(disable)
@@ -97,7 +91,7 @@ static __always_inline void check_name(struct call *c, u32 room)
 // names_later reports whether names are left to be taken from there, by the program that sees it.
 static __always_inline bool names_later(void)
 {
-	return NAMES_COPIED && told(HOOKED) & HOOKED_NAMED;
+	return NAMES_COPIED && slot_read(HOOKED) & HOOKED_NAMED;
 }
 
 // was_copied reports whether an open that ends so has come to the function that gets the kernel's copy
@@ -112,7 +106,7 @@ static __always_inline bool was_copied(s64 result, long n)
 	case EFAULT:
 	case EINVAL:
 	case EMFILE:
-	case ENAMETOOLONG: return false; // come before it
+	case ENAMETOOLONG: return false; // the kernel returns these before it
 	}
 	return true;
 }

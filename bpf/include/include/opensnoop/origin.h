@@ -24,9 +24,9 @@ _Static_assert(!HOLDS(FIELD_PATH) || (DENTRY_SEQ < DENTRY_PARENT && DENTRY_PAREN
 // A name of fewer bytes stands in the dentry itself: of 32 at least (DNAME_INLINE_LEN).
 #define INLINE_NAME 32
 
-// FRESH reads a member of a walk, or writes it, where the compiler would keep what it knows
-// of it in a register from step to step: the verifier then takes each step for another.
-#define FRESH(member) (*(volatile typeof(member) *)&(member))
+// VOLATILE reads or writes a member of a walk in memory. The compiler would keep it in a register from
+// step to step, and the verifier would then follow each step by itself.
+#define VOLATILE(member) (*(volatile typeof(member) *)&(member))
 
 #define DENTRY_WORDS ((DENTRY_INAME + INLINE_NAME - DENTRY_FROM) / sizeof(u64))
 
@@ -43,20 +43,20 @@ static __always_inline bool stop(struct walk *w, u32 state)
 	return false;
 }
 
-// see notes what must be seen again.
-static __always_inline void see(struct walk *w, u64 at, u32 value)
+// remember_seq notes a sequence count, or a pointer, to compare it again at the end of the walk.
+static __always_inline void remember_seq(struct walk *w, u64 at, u32 value)
 {
-	u64 n = FRESH(w->seen_count) & (SEEN_MAX - 1);
+	u64 n = VOLATILE(w->seen_count) & (SEEN_MAX - 1);
 
 	w->seen[n].at = at;
 	w->seen[n].value = value;
-	FRESH(w->seen_count) = n + 1;
+	VOLATILE(w->seen_count) = n + 1;
 }
 
 // count_of is one of the kernel's two counts of changes: odd while one is under way.
 static __always_inline u32 count_of(enum slot lock)
 {
-	return member(told(lock), 0);
+	return member(slot_read(lock), 0);
 }
 
 // look_at_mount reads the mount of a place to go to.
@@ -84,7 +84,7 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 	fds = member(fdt, FDT_FD);
 	file = member(fds, fd * 8);
 	w->slot = fds + fd * 8;
-	see(w, w->slot, file);
+	remember_seq(w, w->slot, file);
 	return file;
 }
 
@@ -103,13 +103,13 @@ static __always_inline bool is_fresh(u64 file)
 	return !HAS(FILE_COUNT) || member(file, FILE_COUNT) == 1;
 }
 
-// RARELY has the compiler put what is rare out of the way.
-#define RARELY(condition) __builtin_expect(condition, 0)
+// unlikely has the compiler move what is rare out of the way.
+#define unlikely(condition) __builtin_expect(condition, 0)
 
 // append_long is append for a name that does not stand in the dentry, or for one that is too long.
 static __always_inline bool append_long(struct record *r, struct walk *w, u64 len, u64 name)
 {
-	u64 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	u64 end = VOLATILE(w->end) & (STRINGS_MAX - 1);
 	long n;
 
 	if (len >= COMPONENT_MAX)
@@ -119,31 +119,31 @@ static __always_inline bool append_long(struct record *r, struct walk *w, u64 le
 		w->changed = true;
 		return false;
 	}
-	FRESH(w->end) = end + n;
+	VOLATILE(w->end) = end + n;
 	return true;
 }
 
 // append puts the name of a folder behind the components: that of a dentry of which a view is there.
 static __always_inline bool append(struct record *r, struct walk *w, volatile void *dentry)
 {
-	u64 end = FRESH(w->end) & (STRINGS_MAX - 1), len = *(volatile u32 *)(dentry + DENTRY_LEN);
+	u64 end = VOLATILE(w->end) & (STRINGS_MAX - 1), len = *(volatile u32 *)(dentry + DENTRY_LEN);
 	volatile u64 *name = dentry + DENTRY_INAME;
 	struct record *shifted = (void *)r + end;
 	u64 *to;
 
-	APART(shifted); // or r->name is worked out beforehand, and has to be kept
+	barrier_var(shifted); // or r->name is worked out beforehand, and has to be kept
 	to = (u64 *)shifted->name;
 	if (BY_TOP)
 		w->last = end;
 	end += len;
-	if (RARELY(end >= FRESH(w->limit)))
+	if (unlikely(end >= VOLATILE(w->limit)))
 		return stop(w, WALK_MORE);
-	APART(len);
-	if (RARELY(len >= INLINE_NAME))
+	barrier_var(len);
+	if (unlikely(len >= INLINE_NAME))
 		return append_long(r, w, len, *(volatile u64 *)(dentry + DENTRY_NAME));
-	FRESH(w->end) = end + 1;
+	VOLATILE(w->end) = end + 1;
 	to[0] = name[0];
-	if (RARELY(len >= sizeof(u64))) {
+	if (unlikely(len >= sizeof(u64))) {
 		to[1] = name[1];
 		to[2] = name[2];
 		to[3] = name[3];
@@ -156,7 +156,7 @@ static __always_inline bool append(struct record *r, struct walk *w, volatile vo
 // append_text appends a short name of which the length is not known.
 static __always_inline void append_text(struct record *r, struct walk *w, u64 text)
 {
-	u32 end = FRESH(w->end) & (STRINGS_MAX - 1);
+	u32 end = VOLATILE(w->end) & (STRINGS_MAX - 1);
 	long n;
 
 	if (end + TASK_COMM_LEN > STRINGS_END) {
@@ -165,7 +165,7 @@ static __always_inline void append_text(struct record *r, struct walk *w, u64 te
 	}
 	n = bpf_probe_read_kernel_str(r->name + end, TASK_COMM_LEN, (void *)text);
 	if (n > 0)
-		FRESH(w->end) = end + n;
+		VOLATILE(w->end) = end + n;
 }
 
 // What the names of kinds of file systems begin with, as a number.
@@ -334,7 +334,7 @@ static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
 	if (*(volatile u32 *)(fs + FS_USERS) > 1) {
 		w->shared.fs_seq = at + FS_SEQ;
 		w->shared.fs_value = *(volatile u32 *)(fs + FS_SEQ) & ~1;
-		see(w, at + FS_SEQ, w->shared.fs_value);
+		remember_seq(w, at + FS_SEQ, w->shared.fs_value);
 	}
 	w->root.mnt = places[0];
 	w->root.dentry = places[1];
@@ -359,8 +359,8 @@ static __always_inline void start(struct record *r, struct walk *w)
 	w->state = 0;
 	w->ended = w->changed = w->passed = false;
 	w->first = 0;
-	w->notes = w->tries || !told(RENAME_LOCK);
-	if (!w->notes) {
+	w->by_dentry = w->tries || !slot_read(RENAME_LOCK);
+	if (!w->by_dentry) {
 		w->renames = count_of(RENAME_LOCK) & ~1;
 		w->mounts = count_of(MOUNT_LOCK) & ~1;
 	}

@@ -20,7 +20,7 @@ static __always_inline void count_pending(u64 id, s64 n)
 
 static __always_inline bool none_counted(void)
 {
-	return told(PENDING_IN) == told(PENDING_RECLAIMED);
+	return slot_read(PENDING_IN) == slot_read(PENDING_RECLAIMED);
 }
 
 // none_pending reports whether it is certain, without a look-up, that no call is pending.
@@ -86,8 +86,8 @@ static __always_inline void drop_name(struct call *c, u64 id, u32 len)
 		count_name(c->nr >> HOLDER_SHIFT, -1);
 }
 
-// recall_name puts the strings of a call that was taken out of the map beside into its record.
-static __always_inline void recall_name(struct call *c, u64 id)
+// restore_long_name puts the strings of a call that was taken out of the map beside into its record.
+static __always_inline void restore_long_name(struct call *c, u64 id)
 {
 	struct record *r = &c->record;
 	u32 len = strings_size(r);
@@ -98,7 +98,7 @@ static __always_inline void recall_name(struct call *c, u64 id)
 	char *name = find_long_name(&id, len);
 
 	if (!name || bpf_probe_read_kernel(r->name, len, name)) {
-		forget_walks(r);
+		clear_paths(r);
 		set_address(r, NAME_UNSEEN, c->address);
 	}
 	drop_name(c, id, len);
@@ -111,7 +111,7 @@ static __always_inline struct call *find_call(u64 id)
 
 	if (!HAS_CELLS || (!found && !none_counted()))
 		found = (struct call *)pending.lookup(&id);
-	APART(found); // or there are two copies of what follows
+	barrier_var(found); // or there are two copies of what follows
 	return found;
 }
 
@@ -136,7 +136,7 @@ static __always_inline bool copy_out(struct call *c, u64 id)
 	kept = cell;
 	if (!HAS_CELLS || (!cell && !none_counted()))
 		kept = (struct call *)pending.lookup(&id);
-	APART(kept); // as above
+	barrier_var(kept); // as above
 	if (!kept)
 		return false;
 	copy_kept(c, kept);
@@ -156,7 +156,7 @@ static __always_inline bool take_pending(struct call *c, u64 id)
 {
 	if (!copy_out(c, id))
 		return false;
-	recall_name(c, id);
+	restore_long_name(c, id);
 	return true;
 }
 
@@ -260,10 +260,10 @@ static __always_inline void keep_apart(u64 id)
 		c->nr = NR_OTHER;
 }
 
-// settle ends the call that had this id before, if it is still pending: its end was not
+// finish_stale_pending ends the call that had this id before, if it is still pending: its end was not
 // seen. Not every request of io_uring has one (IOSQE_CQE_SKIP_SUCCESS), and its memory is
 // used again.
-static __always_inline void settle(void *ctx, struct call *c, u64 id)
+static __always_inline void finish_stale_pending(void *ctx, struct call *c, u64 id)
 {
 	char byte;
 

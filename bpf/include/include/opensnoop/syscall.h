@@ -30,8 +30,8 @@ struct open_args {
 #define RESOLVE_IN_ROOT 16
 
 // The system calls that open, and with LOOKUPS those that only look for a file.
-enum door {
-	NO_DOOR,
+enum open_call {
+	NOT_AN_OPEN,
 	OPEN,      // (name, flags, mode)
 	CREAT,     // (name, mode)
 	OPENAT,    // (dfd, name, flags, mode)
@@ -57,7 +57,7 @@ struct open_how { // include/uapi/linux/openat2.h, less `resolve`
 // Where `resolve` is in it.
 #define OPEN_HOW_RESOLVE sizeof(struct open_how)
 
-// Of the architecture: is_compat, is_open, door_of, argument, syscall_nr,
+// Of the architecture: is_compat, is_open, open_call_of, argument, syscall_nr,
 // O_LARGEFILE.
 #include <asm/open.h>
 
@@ -85,12 +85,12 @@ static __always_inline bool by_descriptor(u64 name)
 }
 
 // read_lookup sets what a call is that only looks for a file. False if it has no name.
-static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum door door,
+static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum open_call open_call,
 					struct open_args *args)
 {
 	int flags = 0;
 
-	switch (door) {
+	switch (open_call) {
 	case STAT: args->lookup = STATED; return true;
 	case ACCESS:
 	case FACCESSAT: args->lookup = ACCESSED; return true;
@@ -125,25 +125,25 @@ static __always_inline u64 call_nr(struct open_args *args)
 static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct open_args *args)
 {
 	bool compat = is_compat();
-	enum door door = door_of(nr, compat);
-	int name = door != OPEN && door != CREAT && door != EXECVE;
+	enum open_call open_call = open_call_of(nr, compat);
+	int name = open_call != OPEN && open_call != CREAT && open_call != EXECVE;
 
-	if (door == NO_DOOR)
+	if (open_call == NOT_AN_OPEN)
 		return false;
-	if (LOOKUPS && (door == STAT || door == ACCESS || door == READLINK))
+	if (LOOKUPS && (open_call == STAT || open_call == ACCESS || open_call == READLINK))
 		name = 0;
 	args->name = read_argument(regs, compat, name);
-	args->by_handle = door == BY_HANDLE;
-	args->exec = door == EXECVE || door == EXECVEAT;
+	args->by_handle = open_call == BY_HANDLE;
+	args->exec = open_call == EXECVE || open_call == EXECVEAT;
 	args->nr = nr;
-	if (LOOKUPS && !read_lookup(regs, compat, door, args))
+	if (LOOKUPS && !read_lookup(regs, compat, open_call, args))
 		return false;
 	args->regs = regs;
 	if (HOLDS(FIELD_PATH)) {
 		u64 resolve = 0;
 
 		args->dfd = name ? (s32)read_argument(regs, compat, 0) : AT_FDCWD;
-		if (door == OPENAT2)
+		if (open_call == OPENAT2)
 			bpf_probe_read_user(&resolve, sizeof(resolve),
 					    (void *)read_argument(regs, compat, 2) + OPEN_HOW_RESOLVE);
 		args->in_root = resolve & RESOLVE_IN_ROOT;
@@ -157,7 +157,7 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	args->flags_read = true;
 	if (LOOKUPS && args->lookup)
 		return true;
-	switch (door) {
+	switch (open_call) {
 	case CREAT:
 		args->flags = O_CREAT | O_WRONLY | O_TRUNC;
 		args->mode = next & ALLPERMS;

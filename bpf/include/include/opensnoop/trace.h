@@ -27,9 +27,9 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 
 	if (!c)
 		return;
-	settle(ctx, c, id);
+	finish_stale_pending(ctx, c, id);
 
-	s64 before = restart(c, id, args);
+	s64 before = drop_if_restarted(c, id, args);
 	struct record *r = &c->record;
 
 	fill(r, id, args);
@@ -66,7 +66,7 @@ static __always_inline void trace_current(void *ctx, void *saved)
 	u64 id = bpf_get_current_pid_tgid();
 	struct pt_regs *regs;
 
-	if (!traced(id))
+	if (!is_traced(id))
 		return;
 	regs = current_regs(saved);
 	trace_call(ctx, id, regs, syscall_nr(regs));
@@ -96,12 +96,12 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
 
-	long n = bpf_probe_read_user_str(late_name(r), PATH_MAX, (void *)c->address);
+	long n = bpf_probe_read_user_str(deferred_name(r), PATH_MAX, (void *)c->address);
 
 	if (LOOKUPS && c->nr & NR_MAY_BE_EMPTY && (n == 0 || n == 1))
 		return false;
 	// Its memory may have gone since the kernel read it.
-	set_late_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
+	set_deferred_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
 	if (NAMES_COPIED && r->how == OPENED && n >= 0 && was_copied(result, n))
 		r->name_kind = NAME_UNSURE;
 	return record_wanted(r);
@@ -118,7 +118,7 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 	struct open_args args = {};
 	u64 local = local_id(id);
 
-	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && chosen(local) &&
+	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && passes_filters(local) &&
 	    flags_wanted(args.flags) && !(args.exec && !result))
 		add(LOST_ENTRY, 1);
 }
@@ -143,13 +143,13 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 	if (!c)
 		return;
 	if (take_pending(c, id)) {
-		enum ending ending = ending_of(c, regs, result);
+		enum exit_kind kind = exit_kind_of(c, regs, result);
 
-		if (ending == INTERRUPTION) {
+		if (kind == EXIT_RESTARTS) {
 			interrupt(ctx, c, id, regs);
 			return;
 		}
-		if (ending == LATER) {
+		if (kind == EXIT_MISSED) {
 			count_hidden(id);
 			result = RESULT_UNKNOWN;
 		} else {
@@ -161,7 +161,7 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 		if (HOLDS(FIELD_FILE)) {
 			if (!set_result(&c->record, result))
 				return;
-			if (ending == ITS_END)
+			if (kind == EXIT_FINAL)
 				walk_file(ctx, c, SCRATCH_RETURN);
 		}
 		end_call(ctx, c, result);

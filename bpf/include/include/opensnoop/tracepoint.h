@@ -14,7 +14,7 @@ static __always_inline int on_syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 	if (!is_open(ctx->args[1]))
 		return 0;
 	id = bpf_get_current_pid_tgid();
-	if (traced(id)) // before the registers are looked for, which takes as long
+	if (is_traced(id)) // before the registers are looked for, which takes as long
 		trace_call(ctx, id, current_regs((void *)ctx->args[0]), ctx->args[1]);
 	return 0;
 }

@@ -4,11 +4,11 @@
 
 // The way from a folder up to the tracer's root.
 //
-// The kernel renames folders while we walk. It raises a count before and after it changes the name or
-// the parent of any dentry, one before and after it changes mounts, and one in the dentry itself. A
-// walk notes the first two, if their addresses are known. At its end it looks at them again: if none
-// has changed, then all that was read was so at one moment. Otherwise it begins anew, a few times,
-// and notes the count of each dentry that it passes: other renames do not disturb that.
+// The kernel may rename folders while we walk. It has sequence counts for that: rename_lock for the name
+// and the parent of any dentry, mount_lock for all mounts, and d_seq in each dentry for that one. A walk
+// reads the first two at its start, if their addresses are known, and compares them at its end: if
+// neither has changed, all that it read was true at one moment. Otherwise it walks again, up to TRIES
+// times, and compares the d_seq of each dentry that it passes: other renames do not disturb that.
 //
 // A program of its own walks a few steps and runs itself again, by a tail call, until it is
 // at the end: the verifier looks at those few steps only, and looking is time of the start.
@@ -39,7 +39,7 @@ static __always_inline bool end_namespace(struct walk *w)
 	u64 own = member(task_member(TASK_NSPROXY), NSPROXY_MNT_NS);
 
 	// A mount that nothing shows is in no namespace, or in one without processes.
-	return stop(w, ns != own || ns == told(TOP_NS) ? WALK_UNREACHABLE : 0);
+	return stop(w, ns != own || ns == slot_read(TOP_NS) ? WALK_UNREACHABLE : 0);
 }
 
 // leave_mount goes from the root of a mount to the folder that it is mounted on; false if that is none,
@@ -51,8 +51,8 @@ static __always_inline bool leave_mount(struct walk *w)
 	if (!parent || parent == mount)
 		return false;
 	w->at.dentry = w->on.mountpoint;
-	if (w->notes)
-		see(w, mount + MOUNT_MOUNTPOINT, w->at.dentry);
+	if (w->by_dentry)
+		remember_seq(w, mount + MOUNT_MOUNTPOINT, w->at.dentry);
 	w->at.mnt = parent + MOUNT_MNT;
 	look_at_mount(w, parent + MOUNT_MNT);
 	return true;
@@ -66,9 +66,9 @@ static __always_inline bool end_at(struct walk *w, u64 at, u32 state)
 	return stop(w, state);
 }
 
-// pass_mark does what there is to do where the walk is beside reading a folder. Where it is
-// nothing, the next step reads the folder.
-static __always_inline void pass_mark(struct record *r, struct walk *w)
+// cross_boundary handles the tracer's root, the process's root, and roots of mounts. At any other folder
+// there is nothing to do, and the next step reads it.
+static __always_inline void cross_boundary(struct record *r, struct walk *w)
 {
 	w->passed = true;
 	if (at_top(w)) {
@@ -100,10 +100,10 @@ static __always_inline bool step(struct record *r, struct walk *w, u64 *at)
 	u64 copy[DENTRY_WORDS], parent;
 	volatile void *dentry = view_dentry(*at, copy);
 
-	if (FRESH(w->notes))
-		see(w, *at + DENTRY_SEQ, *(volatile u32 *)(dentry + DENTRY_SEQ) & ~1);
+	if (VOLATILE(w->by_dentry))
+		remember_seq(w, *at + DENTRY_SEQ, *(volatile u32 *)(dentry + DENTRY_SEQ) & ~1);
 	parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
-	if (RARELY(parent == *at)) {
+	if (unlikely(parent == *at)) {
 		if (parent)
 			return end_at(w, parent, WALK_ESCAPED);
 		w->changed = true; // the folder below could not be read
@@ -113,12 +113,12 @@ static __always_inline bool step(struct record *r, struct walk *w, u64 *at)
 	return append(r, w, dentry);
 }
 
-// at_mark reports whether there is more to do at a folder than to go up.
-static __always_inline bool at_mark(struct walk *w, u64 at)
+// at_boundary reports whether a folder is the tracer's root or the process's.
+static __always_inline bool at_boundary(struct walk *w, u64 at)
 {
 	if (at == w->top.dentry)
 		return true;
-	APART(at);
+	barrier_var(at);
 	return at == w->root.dentry;
 }
 
@@ -129,20 +129,20 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 
 	if (w->seen_count >= SEEN_MAX - STEPS)
 		return stop(w, WALK_MORE);
-	if (!w->passed && at_mark(w, at))
+	if (!w->passed && at_boundary(w, at))
 		return true;
 	w->passed = false;
 #pragma clang loop unroll(disable)
 	for (u64 i = 0; i < STEPS; i++) {
 		if (at == w->on.root) {
 			w->at.dentry = at;
-			if (at == w->top.dentry || w->notes || !leave_mount(w))
+			if (at == w->top.dentry || w->by_dentry || !leave_mount(w))
 				return true;
 			at = w->at.dentry;
 		} else if (!step(r, w, &at)) {
 			return false;
 		}
-		if (!FRESH(w->plain) && at_mark(w, at)) {
+		if (!VOLATILE(w->plain) && at_boundary(w, at)) {
 			w->at.dentry = at;
 			return true;
 		}
@@ -151,8 +151,8 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 	return false;
 }
 
-// see_again looks at some of what the walk has seen; true if there is more.
-static __always_inline bool see_again(struct walk *w)
+// recheck_seqs compares some of what the walk has noted; true if there is more.
+static __always_inline bool recheck_seqs(struct walk *w)
 {
 	u64 n = w->seen_again, count = w->seen_count;
 	struct seen *seen = &w->seen[n & (SEEN_MAX - 1)];
@@ -211,7 +211,7 @@ static __always_inline bool next_origin(struct walk *w)
 // finish ends a walk; true if it is to be walked again, or another one follows.
 static __always_inline bool finish(struct record *r, struct walk *w)
 {
-	if (!w->notes && (count_of(RENAME_LOCK) != w->renames || count_of(MOUNT_LOCK) != w->mounts))
+	if (!w->by_dentry && (count_of(RENAME_LOCK) != w->renames || count_of(MOUNT_LOCK) != w->mounts))
 		w->changed = true;
 	if (w->changed) {
 		w->starts = true;
@@ -229,15 +229,15 @@ static __always_inline bool finish(struct record *r, struct walk *w)
 // read_top reads what is the same for all walks of a tracer.
 static __always_inline void read_top(struct walk *w)
 {
-	u64 mnt = told(TOP_MNT);
+	u64 mnt = slot_read(TOP_MNT);
 
 	if (w->top.mnt == mnt)
 		return;
 	w->top.mnt = mnt;
-	w->top.dentry = told(TOP_DENTRY);
+	w->top.dentry = slot_read(TOP_DENTRY);
 	w->top_on.parent = 0;
-	w->top_on.mountpoint = told(TOP_MOUNTPOINT);
-	w->top_on.root = told(TOP_ROOT);
+	w->top_on.mountpoint = slot_read(TOP_MOUNTPOINT);
+	w->top_on.root = slot_read(TOP_ROOT);
 }
 
 // root_state is that of a walk from the process's root, where it is the tracer's.
@@ -296,8 +296,8 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 		start(r, w);
 	}
 	if (!w->ended && walk_up(r, w))
-		pass_mark(r, w);
-	if (!w->changed && (!w->ended || see_again(w))) {
+		cross_boundary(r, w);
+	if (!w->changed && (!w->ended || recheck_seqs(w))) {
 		continue_walk(ctx, which);
 		stop(w, w->tries ? WALK_CHANGED : WALK_MORE); // too many runs
 	}

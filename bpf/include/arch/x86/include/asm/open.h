@@ -53,7 +53,7 @@ static __always_inline bool is_open(u64 nr)
 	return false;
 }
 
-static __always_inline enum door door_of(u64 nr, bool compat)
+static __always_inline enum open_call open_call_of(u64 nr, bool compat)
 {
 	if (compat) {
 		switch (nr) {
@@ -82,7 +82,7 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 		case 439: return FACCESSAT2;
 #endif
 		}
-		return NO_DOOR;
+		return NOT_AN_OPEN;
 	}
 	switch (nr & ~(u64)X32) {
 	case 2: return OPEN;
@@ -108,7 +108,7 @@ static __always_inline enum door door_of(u64 nr, bool compat)
 	case 439: return FACCESSAT2;
 #endif
 	}
-	return NO_DOOR;
+	return NOT_AN_OPEN;
 }
 
 // argument returns where the n-th argument is saved, from 0; i386 passes them in
