@@ -18,8 +18,8 @@ const (
 	// hurryTime is how long a reader is waited for who does not take all at once.
 	hurryTime = 500 * time.Millisecond
 
-	// After giveUpTime, a write that has not returned for so long is not waited for: on a busy
-	// machine a reader gets no CPU for a part of that. stuckTime is for what is not the reader's.
+	// After giveUpTime, a write that has not returned for as long is not waited for: on a busy machine
+	// its reader may get no CPU for a part of that. stuckTime is for what waits for no reader.
 	giveUpTime = time.Second
 	stuckTime  = 250 * time.Millisecond
 

@@ -67,6 +67,10 @@ type Plan struct {
 	Tails  []Tail
 	Unseen []string // opens that do not show, with the reason
 
+	// Locks is whether walks compare the counts of rename_lock and mount_lock, if the kernel tells where
+	// these are.
+	Locks bool
+
 	// ForeignIDs is whether the kernel's ids of calls are not those of our pid namespace.
 	ForeignIDs bool
 }
@@ -78,6 +82,9 @@ type Tail struct {
 	Kind           probe.Kind
 	Later          bool // it can be loaded when the session runs
 }
+
+// Rejected is a probe that cannot be taken, with the reason.
+type Rejected struct{ Probe, Why string }
 
 // Results reports whether records leave at the end of calls.
 func (p *Plan) Results() bool { return p.Fields.Has(event.Result) }
@@ -106,7 +113,7 @@ func (p *Plan) Programs() []bpf.Program {
 
 // New returns the plans for the probes that can serve the options, in the order to try them, and why
 // each other one cannot. There is an error if the kernel cannot tell what is asked for.
-func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []string, err error) {
+func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []Rejected, err error) {
 	fields := fieldsFor(&o, f)
 	if err := check(&o, fields, f); err != nil {
 		return nil, nil, err
@@ -117,7 +124,7 @@ func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []string, err erro
 			err = p.Supports(probe.Request{Fields: fields, Execs: o.Execs, Lookups: o.Lookups, Named: o.Probe == p.Name, Gated: o.Gated}, f)
 		}
 		if err != nil {
-			rejected = append(rejected, fmt.Sprintf("%s: %v", p.Name, err))
+			rejected = append(rejected, Rejected{p.Name, err.Error()})
 			continue
 		}
 		plans = append(plans, planFor(p, &o, fields, f))
@@ -158,18 +165,25 @@ func Complete(macros []string, types []kernel.Fact) []string {
 		set[f.Macro] = true
 	}
 	complete := slices.Clone(macros)
-	var probes []string
-	for _, p := range probe.Probes {
-		probes = append(probes, "PROBE_"+strings.ToUpper(p.Name)+"=0")
+	for _, macro := range macros {
+		set[nameOf(macro)] = true
 	}
-	for _, macro := range slices.Concat(macros, filter.Reads(macros), probes, unset, filter.Unset, noOffsets()) {
-		name, _, _ := strings.Cut(macro, "=")
-		if !set[name] && !slices.Contains(macros, macro) {
-			complete = append(complete, macro)
+	others := filter.Reads(macros)
+	for _, p := range probe.Probes {
+		others = append(others, "PROBE_"+strings.ToUpper(p.Name)+"=0")
+	}
+	for _, macro := range slices.Concat(others, unset, filter.Unset, noOffsets()) {
+		if name := nameOf(macro); !set[name] {
+			complete, set[name] = append(complete, macro), true
 		}
-		set[name] = true
 	}
 	return complete
+}
+
+// nameOf is the name of a macro.
+func nameOf(macro string) string {
+	name, _, _ := strings.Cut(macro, "=")
+	return name
 }
 
 // planFor returns the plan for a probe that can serve the options.
@@ -177,6 +191,7 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 	plan := &Plan{
 		Probe: p, Filter: o.Filter, Fields: fields, Execs: o.Execs, Arch: f.Arch,
 		ForeignIDs: f.Namespace != kernel.PIDNamespace{},
+		Locks:      fields.Has(event.Path) && f.Version >= kernel.NewVersion(6, 2, 0), // before, that takes some ms
 	}
 	plan.addHooks(f)
 	plan.addTails()

@@ -34,6 +34,9 @@ func (p *Plan) String() string {
 		}
 		line("tail call", "%s by %s (%s%s)", t.Program, t.Array, t.Kind, later)
 	}
+	if p.Locks {
+		line("walks compare", "rename_lock and mount_lock, if the kernel tells where they are")
+	}
 	for _, macro := range p.Macros {
 		line("macro", "%s", macro)
 	}

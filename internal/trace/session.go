@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -83,15 +82,15 @@ type Session struct {
 	pages int
 
 	clock    clock
-	missed   int           // how many of our opens the program has missed, one after the other
-	hooks    []*probe.Hook // that are attached
-	hooked   uint64        // what slotHooked has
-	later    *probe.Hook   // that is not attached yet; nil is none
-	hook     string        // the one that sees opens, as users know it
-	also     []string      // the others
-	rejected []string      // probes that could not be had
-	unseen   []string      // opens that do not show
-	blind    string        // which containers cannot be told, and why
+	missed   int             // how many of our opens the program has missed, one after the other
+	hooks    []*probe.Hook   // that are attached
+	hooked   uint64          // what slotHooked has
+	later    *probe.Hook     // that is not attached yet; nil is none
+	hook     string          // the one that sees opens, as users know it
+	also     []string        // the others
+	rejected []plan.Rejected // probes that could not be had
+	unseen   []string        // opens that do not show
+	blind    string          // which containers cannot be told, and why
 
 	queue      perfbuf.Queue
 	event      event.Event // the one that is handed out
@@ -144,27 +143,27 @@ func Open(ctx context.Context, opts Options) (_ *Session, err error) {
 		if why := (*unavailable)(nil); !errors.As(err, &why) {
 			return nil, refused(err)
 		}
-		rejected = append(rejected, fmt.Sprintf("%s: %v", p.Probe.Name, err))
+		rejected = append(rejected, plan.Rejected{Probe: p.Probe.Name, Why: err.Error()})
 	}
 	return nil, refused(errNoProbe(rejected))
 }
 
-func errNoProbe(rejected []string) error {
+func errNoProbe(rejected []plan.Rejected) error {
 	return fmt.Errorf("no probe can be used: %s", strings.Join(byReason(rejected), "; "))
 }
 
 // byReason puts the names of those together that have the same reason.
-func byReason(rejected []string) (merged []string) {
-	for _, one := range rejected {
-		name, why, _ := strings.Cut(one, ": ")
-		at := slices.IndexFunc(merged, func(other string) bool { return strings.HasSuffix(other, ": "+why) })
-		if at < 0 {
-			merged = append(merged, one)
-			continue
-		}
-		merged[at] = strings.TrimSuffix(merged[at], ": "+why) + ", " + one[:len(name)] + ": " + why
+func byReason(rejected []plan.Rejected) (lines []string) {
+	names := make(map[string][]string)
+	for _, r := range rejected {
+		names[r.Why] = append(names[r.Why], r.Probe)
 	}
-	return merged
+	for _, r := range rejected {
+		if of := names[r.Why]; of[0] == r.Probe {
+			lines = append(lines, strings.Join(of, ", ")+": "+r.Why)
+		}
+	}
+	return lines
 }
 
 // unavailable wraps an error that means this kind of probe cannot be had on this
@@ -295,14 +294,14 @@ func NewCompiler(f *kernel.Facts, folder *cache.Folder) *bcc.Compiler {
 // configure writes into the slots what the program has to know of this run.
 func (s *Session) configure() error {
 	err := errors.Join(s.slots.set(slotSelf, uint64(os.Getpid())), s.slots.set(slotPID, noPID))
-	if !s.plan.Fields.Has(event.Path) || s.compiler.Version < kernel.NewVersion(6, 2, 0) {
+	if !s.plan.Locks {
 		return err
 	}
-	renames, mounts := kernel.Address("rename_lock"), kernel.Address("mount_lock")
-	if renames == 0 || mounts == 0 {
-		return err // each folder tells by itself
+	locks := kernel.Addresses("rename_lock", "mount_lock")
+	if locks == nil {
+		return err // walks compare the d_seq of each dentry
 	}
-	return errors.Join(err, s.slots.set(slotRenameLock, renames), s.slots.set(slotMountLock, mounts))
+	return errors.Join(err, s.slots.set(slotRenameLock, locks[0]), s.slots.set(slotMountLock, locks[1]))
 }
 
 // Gate opens or shuts the gate: calls that begin while it is shut are not this session's. It may
