@@ -82,8 +82,8 @@ func TestTwiceIsTheSame(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"Makefile": "all: $(patsubst %.c,%.o,$(wildcard *.c))\n%.o: %.c\n\t$(CC) -c -o $@ $<\nclean:\n\trm -f *.o\n"})
 	// One recording is larger than what is read ahead.
 	for _, command := range [][]string{
-		{"sh", "-c", "make -s clean && make -s -j2"}, {"ls", "-lR", "/etc/ssl"}, {"python3", "-B", "-c", "import json, tempfile; tempfile.TemporaryFile(); tempfile.mkdtemp(); open(tempfile.mkstemp('.conf')[1])"},
-		{"perl", "-MPOSIX", "-MFile::Temp=tempfile", "-e", "tempfile()"}, {"git", "log", "--oneline"}, {"bash", "-lc", "cat <(echo a) /proc/$$/stat /proc/self/status; mktemp -d"},
+		{"sh", "-c", "make -s clean && make -s -j2"}, {"ls", "-lR", "/etc/ssl"}, {"python3", "-B", "-c", "import json, os, tempfile; tempfile.TemporaryFile(); os.rmdir(tempfile.mkdtemp()); name = tempfile.mkstemp('.conf')[1]; open(name); os.remove(name)"},
+		{"perl", "-MPOSIX", "-MFile::Temp=tempfile", "-e", "tempfile()"}, {"git", "log", "--oneline"}, {"bash", "-lc", "cat <(echo a) /proc/$$/stat /proc/self/status; rmdir $(mktemp -d)"},
 		{"find", "/etc/ssl", "/proc/self/", "-name", "x"}, {"tar", "-cf", "/dev/null", "/etc/ssl"}, {"man", "--version"}, {"sort", "-S", "1M", "--parallel=2", "-T", dir, "/usr/share/dict/words", "/etc/services"},
 		{"sed", "-i", "s/x/y/", dir + "/Makefile.copy"}, {"gcc", "-o", "/dev/null", "-c", "unit1.c"},
 	} {

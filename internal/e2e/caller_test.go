@@ -17,8 +17,9 @@ import (
 )
 
 // asUser returns a command that runs opensnoop as an ordinary user.
-func asUser(args ...string) *exec.Cmd {
-	return exec.Command("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", opensnoop}, args...)...)
+func asUser(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.Command("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", publicProgram(t, "opensnoop")}, args...)...)
 }
 
 // usersFolder makes a folder for temporary files of that user.
@@ -43,7 +44,7 @@ func TestDoctorRemovesNothing(t *testing.T) {
 	}
 	dir := usersFolder(t)
 	file := filepath.Join(dir, fmt.Sprintf("opensnoop-%d-x", gone.Process.Pid), "notes")
-	cmd := asUser("doctor", "-v")
+	cmd := asUser(t, "doctor", "-v")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
 	script := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", `mkdir "${0%/*}" && echo mine >"$0"`, file)
 	if out, err := script.CombinedOutput(); err != nil {

@@ -15,31 +15,12 @@ import (
 
 const nobody = 65534
 
-// asNobody returns opensnoop as an ordinary user with some capabilities. The
-// user's own copy of it stands where everyone may read.
+// asNobody returns a copy of opensnoop, as an ordinary user with some capabilities. Its test may
+// change its rights.
 func asNobody(t *testing.T, caps []uintptr, args ...string) *exec.Cmd {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	binary, err := os.ReadFile(opensnoop)
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied := filepath.Join(dir, "opensnoop")
-	if err := os.WriteFile(copied, binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	temporary := filepath.Join(dir, "tmp")
-	if err := os.Mkdir(temporary, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(temporary, nobody, nobody); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	temporary, copied := usersFolder(t), filepath.Join(usersFolder(t), "opensnoop")
+	if err := copyProgram("opensnoop", copied); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { wantEmpty(t, temporary) })

@@ -154,7 +154,7 @@ func (s *siege) round(length time.Duration) int {
 // run attacks for a while, and returns how many opens that were.
 func (a *attack) run(t *testing.T, dir string, seed uint32, length time.Duration) (opens int) {
 	args := []string{hostilePrefix + a.comm, a.kind, fmt.Sprint(seed), fmt.Sprint(int(length.Seconds())), dir, a.place}
-	cmd := exec.Command(program("hostile"), args...)
+	cmd := exec.Command(publicProgram(t, "hostile"), args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if !a.root {

@@ -19,14 +19,36 @@ var (
 
 	// The opener has a name of its own here, by which it is told from those of other suites: its
 	// comm is openerComm.
-	opener     = program(openerComm)
+	opener     string
 	openerComm = fmt.Sprint("opener-", os.Getpid())
+
+	// A folder with copies of programs that every user may run: this one may lie below one of
+	// root's own.
+	public string
 )
 
 func program(name string) string {
 	path, err := filepath.Abs(filepath.Join("../../bin", name))
 	if err != nil {
 		panic(err)
+	}
+	return path
+}
+
+// copyProgram puts a copy of a program there.
+func copyProgram(name, path string) error {
+	text, err := os.ReadFile(program(name))
+	return errors.Join(err, os.WriteFile(path, text, 0o755))
+}
+
+// publicProgram returns a program that every user may run.
+func publicProgram(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(public, name)
+	if _, err := os.Stat(path); err != nil {
+		if err := copyProgram(name, path); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return path
 }
@@ -48,7 +70,15 @@ func TestMain(m *testing.M) {
 
 // run runs the tests, if there is anything to be tested here, and returns the exit status.
 func run(m *testing.M) int {
-	defer os.Remove(opener)
+	dir, err := os.MkdirTemp("/tmp", "e2e-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		panic(err)
+	}
+	public, opener = dir, filepath.Join(dir, openerComm)
 	if why := cannotTrace(); why != "" {
 		fmt.Printf("\n*** THE END-TO-END SUITE DID NOT RUN: %s\n\n", why)
 		if os.Getenv("OPENSNOOP_E2E") == "require" {
@@ -62,7 +92,7 @@ func run(m *testing.M) int {
 // cannotTrace says why nothing can be tested here, by the tool's own words.
 func cannotTrace() string {
 	_, err := os.Stat(opensnoop)
-	if err := errors.Join(err, os.Link(program("opener"), opener)); err != nil {
+	if err := errors.Join(err, copyProgram("opener", opener)); err != nil {
 		return fmt.Sprintf("%v; make builds it", err)
 	}
 	out, err := exec.Command(opensnoop, "-d", "0.1").CombinedOutput()

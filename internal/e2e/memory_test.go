@@ -189,7 +189,7 @@ func TestHostileRecording(t *testing.T) {
 		"replay": {0, 21}, "replay -o json": {0, 20}, "replay --layout bcc": {0, 21}, "replay --columns user,comm,exe,container,unit,path": {0, 21}, "replay --summary": {0, 1},
 		"missing --all": {0, 21}, "missing -o json": {0, 10}, "needs": {0, 10}, "needs --depfile x": {0, 1}, "diff --all " + b: {1, 13}, "replay --columns took": {1, 0},
 	} {
-		cmd := exec.Command(opensnoop, append(strings.Fields(command), a)...)
+		cmd := exec.Command(publicProgram(t, "opensnoop"), append(strings.Fields(command), a)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		r := runToEnd(t, cmd)
 		if n := strings.Count(r.stdout, "\n"); r.status != want.status || n < want.lines {
