@@ -254,7 +254,7 @@ func TestReplayNeedsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(opensnoop, "replay", "-", "-o", "json", "--path", floodFile)
+	cmd := exec.Command(publicProgram(t, "opensnoop"), "replay", "-", "-o", "json", "--path", floodFile)
 	cmd.Stdin = bytes.NewReader(packed)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	again := runToEnd(t, cmd)
