@@ -23,13 +23,8 @@ func Command(version string) (*cobra.Command, []Group) {
 	})
 }
 
-// newCommand returns the command line, with the flags of the main command in groups.
-func newCommand(i *invocation) (*cobra.Command, []Group) {
-	f := &flags{}
-	cmd := &cobra.Command{
-		Use:   "opensnoop [flags] [-- COMMAND [ARGUMENT…]]",
-		Short: "Show every file that any process opens",
-		Long: `Shows every file that any process opens, as it happens: a row for each
+// The head of the help, and its examples.
+const about = `Shows every file that any process opens, as it happens: a row for each
 open(2), openat(2), openat2(2), creat(2) and open_by_handle_at(2), of 64-bit and
 32-bit programs, and for each open through io_uring, successful or not. It needs
 root, or the capabilities CAP_BPF and CAP_PERFMON.
@@ -41,8 +36,9 @@ goes to stdout. Under sudo the command runs as the user who called sudo.
 
 The header means that tracing is on: earlier opens do not show. Rows go to
 stdout, everything else to stderr. Bytes of a name that could garble a terminal
-show as \n, \t or \xHH, and a backslash as \\.`,
-		Example: `  sudo opensnoop                                 everything, until Ctrl-C
+show as \n, \t or \xHH, and a backslash as \\.`
+
+const examples = `  sudo opensnoop                                 everything, until Ctrl-C
   sudo opensnoop -x -F --no-system -- ./myapp
                                      which files does it not find?
   sudo opensnoop missing -- ./myapp  the same, with stat and access, and why
@@ -58,7 +54,16 @@ show as \n, \t or \xHH, and a backslash as \\.`,
   sudo opensnoop --summary=live      the same, while it happens
   sudo opensnoop -d 10 -w opens.txt  ten seconds, into a file
   sudo opensnoop -o json -d 10 | jq -r .file
-                                     rows as JSON, for another program`,
+                                     rows as JSON, for another program`
+
+// newCommand returns the command line, with the flags of the main command in groups.
+func newCommand(i *invocation) (*cobra.Command, []Group) {
+	f := &flags{}
+	cmd := &cobra.Command{
+		Use:                   "opensnoop [flags] [-- COMMAND [ARGUMENT…]]",
+		Short:                 "Show every file that any process opens",
+		Long:                  about,
+		Example:               examples,
 		Version:               i.version,
 		SilenceErrors:         true,
 		SilenceUsage:          true,

@@ -254,25 +254,7 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 		return nil, err
 	}
 	opts.reached(Loaded)
-	if err := s.configure(); err != nil {
-		return nil, err
-	}
-	if err := s.Gate(!opts.Shut); err != nil {
-		return nil, err
-	}
-	if err := s.startContainers(); err != nil {
-		return nil, err
-	}
-	if err := s.watchEnds(); err != nil {
-		return nil, err
-	}
-	if err := s.startFollowing(); err != nil {
-		return nil, err
-	}
-	if err := s.forgetRoots(); err != nil {
-		return nil, err
-	}
-	if err := s.startArguments(); err != nil {
+	if err := s.prepare(!opts.Shut); err != nil {
 		return nil, err
 	}
 	if err := s.attachAll(hooks); err != nil {
@@ -284,6 +266,25 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	s.attachIOUring()
 	opts.reached(Attached)
 	return s, nil
+}
+
+// prepare fills the maps, and starts what follows processes, containers and ends of calls: all that
+// must be there before a program runs.
+func (s *Session) prepare(gateIsOpen bool) error {
+	for _, step := range []func() error{
+		s.configure,
+		func() error { return s.Gate(gateIsOpen) },
+		s.startContainers,
+		s.watchEnds,
+		s.startFollowing,
+		s.forgetRoots,
+		s.startArguments,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NewCompiler returns a compiler for a kernel.
