@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -45,17 +46,21 @@ type Program struct{ Name, Context string }
 // textSize is what the longest text takes; each start makes one, and more memory takes time.
 const textSize = 160 << 10
 
+// isIn reports whether a header has what the program does.
+func (p Program) isIn(header []byte) bool { return bytes.Contains(header, []byte(" on_"+p.Name+"(")) }
+
 // Text returns [Source] with the program's own headers where it includes them, these macros, as NAME
 // or NAME=value, before all, and these programs behind all: one text, which libbcc compiles by itself.
-// It is for an architecture by libbcc's name, such as "x86".
+// It is for an architecture by libbcc's name, such as "x86". What Source includes for other programs is
+// left out: libbcc parses all of the text three times. Without programs all is there.
 func Text(arch string, macros []string, programs []Program) (string, error) {
 	var text strings.Builder
 	text.Grow(textSize)
 	text.WriteString(Define(macros))
 	headers := Headers()
 	seen := make(map[string]bool)
-	var add func(code []byte) error
-	add = func(code []byte) error {
+	var add func(code []byte, main bool) error
+	add = func(code []byte, main bool) error {
 		for line := range bytes.Lines(code) {
 			included, is := bytes.CutPrefix(line, []byte("#include <"))
 			if !is || !bytes.HasPrefix(included, []byte("opensnoop/")) && !bytes.HasPrefix(included, []byte("asm/open.h")) {
@@ -75,13 +80,17 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 			if err != nil {
 				return fmt.Errorf("finding a header of the BPF program: %w", err)
 			}
-			if err := add(header); err != nil {
+			isIn := func(p Program) bool { return p.isIn(header) }
+			if main && programs != nil && bytes.Contains(header, []byte(" on_")) && !slices.ContainsFunc(programs, isIn) {
+				continue
+			}
+			if err := add(header, false); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	err := add([]byte(Source))
+	err := add([]byte(Source), true)
 	for _, p := range programs {
 		fmt.Fprintf(&text, "int %s(%s *ctx) { return on_%[1]s(ctx); }\n", p.Name, p.Context)
 	}

@@ -260,7 +260,7 @@ func TestBrokenHeaderFails(t *testing.T) {
 		}
 		headers["arch/"+arch+"/include/asm/ptrace.h"].Data = []byte("struct pt_regs { u64 wrong; };\n")
 		_, err = compiler.Compile(t.Context(), bcc.Source{
-			Code:    text(t, arch, []string{"-DPROBE_TRACEPOINT"}, nil),
+			Code:    text(t, arch, []string{"-DPROBE_TRACEPOINT"}, shapes["tracepoint"].programs),
 			Headers: headers,
 			Flags:   []string{noControlFlow, "-DPROBE_TRACEPOINT", "-DTHREAD_STATUS=16"},
 			Arch:    arch,

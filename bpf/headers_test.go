@@ -30,15 +30,12 @@ func TestHeadersBeginWithTheirLicence(t *testing.T) {
 // The text has every header of the program's own once, of one architecture, and includes none of them.
 func TestText(t *testing.T) {
 	for arch := range architectures {
-		text, err := bpf.Text(arch, []string{"A", "B=1 + 2"}, []bpf.Program{{"one", "struct pt_regs"}})
+		text, err := bpf.Text(arch, []string{"A", "B=1 + 2"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(text, "#define A 1\n#define B 1 + 2\n") || strings.Contains(text, "#include <opensnoop/") || strings.Contains(text, "#include <asm/open.h>") {
 			t.Errorf("%s: the text lacks the macros or headers", arch)
-		}
-		if !strings.HasSuffix(text, "\nint one(struct pt_regs *ctx) { return on_one(ctx); }\n") {
-			t.Errorf("%s: the text does not end with the program", arch)
 		}
 		paths, err := fs.Glob(bpf.Headers(), "include/opensnoop/*.h")
 		if err != nil || len(paths) == 0 {
@@ -57,6 +54,22 @@ func TestText(t *testing.T) {
 	}
 	if _, err := bpf.Text("none", nil, nil); err == nil {
 		t.Error("a text for an unknown architecture")
+	}
+}
+
+// The text ends with the programs of a plan, and lacks what others do.
+func TestTextOfPrograms(t *testing.T) {
+	text, err := bpf.Text("x86", nil, []bpf.Program{{Name: "syscall_enter", Context: "struct bpf_raw_tracepoint_args"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(text, "\nint syscall_enter(struct bpf_raw_tracepoint_args *ctx) { return on_syscall_enter(ctx); }\n") {
+		t.Error("the text does not end with the program")
+	}
+	for name, want := range map[string]bool{"on_syscall_exit": true, "trace_return": true, "on_handle_enter": false, "on_walk_enter": false, "on_uring_submit": false, "on_task_exec": false, "on_task_fork": false} {
+		if strings.Contains(text, name) != want {
+			t.Errorf("the text of one program: %s is there: %v", name, !want)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func TestNamesAreCompared(t *testing.T) {
 	needBPF(t)
 	c := &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(5, 4, 0)} // the slots are no mapped value
 	made, err := c.Compile(t.Context(), bcc.Source{
-		Code: text(t, here, []string{"-DPROBE_TRACEPOINT", "-DFIELDS"}, nil) + compareNames, Headers: bpf.Headers(), Flags: []string{noControlFlow, "-DTHREAD_STATUS=16", "-DPROBE_TRACEPOINT", "-DFIELDS=0"},
+		Code: text(t, here, []string{"-DPROBE_TRACEPOINT", "-DFIELDS"}, shapes["tracepoint"].programs) + compareNames, Headers: bpf.Headers(), Flags: []string{noControlFlow, "-DTHREAD_STATUS=16", "-DPROBE_TRACEPOINT", "-DFIELDS=0"},
 	})
 	if err != nil {
 		t.Fatal(whole(err))

@@ -125,14 +125,15 @@ static __always_inline long output(void *ctx, struct record *r, u64 size)
 	return events.perf_submit(ctx, r, size);
 }
 
-// What the programs do. bpf.Text adds those of a plan, a line each: open_enter calls on_open_enter.
+// What the programs do. bpf.Text adds those of a plan, a line each: open_enter calls on_open_enter. Of
+// these headers it leaves out those that have none of them.
 #include <opensnoop/cgroup.h>
 #include <opensnoop/exec.h>
 #include <opensnoop/exit.h>
-#include <opensnoop/io_uring.h>
-#include <opensnoop/tracepoint.h>
-#if !PROBE_TRACEPOINT
 #include <opensnoop/fexit.h>
+#include <opensnoop/fork.h>
+#include <opensnoop/io_uring.h>
 #include <opensnoop/kprobe.h>
 #include <opensnoop/session.h>
-#endif
+#include <opensnoop/tracepoint.h>
+#include <opensnoop/walks.h>

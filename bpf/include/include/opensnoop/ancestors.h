@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_ANCESTORS_H
-#define _OPENSNOOP_ANCESTORS_H
 
 // What a process descends from, as the kernel has it now: up to the first process, or to the one that
 // is followed.
@@ -72,5 +70,3 @@ static __always_inline void fill_ancestors(struct record *r)
 	}
 	r->ancestors->cut = 1;
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_CALL_H
-#define _OPENSNOOP_CALL_H
 
 // What is kept of a call whose record waits for its end. internal/trace/pending.go has the
 // same, and a test holds the two to each other.
@@ -162,5 +160,3 @@ struct pending_call {
 // How long after a call's entry a name that was not in memory is still taken for the one
 // that the kernel read, in ns.
 #define UNREAD_TIME 3000000000ULL
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_CELLS_H
-#define _OPENSNOOP_CELLS_H
 
 // Cells: where the calls of threads are pending, each at the place of its thread. The record is made
 // there, and sent from there. internal/trace/cells.go takes out those whose end will not be seen.
@@ -43,5 +41,3 @@ static __always_inline struct call *claim_cell(u64 id)
 
 	return cell && move_cell(cell, CELL_FREE, CELL_BUSY) ? cell : NULL;
 }
-
-#endif

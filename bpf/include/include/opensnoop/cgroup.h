@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_CGROUP_H
-#define _OPENSNOOP_CGROUP_H
 
 // Cgroups as they are made: those of containers tell by their paths what they are of.
 
@@ -25,5 +23,3 @@ static __always_inline int on_cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 				 offsetof(struct cgroup_made, path) + (made->size & (PATH_MAX - 1)));
 	return 0;
 }
-
-#endif

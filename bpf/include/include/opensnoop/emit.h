@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_EMIT_H
-#define _OPENSNOOP_EMIT_H
 
 // Filling records and giving them out.
 
 #include <linux/errno.h>
 #include <opensnoop/ancestors.h>
-#include <opensnoop/args.h>
 #include <opensnoop/filter.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/record.h>
@@ -109,6 +106,22 @@ static __always_inline void fill_processes(struct record *r)
 	if (HOLDS(FIELD_PROCESS))
 		bpf_probe_read_kernel(r->process, TASK_COMM_LEN,
 				      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
+}
+
+// fill_args sets the arguments that the program was executed with: what it makes of its memory later does
+// not matter.
+static __always_inline void fill_args(struct record *r)
+{
+	if (!HOLDS(FIELD_ARGS))
+		return;
+
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct args *args = program_args.lookup(&tgid);
+
+	if (args)
+		__builtin_memcpy(r->args, args, sizeof(*args));
+	else
+		r->args->size = 0;
 }
 
 // fill sets what is known of a record at the entry of its call, but the name.
@@ -278,5 +291,3 @@ static __always_inline bool read_missing_flags(struct record *r, struct pt_regs 
 	set_flags(r, &args);
 	return true;
 }
-
-#endif

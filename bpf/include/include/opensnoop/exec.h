@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_EXEC_H
-#define _OPENSNOOP_EXEC_H
 
 // Programs that are executed: the files that the kernel opens for that.
 //
@@ -8,7 +6,6 @@
 // and the loader, are opens of their own, which the kernel does one after the other: when it goes
 // on, the one before has succeeded, and the call's error is the last one's.
 
-#include <opensnoop/args.h>
 #include <opensnoop/trace.h>
 
 // fill_executed sets the record of a file that is opened for a program; false if it is not wanted.
@@ -107,13 +104,24 @@ static __always_inline void show_interpreter(void *ctx, struct call *c, u64 id, 
 	end_call(ctx, c, 0);
 }
 
-static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
+// read_args reads those of the program that the current process has just executed.
+static __always_inline void read_args(void)
 {
-	struct call *c = finish_walk(ctx, SCRATCH_EXEC);
+	if (!HOLDS(FIELD_ARGS))
+		return;
 
-	if (c)
-		end_call(ctx, c, 0);
-	return 0;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 mm = task_member(TASK_MM);
+	u64 start = member(mm, MM_ARG_START);
+	u64 size = member(mm, MM_ARG_END) - start;
+	struct args args = { .size = size };
+
+	asm volatile("" : "+r"(size)); // for the verifier to see what is compared
+	if (size > ARGS_MAX)
+		size = ARGS_MAX;
+	if (bpf_probe_read_user(args.bytes, size, (void *)start))
+		args.size = 0;
+	program_args.update(&tgid, &args);
 }
 
 // sched_process_exec(struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm). The
@@ -133,5 +141,3 @@ static __always_inline int on_task_exec(struct bpf_raw_tracepoint_args *ctx)
 	show_interpreter(ctx, c, id, ctx->args[2]);
 	return 0;
 }
-
-#endif

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_EXIT_H
-#define _OPENSNOOP_EXIT_H
 
 // Processes that end: their numbers are given to others.
 
 #include <opensnoop/filter.h>
 #include <opensnoop/follow.h>
+
+// unfollow_ended follows the current process no more if this is its last thread.
+static __always_inline void unfollow_ended(u32 tgid)
+{
+	if (!FOLLOW || !may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
+		return;
+
+	int last = tgid & (ALIKE - 1);
+	u64 *here = followed_here.lookup(&last);
+
+	if (!followed.delete(&tgid) && here)
+		__sync_fetch_and_add(here, -1);
+}
 
 // unlist_ended traces the current process, whose tgid in the tracer's pid namespace is this, no more
 // if this is its last thread.
@@ -26,5 +37,3 @@ static __always_inline int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
 	unlist_ended(local_id(id) >> 32);
 	return 0;
 }
-
-#endif

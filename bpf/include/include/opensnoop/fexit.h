@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_FEXIT_H
-#define _OPENSNOOP_FEXIT_H
 
 // The ends of calls, by trampolines: no other system call is hooked for them.
 
@@ -26,5 +24,3 @@ static __always_inline int on_sigreturn_exit(FUNCTION *ctx)
 {
 	return end_interrupted(ctx);
 }
-
-#endif

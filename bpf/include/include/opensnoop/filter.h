@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_FILTER_H
-#define _OPENSNOOP_FILTER_H
 
 // Which opens to record.
 
@@ -108,8 +106,10 @@ static __always_inline bool passes_filters(u64 local)
 {
 	if (GATED && slot_read(GATE_SHUT))
 		return false;
-	if (FOLLOW && !FOLLOWED_EXCLUDED ? !is_followed(local) && !in_pid_list(local) :
-					   !in_pid_list(local) || (FOLLOWED_EXCLUDED && is_followed(local)))
+
+	bool descends = FOLLOW && is_followed(local);
+
+	if (descends ? FOLLOWED_EXCLUDED : !in_pid_list(local))
 		return false;
 	if (!(LISTED) || !under_wanted())
 		return false;
@@ -207,5 +207,3 @@ static __always_inline bool name_wanted(const char *name, bool in_root)
 		return true;
 	return (!(PATHS_EXCLUDED) && (PATHS)) || in_chroot(task_fs());
 }
-
-#endif

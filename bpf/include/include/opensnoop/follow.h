@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_FOLLOW_H
-#define _OPENSNOOP_FOLLOW_H
 
 // Processes and all that descend from them.
 //
@@ -56,34 +54,6 @@ static __always_inline bool is_followed(u64 local)
 	return (may_be_followed(tgid) && followed.lookup(&tgid)) || is_root(id, local);
 }
 
-// follow_fork follows the child of the current process if that is followed.
-static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
-{
-	if (!FOLLOW)
-		return;
-	if (slot_read(LOOKING))
-		forks.update(&child, &parent);
-	if (!is_followed(local_id(id)))
-		return;
-
-	u32 *depth = followed.lookup(&parent);
-
-	follow(child, depth ? *depth + 1 : 0);
-}
-
-// unfollow_ended follows the current process no more if this is its last thread.
-static __always_inline void unfollow_ended(u32 tgid)
-{
-	if (!FOLLOW || !may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
-		return;
-
-	int last = tgid & (ALIKE - 1);
-	u64 *here = followed_here.lookup(&last);
-
-	if (!followed.delete(&tgid) && here)
-		__sync_fetch_and_add(here, -1);
-}
-
 // depth_of is how far a process is below the one to follow; NULL if it is not followed.
 static __always_inline u32 *depth_of(u32 tgid)
 {
@@ -103,5 +73,3 @@ static __always_inline void fill_depth(struct record *r)
 	else
 		r->fields |= DEPTH_UNREAD;
 }
-
-#endif

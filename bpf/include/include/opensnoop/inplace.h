@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_INPLACE_H
-#define _OPENSNOOP_INPLACE_H
 
 // Calls of which nothing is out of the ordinary: their record is made in their cell, and sent from there.
 
@@ -48,7 +46,10 @@ static __always_inline bool enter_in_place(u64 id, struct open_args *args)
 // return_in_place is trace_return of such a call; false if it is none, and nothing is done.
 static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *regs, s64 result)
 {
-	struct call *c = IN_PLACE ? find_cell(id) : NULL;
+	if (!IN_PLACE)
+		return false;
+
+	struct call *c = find_cell(id);
 	struct record *r;
 
 	if (!c)
@@ -63,5 +64,3 @@ static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *r
 	set_cell(c, CELL_FREE);
 	return true;
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_INTERRUPTED_H
-#define _OPENSNOOP_INTERRUPTED_H
 
 // Which exit of a system call is the end of a pending call.
 //
@@ -78,5 +76,3 @@ static __always_inline s64 drop_if_restarted(struct call *c, u64 id, struct open
 		return began(&c->record);
 	return 0;
 }
-
-#endif

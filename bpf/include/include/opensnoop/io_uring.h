@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_IO_URING_H
-#define _OPENSNOOP_IO_URING_H
 
 // Opens through io_uring.
 
 #include <opensnoop/pending.h>
-#include <opensnoop/walk.h>
 
 // The start of struct io_kiocb, with the struct io_open that it holds
 // (include/linux/io_uring_types.h, io_uring/openclose.c).
@@ -35,12 +32,6 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 #define IORING_OP_OPENAT 18
 #define IORING_OP_STATX 21
 #define IORING_OP_OPENAT2 28
-
-// is_statx reports whether a request is one that only looks for a file.
-static __always_inline bool is_statx(struct open_request *req)
-{
-	return LOOKUPS && req->opcode == IORING_OP_STATX;
-}
 
 // take_statx takes what a struct io_statx (io_uring/statx.c) holds: file, dfd, mask, flags and
 // filename, of 8, 4, 4, 4 and 8 bytes. False if the request has no name.
@@ -78,7 +69,8 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (bpf_probe_read_kernel(&req.opcode, 1,
 				  (void *)ctx->args[0] + offsetof(struct open_request, opcode)))
 		return 0;
-	if (req.opcode != IORING_OP_OPENAT && req.opcode != IORING_OP_OPENAT2 && !is_statx(&req))
+	if (req.opcode != IORING_OP_OPENAT && req.opcode != IORING_OP_OPENAT2 &&
+	    !(LOOKUPS && req.opcode == IORING_OP_STATX))
 		return 0;
 	id = bpf_get_current_pid_tgid();
 	if (is_self(local_id(id)) || !passes_filters(local_id(id)))
@@ -89,7 +81,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	args.flags_read = true;
 	args.dfd = req.dfd;
 	args.in_root = req.resolve & RESOLVE_IN_ROOT;
-	if (is_statx(&req) && !take_statx(&req, &args))
+	if (LOOKUPS && req.opcode == IORING_OP_STATX && !take_statx(&req, &args))
 		return 0;
 	c = scratch_call(SCRATCH_SUBMIT);
 	if (!c || !flags_wanted(args.flags))
@@ -103,21 +95,6 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c->nr = NR_ANY;
 	c->id = REQUEST_ID(ctx->args[0]);
 	walk(ctx, c, SCRATCH_SUBMIT);
-	entered(ctx, c);
-	return 0;
-}
-
-static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct call *c = finish_walk(ctx, SCRATCH_SUBMIT);
-
-	if (!c)
-		return 0;
-	if (!HOLDS(FIELD_RESULT)) {
-		submit(ctx, &c->record); // its end will not be seen
-		return 0;
-	}
-	keep_shared(c);
 	entered(ctx, c);
 	return 0;
 }
@@ -142,5 +119,3 @@ static __always_inline int on_uring_complete(struct bpf_raw_tracepoint_args *ctx
 	end_call(ctx, c, result);
 	return 0;
 }
-
-#endif

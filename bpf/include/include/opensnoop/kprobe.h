@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_KPROBE_H
-#define _OPENSNOOP_KPROBE_H
 
 // The kernel's own open function, by kprobes or by trampolines.
 
@@ -353,5 +351,3 @@ static __always_inline int on_open_named(FUNCTION *ctx)
 		end_unstacked(ctx, id);
 	return 0;
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_MAPS_H
-#define _OPENSNOOP_MAPS_H
 
 // What is in the maps that opensnoop.c declares. All of them are declared, and those that nobody
 // uses are not made (internal/object).
@@ -97,5 +95,3 @@ static __always_inline void add(enum slot which, s64 n)
 	if (!NO_SLOT(value))
 		__sync_fetch_and_add(value, n);
 }
-
-#endif

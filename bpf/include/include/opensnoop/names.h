@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_NAMES_H
-#define _OPENSNOOP_NAMES_H
 
 // Names, which other threads and whoever else has the memory may change between the entry of a call
 // and the kernel's own copy of it.
@@ -71,7 +69,8 @@ static __always_inline void check_name(struct call *c, u32 room)
 {
 	struct record *r = &c->record;
 
-	if (!PROBE_TRACEPOINT || r->name_kind != NAME_READ)
+	// Without these, no call that is pending has a name.
+	if (!PROBE_TRACEPOINT || !HOLDS(FIELD_RESULT | FIELD_PATH | FIELD_FLAGS) || r->name_kind != NAME_READ)
 		return;
 
 	struct call *now = scratch_call(SCRATCH_INTERRUPTED);
@@ -110,5 +109,3 @@ static __always_inline bool was_copied(s64 result, long n)
 	}
 	return true;
 }
-
-#endif

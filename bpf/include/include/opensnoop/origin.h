@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_ORIGIN_H
-#define _OPENSNOOP_ORIGIN_H
 
 // Where walks begin, and what they share from there on: what has been seen, and the names that
 // are put behind each other.
@@ -379,5 +377,3 @@ static __always_inline void start(struct record *r, struct walk *w)
 	if (w->at.dentry != w->on.root)
 		w->first = w->at.dentry;
 }
-
-#endif

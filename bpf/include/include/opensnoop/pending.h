@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_PENDING_H
-#define _OPENSNOOP_PENDING_H
 
 // Pending calls: those whose record waits for their return.
 
@@ -8,7 +6,19 @@
 #include <opensnoop/cells.h>
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
+#include <opensnoop/names.h>
+
+#if HOLDS(FIELD_PATH)
 #include <opensnoop/shared.h>
+#include <opensnoop/walk.h>
+#else // nothing is walked
+#define needs_walk(call) false
+#define walk(ctx, call, which)
+#define walk_file(ctx, call, which)
+#define keep_shared(call)
+#define check_shared(call, result)
+#define prove_descriptor(call, result)
+#endif
 
 // count_pending counts what is rare among the calls of the map, so that nobody has to look
 // for it who knows that there is none: any call, or with results and no cells an interrupted one.
@@ -104,15 +114,22 @@ static __always_inline void restore_long_name(struct call *c, u64 id)
 	drop_name(c, id, len);
 }
 
-// find_call is where the call of this id is pending; NULL if it is not.
-static __always_inline struct call *find_call(u64 id)
+// find is where the call of this id is pending; NULL if it is not. To take it out, its cell is made busy.
+static __always_inline struct call *find(u64 id, bool take)
 {
 	struct call *found = HAS_CELLS ? find_cell(id) : NULL;
 
+	if (HAS_CELLS && take && found && !move_cell(found, id, CELL_BUSY))
+		found = NULL;
 	if (!HAS_CELLS || (!found && !none_counted()))
 		found = (struct call *)pending.lookup(&id);
 	barrier_var(found); // or there are two copies of what follows
 	return found;
+}
+
+static __always_inline struct call *find_call(u64 id)
+{
+	return find(id, false);
 }
 
 // copy_kept copies what is kept of a call.
@@ -129,20 +146,14 @@ static __always_inline void copy_kept(struct call *to, struct call *from)
 // out calls whose end will not be seen, does the same.
 static __always_inline bool copy_out(struct call *c, u64 id)
 {
-	struct call *kept, *cell = HAS_CELLS ? find_cell(id) : NULL;
+	struct call *kept = find(id, true);
 
-	if (cell && !move_cell(cell, id, CELL_BUSY))
-		cell = NULL;
-	kept = cell;
-	if (!HAS_CELLS || (!cell && !none_counted()))
-		kept = (struct call *)pending.lookup(&id);
-	barrier_var(kept); // as above
 	if (!kept)
 		return false;
 	copy_kept(c, kept);
-	if (cell) {
+	if (HAS_CELLS && c->id == CELL_BUSY) {
 		c->id = id;
-		set_cell(cell, CELL_FREE);
+		set_cell(kept, CELL_FREE);
 		return true;
 	}
 	if (pending.delete(&id))
@@ -165,7 +176,7 @@ static __always_inline bool put_in(struct call *c, u64 id)
 {
 	struct call *cell = HAS_CELLS && !(id >> 61) ? claim_cell(id) : NULL;
 
-	if (cell) {
+	if (HAS_CELLS && cell) {
 		c->id = CELL_BUSY;
 		copy_kept(cell, c);
 		set_cell(cell, id);
@@ -277,5 +288,3 @@ static __always_inline void finish_stale_pending(void *ctx, struct call *c, u64 
 	count_hidden(id);
 	end_call(ctx, c, RESULT_UNKNOWN);
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_RECORD_H
-#define _OPENSNOOP_RECORD_H
 
 // The record of an open, as it goes to user space.
 
@@ -220,5 +218,3 @@ static __always_inline char *name_of(struct record *r)
 		at += r->exe->len;
 	return r->name + (at & (STRINGS_MAX - 1));
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_SESSION_H
-#define _OPENSNOOP_SESSION_H
 
 // The kernel's open functions by kprobe sessions: a program runs at the entry of a function, and at
 // the return if it said 0 at the entry.
@@ -37,7 +35,5 @@ static __always_inline int on_sigreturn_session(struct pt_regs *ctx)
 {
 	return bpf_session_is_return(ctx) ? end_interrupted(ctx) : none_counted();
 }
-
-#endif
 
 #endif

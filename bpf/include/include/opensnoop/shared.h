@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_SHARED_H
-#define _OPENSNOOP_SHARED_H
 
 // What other threads may change of a call between its entry, where it is walked, and the kernel's
 // own look-up: the working folder and the root, where they share these, and the descriptor that a
@@ -88,5 +86,3 @@ static __always_inline void keep_shared(struct call *c)
 	if (HOLDS(FIELD_PATH))
 		*c->shared = c->walk->shared;
 }
-
-#endif

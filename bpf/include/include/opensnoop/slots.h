@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_SLOTS_H
-#define _OPENSNOOP_SLOTS_H
 
 // What is in the array map `slots`, each of 8 bytes. Values that differ from run to
 // run are here and not in macros, so that the program is the same in every run. Go has
@@ -67,5 +65,3 @@ enum slot {
 #define HOOKED_OPENAT2 1        // the system call openat2
 #define HOOKED_COMPAT_OPENAT2 2 // that of 32-bit programs
 #define HOOKED_NAMED 4          // what gets the kernel's copy of a name
-
-#endif

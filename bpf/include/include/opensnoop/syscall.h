@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_SYSCALL_H
-#define _OPENSNOOP_SYSCALL_H
 
 // The system calls that open, and their arguments.
 
@@ -176,5 +174,3 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	}
 	return true;
 }
-
-#endif

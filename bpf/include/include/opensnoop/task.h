@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_TASK_H
-#define _OPENSNOOP_TASK_H
 
 // The current task: its registers, what it points to, and its number for the tracer.
 
@@ -88,5 +86,3 @@ static __always_inline struct pt_regs *current_regs(void *saved)
 {
 	return TASK_REGS ? (struct pt_regs *)bpf_task_pt_regs(CURRENT_TASK) : saved;
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_TRACE_H
-#define _OPENSNOOP_TRACE_H
 
 // What happens at the entry and at the return of an open, whatever hooks it.
 
@@ -9,7 +7,6 @@
 #include <opensnoop/interrupted.h>
 #include <opensnoop/names.h>
 #include <opensnoop/pending.h>
-#include <opensnoop/walk.h>
 
 // trace_enter makes the record of a call of the current thread, whose pid_tgid id is.
 static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *args)
@@ -70,17 +67,6 @@ static __always_inline void trace_current(void *ctx, void *saved)
 		return;
 	regs = current_regs(saved);
 	trace_call(ctx, id, regs, syscall_nr(regs));
-}
-
-static __always_inline int on_walk_enter(void *ctx)
-{
-	struct call *c = finish_walk(ctx, SCRATCH_ENTER);
-
-	if (!c)
-		return 0;
-	keep_shared(c);
-	entered(ctx, c);
-	return 0;
 }
 
 // read_missing reads at the end of a call what was not in memory at its entry. False if
@@ -145,7 +131,7 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 	if (take_pending(c, id)) {
 		enum exit_kind kind = exit_kind_of(c, regs, result);
 
-		if (kind == EXIT_RESTARTS) {
+		if (HOLDS(FIELD_RESULT) && kind == EXIT_RESTARTS) {
 			interrupt(ctx, c, id, regs);
 			return;
 		}
@@ -190,16 +176,3 @@ static __always_inline int end_interrupted(void *ctx)
 		end_call(ctx, c, -EINTR);
 	return 0;
 }
-
-static __always_inline int on_walk_return(void *ctx)
-{
-	struct call *c = scratch_call(SCRATCH_RETURN);
-
-	if (!c)
-		return 0;
-	walk_on(ctx, c, SCRATCH_RETURN);
-	end_call(ctx, c, *c->record.result);
-	return 0;
-}
-
-#endif

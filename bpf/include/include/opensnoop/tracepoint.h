@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_TRACEPOINT_H
-#define _OPENSNOOP_TRACEPOINT_H
 
 // The entry and exit of every system call, by raw tracepoints.
 
@@ -37,5 +35,3 @@ static __always_inline int on_syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 	trace_return(ctx, regs, (long)ctx->args[1]);
 	return 0;
 }
-
-#endif

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_WALK_H
-#define _OPENSNOOP_WALK_H
 
 // The way from a folder up to the tracer's root.
 //
@@ -392,5 +390,3 @@ static __always_inline void walk(void *ctx, struct call *c, enum scratch which)
 	c->walk->starts = true;
 	continue_walk(ctx, which);
 }
-
-#endif

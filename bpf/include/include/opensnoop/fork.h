@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef _OPENSNOOP_ARGS_H
-#define _OPENSNOOP_ARGS_H
 
-// The arguments that programs were executed with: what a program makes of its memory later does
-// not matter. Processes have those of what they were forked from, until they execute something.
+// Processes that are made: they have the arguments of the one that they were forked from, and are
+// followed if that is.
 
 #include <opensnoop/follow.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/record.h>
 #include <opensnoop/task.h>
-
-static __always_inline void fill_args(struct record *r)
-{
-	if (!HOLDS(FIELD_ARGS))
-		return;
-
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct args *args = program_args.lookup(&tgid);
-
-	if (args)
-		__builtin_memcpy(r->args, args, sizeof(*args));
-	else
-		r->args->size = 0;
-}
 
 // copy_args gives a process the arguments of the one that it was forked from.
 static __always_inline void copy_args(u32 parent, u32 child)
@@ -38,24 +22,19 @@ static __always_inline void copy_args(u32 parent, u32 child)
 		program_args.delete(&child); // of one that had the number before
 }
 
-// read_args reads those of the program that the current process has just executed.
-static __always_inline void read_args(void)
+// follow_fork follows the child of the current process if that is followed.
+static __always_inline void follow_fork(u64 id, u32 parent, u32 child)
 {
-	if (!HOLDS(FIELD_ARGS))
+	if (!FOLLOW)
+		return;
+	if (slot_read(LOOKING))
+		forks.update(&child, &parent);
+	if (!is_followed(local_id(id)))
 		return;
 
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	u64 mm = task_member(TASK_MM);
-	u64 start = member(mm, MM_ARG_START);
-	u64 size = member(mm, MM_ARG_END) - start;
-	struct args args = { .size = size };
+	u32 *depth = followed.lookup(&parent);
 
-	asm volatile("" : "+r"(size)); // for the verifier to see what is compared
-	if (size > ARGS_MAX)
-		size = ARGS_MAX;
-	if (bpf_probe_read_user(args.bytes, size, (void *)start))
-		args.size = 0;
-	program_args.update(&tgid, &args);
+	follow(child, depth ? *depth + 1 : 0);
 }
 
 // made is for a task that the current one has just made. The parent is the one that calls, also with
@@ -84,5 +63,3 @@ static __always_inline int on_task_wake(struct pt_regs *ctx)
 {
 	return made(PT_REGS_PARM1(ctx));
 }
-
-#endif
