@@ -83,7 +83,6 @@ BPF_PERF_OUTPUT(events);
 BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
 
 BPF_HASH(pending, u64, struct pending_call, PENDING_MAX); // by pid_tgid, or REQUEST_ID
-BPF_F_TABLE("array", u32, struct pending_call, cells, CELLS, BPF_F_MMAPABLE); // by the thread
 BPF_HASH(long_names, u64, struct long_name, LONG_NAMES); // by the same
 BPF_HASH(longest_names, u64, struct longest_name, LONGEST_NAMES);
 // How many of these a holder has: those that the program has put in, less those that it took out, and

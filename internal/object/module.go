@@ -98,12 +98,6 @@ func (m *Module) Map(name string) (*ebpf.Map, error) {
 	return made, nil
 }
 
-// Has reports whether the BPF program refers to a map of this name.
-func (m *Module) Has(name string) bool {
-	i, ok := m.object.index(name)
-	return ok && m.object.used()[i]
-}
-
 // Load loads a program of the object by its name, as one of that kind, if it is not yet. When the
 // verifier refuses it, the error is an [*Error] with the verifier's log.
 func (m *Module) Load(name string, kind ebpf.ProgramType) error {

@@ -27,15 +27,14 @@ const ownMemory = 8 << 20
 
 // openMaps opens the program's maps, but for the perf buffers.
 func (s *Session) openMaps() error {
-	if err := s.openPending(); err != nil {
-		return err
-	}
 	array, err := s.module.Map("slots")
 	if err != nil {
 		return err
 	}
-	s.slots, err = openSlots(array)
-	return err
+	if s.slots, err = openSlots(array); err != nil {
+		return err
+	}
+	return s.openPending()
 }
 
 // loadAndBuffer loads the programs, and meanwhile opens perf buffers of so many pages for each CPU.

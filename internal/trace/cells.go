@@ -1,14 +1,9 @@
 package trace
 
 import (
-	"fmt"
-	"os"
 	"slices"
 	"sync/atomic"
 	"unsafe"
-
-	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 )
 
 // What a cell says in place of whose call it has: CELL_FREE and CELL_BUSY in <opensnoop/call.h>.
@@ -31,16 +26,13 @@ type cells struct {
 	next   int // to look after
 }
 
-// openCells takes the map, which stays its owner's.
-func openCells(array *ebpf.Map) (*cells, error) {
-	c := &cells{size: int(array.ValueSize())}
-	pages := (cellCount*c.size + os.Getpagesize() - 1) / os.Getpagesize()
-	var err error
-	c.memory, err = unix.Mmap(array.FD(), 0, pages*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("mapping the BPF program's pending calls: %w", err)
+// cells are those behind the slots, whose memory it stays; nil if there are none.
+func (s *slots) cells() *cells {
+	memory := s.memory[min(8*int(slotCount), len(s.memory)):]
+	if len(memory) < cellCount {
+		return nil
 	}
-	return c, nil
+	return &cells{memory: memory, size: len(memory) / cellCount}
 }
 
 // at returns a cell, and where it says whose it is.
@@ -75,17 +67,4 @@ func (c *cells) take(id uint64) (pendingCall, bool) {
 	call = slices.Clone(call)
 	atomic.StoreUint64(whose, cellFree)
 	return call, true
-}
-
-// close gives the memory back.
-func (c *cells) close() error {
-	if c == nil || c.memory == nil {
-		return nil
-	}
-	memory := c.memory
-	c.memory = nil
-	if err := unix.Munmap(memory); err != nil {
-		return fmt.Errorf("giving back the BPF program's pending calls: %w", err)
-	}
-	return nil
 }

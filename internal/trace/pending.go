@@ -103,15 +103,7 @@ func (s *Session) openPending() (err error) {
 	if p.calls, err = s.module.Map("pending"); err != nil {
 		return err
 	}
-	if s.module.Has("cells") {
-		array, err := s.module.Map("cells")
-		if err != nil {
-			return err
-		}
-		if p.cells, err = openCells(array); err != nil {
-			return err
-		}
-	}
+	p.cells = s.slots.cells()
 	p.counted = !s.plan.Results() || p.cells != nil
 	if s.plan.Fields&(event.Result|event.Path|event.Flags) == 0 {
 		return nil
@@ -212,8 +204,8 @@ func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
 // as far as they are known.
 func (s *Session) reclaim() error {
 	var unseen []uint64
-	s.pending.cells.look(cellSlice, func(id uint64, call pendingCall) {
-		if s.endUnseen(id, s.age(call)) {
+	s.pending.cells.look(cellSlice, func(id uint64, _ pendingCall) {
+		if s.threadGone(id) { // how old they are, they do not tell
 			unseen = append(unseen, id)
 		}
 	})

@@ -339,7 +339,7 @@ func (s *Session) Close() error {
 		s.reader = nil
 	}
 	if s.module != nil {
-		err = errors.Join(err, s.slots.close(), s.pending.cells.close(), s.module.Close())
+		err = errors.Join(err, s.slots.close(), s.module.Close())
 		s.module = nil
 	}
 	return err

@@ -2,7 +2,6 @@ package trace
 
 import (
 	"fmt"
-	"os"
 	"sync/atomic"
 	"unsafe"
 
@@ -65,7 +64,7 @@ func openSlots(array *ebpf.Map) (*slots, error) {
 		return s, nil
 	}
 	var err error
-	s.memory, err = unix.Mmap(array.FD(), 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	s.memory, err = unix.Mmap(array.FD(), 0, int(array.ValueSize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mapping the BPF program's slots: %w", err)
 	}

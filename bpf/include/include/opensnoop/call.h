@@ -137,8 +137,9 @@ struct pending_call {
 
 // With results a thread's call is pending in a cell, if no other thread of the same last bits has that:
 // it says in its first 8 bytes whose call it has. Cells are claimed by an instruction that Linux has
-// since 5.18 on all machines, and LLVM since 12; what tells is an attribute that came with 14.
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0) && __has_attribute(btf_decl_tag)
+// since 5.18 on all machines, and LLVM since 12; what tells is an attribute that came with 14. A value
+// as large as all cells may be since 6.0.
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0) && __has_attribute(btf_decl_tag)
 #define HAS_CELLS HOLDS(FIELD_RESULT)
 #else
 #define HAS_CELLS 0

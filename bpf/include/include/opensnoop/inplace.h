@@ -37,8 +37,9 @@ static __always_inline bool enter_in_place(u64 id, struct open_args *args)
 	fill(r, id, args);
 	c->address = args->name;
 	c->nr = call_nr(args);
-	r->time = bpf_ktime_get_ns();
-	set_began(r, -(s64)r->time);
+	r->time = 0; // its entry's is not needed, and the clock costs 50 instructions
+	if (HOLDS(FIELD_TOOK))
+		set_began(r, -(s64)bpf_ktime_get_ns());
 	set_cell(c, id);
 	return true;
 }

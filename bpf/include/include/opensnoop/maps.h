@@ -21,9 +21,10 @@ static __always_inline u64 *slot(int which);
 #define NO_SLOT(value) (!(value))
 #endif
 
-// All slots, as one value.
+// All slots, as one value, and behind them the cells.
 struct slots {
 	u64 slot[SLOTS];
+	struct pending_call cells[HAS_CELLS * CELLS];
 };
 
 // Each program has memory of its own to build a record in. The kernel does not run a

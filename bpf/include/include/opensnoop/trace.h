@@ -79,7 +79,8 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 		return false;
 	if (r->name_kind != NAME_UNSEEN)
 		return true;
-	if (bpf_ktime_get_ns() - r->time > UNREAD_TIME)
+	// One that was made in place and has no name yet has failed before the kernel had a copy of that.
+	if (r->time && bpf_ktime_get_ns() - r->time > UNREAD_TIME)
 		return record_wanted(r);
 
 	long n = bpf_probe_read_user_str(deferred_name(r), PATH_MAX, (void *)c->address);
