@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,6 +15,7 @@ import (
 
 	"opensnoop/bpf"
 	"opensnoop/internal/bcc"
+	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 	"opensnoop/internal/plan"
@@ -61,7 +63,7 @@ var shapes = map[string]struct {
 	},
 	// Their programs get what those of raw tracepoints do, and these need no function.
 	"fentry": {
-		append([]string{"-DPROBE_FENTRY", "-DFIELDS=32"}, offsets...),
+		slices.Concat([]string{"-DPROBE_FENTRY"}, holds(32), offsets),
 		map[string]ebpf.ProgramType{"open_enter": ebpf.RawTracepoint, "open_named": ebpf.RawTracepoint, "openat2_enter": ebpf.RawTracepoint},
 	},
 	"fentry with results": {
@@ -73,11 +75,11 @@ var shapes = map[string]struct {
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
 	},
 	"kprobe with paths": {
-		append([]string{"-DPROBE_KPROBE", "-DFIELDS=64"}, offsets...),
+		slices.Concat([]string{"-DPROBE_KPROBE"}, holds(64), offsets),
 		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe, "walk_enter": ebpf.Kprobe, "walk_submit": ebpf.RawTracepoint},
 	},
 	"tracepoint with paths and results": {
-		append([]string{"-DPROBE_TRACEPOINT", "-DFIELDS=1023", "-DURING_COMPLETE_ARGUMENTS=3"}, offsets...),
+		slices.Concat([]string{"-DPROBE_TRACEPOINT", "-DURING_COMPLETE_ARGUMENTS=3"}, holds(1023), offsets),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_submit": ebpf.RawTracepoint, "walk_return": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
 	},
 	"tracepoint that follows": {
@@ -89,21 +91,29 @@ var shapes = map[string]struct {
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "task_exit": ebpf.RawTracepoint},
 	},
 	"kprobe that sees programs executed": {
-		append([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFIELDS=8191", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, offsets...),
+		slices.Concat([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, holds(8191), offsets),
 		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_wake": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
 	},
 	"tracepoint that sees programs executed": {
-		append([]string{"-DPROBE_TRACEPOINT", "-DEXECS", "-DFIELDS=2116"}, offsets...),
+		slices.Concat([]string{"-DPROBE_TRACEPOINT", "-DEXECS"}, holds(2116), offsets),
 		map[string]ebpf.ProgramType{"task_exec": ebpf.RawTracepoint, "walk_exec": ebpf.RawTracepoint, "task_fork": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint},
 	},
 	"tracepoint with lookups": {
-		append([]string{"-DPROBE_TRACEPOINT", "-DLOOKUPS", "-DEXECS", "-DFIELDS=1023", "-DURING_COMPLETE_ARGUMENTS=3"}, offsets...),
+		slices.Concat([]string{"-DPROBE_TRACEPOINT", "-DLOOKUPS", "-DEXECS", "-DURING_COMPLETE_ARGUMENTS=3"}, holds(1023), offsets),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
 	},
 	"tracepoint with everything": {
 		append([]string{"-DPROBE_TRACEPOINT"}, everything...),
 		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "uring_submit": ebpf.RawTracepoint},
 	},
+}
+
+// holds are the flags by which records hold these fields.
+func holds(fields event.Fields) (flags []string) {
+	for _, macro := range fields.Macros() {
+		flags = append(flags, "-D"+macro)
+	}
+	return flags
 }
 
 // offsets are no real ones, but in an order that is.
@@ -119,11 +129,11 @@ var offsets = []string{
 	"-DCGROUP_KN=8", "-DCGROUP_ROOT=16", "-DCGROUP_ROOT_ID=8", "-DKERNFS_ID=96",
 }
 
-var everything = append([]string{
-	"-DFIELDS=63", "-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
+var everything = slices.Concat(holds(63), []string{
+	"-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
 	"-DPIDS", "-DLISTED=ONE_OF((u32)local, case 1: case 9:) && !ONE_OF(local >> 32, case 7:) && ONE_OF((u32)member(task_member(TASK_CRED), CRED_EUID), case 0:)", `-DCOMMS=comm_contains(comm, 0x61, 0, 1)`,
 	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=has_prefix(name, "/etc", 4)`, `-DNAMES_EXCLUDED=has_prefix(name, "/etc/x", 6)`, "-DRESULT_WANTED=result != RESULT_UNKNOWN && result < 0", `-DCOMMS_EXCLUDED=comm_contains(comm, 0x62, 0, 1)`,
-}, offsets...)
+}, offsets)
 
 // noControlFlow keeps some libbcc's -fcf-protection=return, which is for x86, from
 // being refused where another architecture is compiled for.

@@ -15,6 +15,7 @@
 //	PROBE_SESSION     with PROBE_KPROBE: its entry and return by one program; with FIELD_RESULT
 //	PROBE_TRACEPOINT  hook the entry and exit of every system call
 //	FIELDS=n          what records hold, a sum of FIELD_… (opensnoop/record.h)
+//	NUMBERS=n         so many numbers of the task, which FILL_NUMBERS sets (event.Numbers in Go)
 //	PIDNS_DEV, PIDNS_INO
 //	                  the tracer's pid namespace, if it is not the first: the pids
 //	                  of slots and filters are numbers of it, and so are those in

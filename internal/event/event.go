@@ -3,15 +3,11 @@
 package event
 
 import (
-	"bytes"
-	"fmt"
+	"cmp"
 	"math"
 	"strconv"
+	"strings"
 )
-
-// headerSize is the size in bytes of what every record begins with. Parts follow, as
-// the header tells, then the comm, then the name.
-const headerSize = 24
 
 // CommSize is the size in bytes of the kernel's name of a task, with the NUL
 // that ends it (TASK_COMM_LEN in include/linux/sched.h).
@@ -24,18 +20,6 @@ const NameMax = 4095
 // ArgsMax is the most bytes of a program's arguments that an event has: ARGS_MAX in
 // <opensnoop/record.h>.
 const ArgsMax = 252
-
-// What a record is of: enum how in <opensnoop/record.h>.
-const (
-	howFixed    = 1
-	howExecuted = 2
-	howStated   = 3
-	howAccessed = 4
-	howLinkRead = 5
-)
-
-// addressSize is the size in bytes of what stands in the place of a name that is not known.
-const addressSize = 8
 
 // NameKind tells how a name came about. The values are enum name_kind's in
 // <opensnoop/record.h>.
@@ -51,6 +35,33 @@ const (
 
 // passed reports whether there is a name, and no address in its place.
 func (k NameKind) passed() bool { return k == NameRead || k == NameUnsure }
+
+// Fields are what a record holds beyond what every record does: a set of bits,
+// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
+// part of the record, and the parts are in the order of [parts].
+type Fields uint32
+
+const (
+	Flags    Fields = 1 << iota // Event.Flags and Event.Mode
+	PPID                        // Event.PPID
+	Result                      // Event.Result
+	UID                         // Event.UID
+	EUID                        // Event.EUID
+	Process                     // Event.Process
+	Path                        // Event.Folder and Event.Path
+	Exe                         // Event.Exe; needs Path
+	File                        // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
+	PComm                       // Event.PComm
+	Cgroup                      // Event.Cgroup
+	Args                        // Event.Args and Event.ArgsSize
+	Depth                       // Event.Depth
+	GID                         // Event.GID
+	Login                       // Event.Login
+	Took                        // Event.Took and Event.Blocks; needs Result
+	Ancestry                    // Event.Ancestors
+
+	AllFields Fields = 1<<iota - 1
+)
 
 // Event is one open.
 type Event struct {
@@ -127,195 +138,90 @@ const NoLogin uint32 = math.MaxUint32
 // ResultUnknown is the Result of a call whose return was not seen.
 const ResultUnknown int32 = math.MinInt32
 
-// Decode fills e from a record, which may have bytes behind it: the perf buffer
-// pads. What e has of bytes points into the record, but for what is known of places, which
-// takes the memory of what e had before.
-func (e *Event) Decode(record []byte) error {
-	if len(record) < headerSize {
-		return fmt.Errorf("a record of %d bytes, shorter than its header of %d", len(record), headerSize)
-	}
-	there, unread := fieldsOf(record)
-	if there&^AllFields != 0 {
-		return fmt.Errorf("a record with unknown parts: %#x", uint32(there&^AllFields))
-	}
-	size := there.size()
-	if len(record) < headerSize+size+CommSize {
-		return fmt.Errorf("a record of %d bytes, too short for its parts of %d", len(record), size)
-	}
-	path, exe, real := e.Path.Known[:0], e.Exe.Known[:0], e.Real.Known[:0]
-	*e = Event{
-		Time:     order.Uint64(record[0:]),
-		TGID:     order.Uint32(record[8:]),
-		TID:      order.Uint32(record[12:]),
-		NameKind: NameKind(record[22]),
-		Fields:   there &^ unread,
-		Fixed:    record[23] == howFixed,
-		Exec:     record[23] == howExecuted,
-		Lookup:   lookupOf(record[23]),
-	}
-	nameLen := int(order.Uint16(record[20:]))
-	rest := record[headerSize:]
-	parts, rest := rest[:size], rest[size:]
-	e.decodeParts(there, parts)
-	if e.Lookup != NoLookup {
-		e.Result = min(e.Result, 0) // readlink returns a length
-	}
-	e.Comm = comm(rest)
-	rest = rest[CommSize:]
-	if err := e.decodeStrings(there, parts, rest, nameLen); err != nil {
-		return err
-	}
-	if e.Fields.Has(Path) {
-		e.Path.Known, e.Path.Problem = e.appendPath(path)
-	}
-	if e.Fields.Has(Exe) {
-		e.Exe.find(exe)
-		if e.Exe.Problem == PathClosed {
-			e.Exe.Problem = PathNone // as a kernel thread's
-		}
-	}
-	if e.Fields.Has(File) {
-		e.Real.find(real)
-		if e.Real.Problem == PathSpecial && string(e.Real.Kind) == "nsfs" {
-			e.Real.Known = append(strconv.AppendUint(append(e.Real.Known, ":["...), e.Inode, 10), ']')
+// A Number is a number of the thread that opens, or of its process, of up to 4 bytes. From its entry in
+// Numbers follow its place in records, how the BPF program gets it, what that asks of the kernel's types,
+// its field in recordings and, where there is one, what its filter compares.
+type Number struct {
+	Field Fields
+	Name  string                 // of its column, and of its field in recordings
+	What  string                 // what cannot be told without the kernel's types
+	Of    func(e *Event) *uint32 // where an event has it
+
+	// Members of the kernel's structures lead to it: the first is of the current task, each other one is
+	// of what the one before it points to.
+	Members []string
+
+	// Type is the last member's in C, if it is not u32; s32 and the like are signed.
+	Type string
+
+	// Value is it in C, if it takes more than to read the members one after the other.
+	Value string
+
+	// Unread is a bit if it may not be known: the kernel may not have the last member, or Value is less
+	// than 0 then. Records have the bit beside their fields; the next free one is 1 << 28.
+	Unread uint32
+}
+
+// Numbers are all there are, in the order in which records have them.
+var Numbers = []*Number{
+	{
+		Field: PPID, Name: "ppid", What: "the parent's process id", Of: func(e *Event) *uint32 { return &e.PPID },
+		Members: []string{"task_struct.real_parent", "task_struct.tgid"}, Value: "(u32)member(parent, TASK_TGID)",
+	},
+	{Field: UID, Name: "uid", Of: func(e *Event) *uint32 { return &e.UID }, Value: "(u32)bpf_get_current_uid_gid()"},
+	{
+		Field: EUID, Name: "euid", What: "the effective user id", Of: func(e *Event) *uint32 { return &e.EUID },
+		Members: []string{"task_struct.cred", "cred.euid"},
+	},
+	{Field: GID, Name: "gid", Of: func(e *Event) *uint32 { return &e.GID }, Value: "(u32)(bpf_get_current_uid_gid() >> 32)"},
+	{
+		Field: Login, Name: "login", What: "who logged in", Of: func(e *Event) *uint32 { return &e.Login },
+		Members: []string{"task_struct.loginuid"}, Unread: 1 << 29, // there with CONFIG_AUDIT
+	},
+	{Field: Depth, Name: "depth", Of: func(e *Event) *uint32 { return &e.Depth }, Value: "current_depth()", Unread: 1 << 30},
+}
+
+// NumberOf returns the number of that name; nil if there is none.
+func NumberOf(name string) *Number {
+	for _, n := range Numbers {
+		if n.Name == name {
+			return n
 		}
 	}
 	return nil
 }
 
-// decodeStrings takes what is behind the comm: the name of nameLen bytes, and those of parts.
-func (e *Event) decodeStrings(there Fields, parts, rest []byte, nameLen int) (err error) {
-	if e.Fields.Has(Path) && e.Folder.Base.State&walkNameLast != 0 {
-		e.Folder.Base.State &^= walkNameLast
-		if len(rest) < addressSize {
-			return fmt.Errorf("an address of %d bytes", len(rest))
-		}
-		if rest, err = e.decodeTexts(there, parts, rest[addressSize:], entryTexts); err != nil {
-			return err
-		}
-		if err := e.decodeName(nameLen, rest); err != nil {
-			return err
-		}
-		rest = rest[nameLen:]
-	} else {
-		if err := e.decodeName(nameLen, rest); err != nil {
-			return err
-		}
-		if rest, err = e.decodeTexts(there, parts, rest[nameLen:], entryTexts); err != nil {
-			return err
-		}
+// Append appends the number that an event has.
+func (n *Number) Append(b []byte, e *Event) []byte {
+	if n.Signed() {
+		return strconv.AppendInt(b, int64(int32(*n.Of(e))), 10)
 	}
-	_, err = e.decodeTexts(there, parts, rest, endTexts)
-	return err
+	return strconv.AppendUint(b, uint64(*n.Of(e)), 10)
 }
 
-// comm returns the comm that b begins with, without the NUL.
-func comm(b []byte) []byte {
-	b = b[:CommSize]
-	if end := bytes.IndexByte(b, 0); end >= 0 {
-		return b[:end]
+// Signed reports whether the number may be less than 0.
+func (n *Number) Signed() bool { return strings.HasPrefix(n.Type, "s") }
+
+// C is how the BPF program gets the number. With Unread, less than 0 says that it is not known.
+func (n *Number) C() string {
+	if n.Value != "" {
+		return n.Value
 	}
-	return b
+	offset := MemberMacro(n.Members[0])
+	value := "task_member(" + offset + ")"
+	for _, member := range n.Members[1:] {
+		offset = MemberMacro(member)
+		value = "member(" + value + ", " + offset + ")"
+	}
+	value = "(" + cmp.Or(n.Type, "u32") + ")" + value
+	if n.Unread != 0 {
+		value = "HAS(" + offset + ") ? (s64)" + value + " : -1"
+	}
+	return value
 }
 
-// appendComm appends a comm as the kernel has it, cut to its size.
-func appendComm(b, text []byte) []byte {
-	var comm [CommSize]byte
-	copy(comm[:CommSize-1], text)
-	return append(b, comm[:]...)
-}
-
-// decodeName takes the name, or the address in its place, of size bytes.
-func (e *Event) decodeName(size int, rest []byte) error {
-	if size > NameMax || size > len(rest) {
-		return fmt.Errorf("a name of %d bytes in a record with room for %d", size, len(rest))
-	}
-	switch e.NameKind {
-	case NameRead, NameUnsure:
-		e.Name = rest[:size]
-	case NameBad, NameUnseen, NameHandle:
-		if size != addressSize {
-			return fmt.Errorf("an address of %d bytes", size)
-		}
-		e.Address = order.Uint64(rest)
-	default:
-		return fmt.Errorf("a name of the unknown kind %d", e.NameKind)
-	}
-	return nil
-}
-
-// Time returns a record's time without decoding the rest; 0 if it is too short.
-func Time(record []byte) uint64 {
-	if len(record) < 8 {
-		return 0
-	}
-	return order.Uint64(record)
-}
-
-// CgroupOf returns a record's cgroup without decoding the rest; 0 if it has none.
-func CgroupOf(record []byte) uint64 {
-	if len(record) < headerSize {
-		return 0
-	}
-	there, _ := fieldsOf(record)
-	at := headerSize + there.offset(Cgroup)
-	if !there.Has(Cgroup) || len(record) < at+8 {
-		return 0
-	}
-	id, _ := cgroup(record[at:])
-	return id
-}
-
-// StringsSize returns the size in bytes of a record's name and other strings without decoding
-// the rest; 0 if the record is too short.
-func StringsSize(record []byte) int {
-	if len(record) < headerSize {
-		return 0
-	}
-	there, _ := fieldsOf(record)
-	parts := record[headerSize:]
-	if len(parts) < there.size() {
-		return 0
-	}
-	size := int(order.Uint16(record[20:]))
-	for _, t := range allTexts {
-		if there.Has(t.field) {
-			size += int(order.Uint16(parts[there.offset(t.field)+t.at:]))
-		}
-	}
-	if there.Has(Path) && WalkState(order.Uint16(parts[there.offset(Path)+baseStateAt:]))&walkNameLast != 0 {
-		size += addressSize
-	}
-	return size
-}
-
-// Append appends e as a record to b. What is in e of fields that it has not does not count.
-func (e *Event) Append(b []byte) []byte {
-	nameLen := len(e.Name)
-	if !e.NameKind.passed() {
-		nameLen = addressSize
-	}
-	b = order.AppendUint64(b, e.Time)
-	b = order.AppendUint32(b, e.TGID)
-	b = order.AppendUint32(b, e.TID)
-	b = order.AppendUint32(b, uint32(e.Fields))
-	b = order.AppendUint16(b, uint16(nameLen))
-	how := byte(0)
-	switch {
-	case e.Fixed:
-		how = howFixed
-	case e.Exec:
-		how = howExecuted
-	case e.Lookup != NoLookup:
-		how = howStated + byte(e.Lookup-Stat)
-	}
-	b = append(b, byte(e.NameKind), how)
-	b = e.appendParts(b)
-	b = appendComm(b, e.Comm)
-	if !e.NameKind.passed() {
-		b = order.AppendUint64(b, e.Address)
-	} else {
-		b = append(b, e.Name...)
-	}
-	return e.appendTexts(b)
+// MemberMacro is the macro of the offset of a member: TASK_CRED for task_struct.cred.
+func MemberMacro(member string) string {
+	structure, name, _ := strings.Cut(member, ".")
+	return strings.ToUpper(strings.TrimSuffix(structure, "_struct") + "_" + strings.ReplaceAll(name, ".", "_"))
 }

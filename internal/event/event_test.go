@@ -82,13 +82,14 @@ func TestUnreadParts(t *testing.T) {
 		Process: []byte("b"), PComm: []byte("c"), Folder: Folder{DFD: 3}, Path: Place{Known: []byte("/name")},
 		Inode: 1 << 40, Dev: 5, Created: true, Depth: 7, Login: 8, Exe: Place{Known: []byte("/")}, Real: Place{Known: []byte("/")},
 	}
-	for marks := range 1 << len(unreadMarks) {
+	unread := []Number{{Field: Flags, Unread: flagsUnread}, *NumberOf("depth"), *NumberOf("login")}
+	for marks := range 1 << len(unread) {
 		record, want := e.Append(nil), e
 		bits := uint32(AllFields)
-		for i, u := range unreadMarks {
+		for i, n := range unread {
 			if marks>>i&1 != 0 {
-				bits |= u.mark
-				want.Fields &^= u.field
+				bits |= n.Unread
+				want.Fields &^= n.Field
 			}
 		}
 		binary.NativeEndian.PutUint32(record[16:], bits)

@@ -2,73 +2,63 @@ package event
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 )
 
-// Fields are what a record holds beyond what every record does: a set of bits,
-// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
-// part of the record, and the parts are in the order of [parts].
-type Fields uint32
-
-const (
-	Flags    Fields = 1 << iota // Event.Flags and Event.Mode
-	PPID                        // Event.PPID
-	Result                      // Event.Result
-	UID                         // Event.UID
-	EUID                        // Event.EUID
-	Process                     // Event.Process
-	Path                        // Event.Folder and Event.Path
-	Exe                         // Event.Exe; needs Path
-	File                        // Event.Inode, Event.Dev, Event.Created and Event.Real; needs Path and Result
-	PComm                       // Event.PComm
-	Cgroup                      // Event.Cgroup
-	Args                        // Event.Args and Event.ArgsSize
-	Depth                       // Event.Depth
-	GID                         // Event.GID
-	Login                       // Event.Login
-	Took                        // Event.Took and Event.Blocks; needs Result
-	Ancestry                    // Event.Ancestors
-)
-
-// AllFields are all that there are.
-const AllFields = Ancestry<<1 - 1
-
-// unreadMarks are set in a record beside its fields for a part that is there and could not be read:
-// …_UNREAD in <opensnoop/record.h>.
-var unreadMarks = [...]struct {
-	mark  uint32
-	field Fields
-}{{1 << 31, Flags}, {1 << 30, Depth}, {1 << 29, Login}}
+// flagsUnread is FLAGS_UNREAD in <opensnoop/record.h>: in a record beside its fields, if the flags are there
+// and could not be read.
+const flagsUnread = 1 << 31
 
 // fieldsOf returns the parts of a record of at least [headerSize] bytes, and those among them that
 // could not be read.
 func fieldsOf(record []byte) (there, unread Fields) {
 	bits := order.Uint32(record[16:])
-	for _, u := range unreadMarks {
-		if bits&u.mark != 0 {
-			bits &^= u.mark
-			unread |= u.field
+	if bits&flagsUnread != 0 {
+		bits &^= flagsUnread
+		unread = Flags
+	}
+	for _, n := range Numbers {
+		if bits&n.Unread != 0 {
+			bits &^= n.Unread
+			unread |= n.Field
 		}
 	}
 	return Fields(bits), unread
 }
 
-// fieldNames are theirs, in the order of the bits.
-var fieldNames = []string{"flags", "ppid", "result", "uid", "euid", "process", "path", "exe", "file", "pcomm", "cgroup", "args", "depth", "gid", "login", "took", "ancestors"}
-
-// Names names the fields.
+// Names names the fields, in the order in which records have them.
 func (f Fields) Names() string {
 	var names []string
-	for i, name := range fieldNames {
-		if f&(1<<i) != 0 {
-			names = append(names, name)
+	for i := range parts {
+		if f.Has(parts[i].field) {
+			names = append(names, parts[i].name)
 		}
 	}
 	return strings.Join(names, " ")
 }
 
+// Macros are those by which the BPF program makes records of these fields.
+func (f Fields) Macros() []string {
+	if f == 0 {
+		return nil
+	}
+	var fill []string
+	for _, n := range Numbers {
+		if f.Has(n.Field) {
+			fill = append(fill, fmt.Sprintf("set_number(r, %d, %s, %#x);", len(fill), n.C(), n.Unread))
+		}
+	}
+	macros := []string{fmt.Sprintf("FIELDS=%d", f)}
+	if fill == nil {
+		return macros
+	}
+	return append(macros, fmt.Sprintf("NUMBERS=%d", len(fill)), "FILL_NUMBERS="+strings.Join(fill, " "))
+}
+
 // A part is what a record has of a field.
 type part struct {
+	name   string
 	field  Fields
 	size   int // bytes
 	decode func(e *Event, b []byte)
@@ -78,9 +68,9 @@ type part struct {
 var order = binary.NativeEndian
 
 // parts are all there are, in the order in which a record has them.
-var parts = []part{
+var parts = append([]part{
 	{
-		Took, 8,
+		"took", Took, 8,
 		func(e *Event, b []byte) {
 			took := int64(order.Uint64(b))
 			e.Took, e.Blocks = uint64(max(took, -took)), took < 0
@@ -93,47 +83,32 @@ var parts = []part{
 		},
 	},
 	{
-		Flags, 12,
+		"flags", Flags, 12,
 		func(e *Event, b []byte) { e.Flags, e.Mode = order.Uint64(b), order.Uint32(b[8:]) },
 		func(e *Event, b []byte) []byte { return order.AppendUint32(order.AppendUint64(b, e.Flags), e.Mode) },
 	},
 	{
-		PPID, 4,
-		func(e *Event, b []byte) { e.PPID = order.Uint32(b) },
-		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.PPID) },
-	},
-	{
-		Result, 4,
+		"result", Result, 4,
 		func(e *Event, b []byte) { e.Result = int32(order.Uint32(b)) },
 		func(e *Event, b []byte) []byte { return order.AppendUint32(b, uint32(e.Result)) },
 	},
 	{
-		UID, 4,
-		func(e *Event, b []byte) { e.UID = order.Uint32(b) },
-		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.UID) },
-	},
-	{
-		EUID, 4,
-		func(e *Event, b []byte) { e.EUID = order.Uint32(b) },
-		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.EUID) },
-	},
-	{
-		Process, CommSize,
+		"process", Process, CommSize,
 		func(e *Event, b []byte) { e.Process = comm(b) },
 		func(e *Event, b []byte) []byte { return appendComm(b, e.Process) },
 	},
 	{
-		Path, 12,
+		"path", Path, 12,
 		func(e *Event, b []byte) { e.Folder.decode(b) },
 		func(e *Event, b []byte) []byte { return e.Folder.append(b) },
 	},
 	{
-		Exe, 4,
+		"exe", Exe, 4,
 		func(e *Event, b []byte) { e.Exe.Walk.decode(b) },
 		func(e *Event, b []byte) []byte { return e.Exe.Walk.append(b) },
 	},
 	{
-		File, 20,
+		"file", File, 20,
 		func(e *Event, b []byte) {
 			e.Inode = uint64(order.Uint32(b)) | uint64(order.Uint32(b[4:]))<<32
 			e.Dev = order.Uint32(b[8:])
@@ -155,12 +130,12 @@ var parts = []part{
 		},
 	},
 	{
-		PComm, CommSize,
+		"pcomm", PComm, CommSize,
 		func(e *Event, b []byte) { e.PComm = comm(b) },
 		func(e *Event, b []byte) []byte { return appendComm(b, e.PComm) },
 	},
 	{
-		Cgroup, 8,
+		"cgroup", Cgroup, 8,
 		func(e *Event, b []byte) { e.Cgroup, e.CgroupNS = cgroup(b) },
 		func(e *Event, b []byte) []byte {
 			high := uint32(e.Cgroup >> 32)
@@ -171,7 +146,7 @@ var parts = []part{
 		},
 	},
 	{
-		Args, 4 + ArgsMax,
+		"args", Args, 4 + ArgsMax,
 		func(e *Event, b []byte) {
 			if e.ArgsSize = order.Uint32(b); e.ArgsSize > 0 {
 				e.Args = b[4 : 4+min(e.ArgsSize, ArgsMax)]
@@ -183,25 +158,22 @@ var parts = []part{
 		},
 	},
 	{
-		Depth, 4,
-		func(e *Event, b []byte) { e.Depth = order.Uint32(b) },
-		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Depth) },
-	},
-	{
-		GID, 4,
-		func(e *Event, b []byte) { e.GID = order.Uint32(b) },
-		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.GID) },
-	},
-	{
-		Login, 4,
-		func(e *Event, b []byte) { e.Login = order.Uint32(b) },
-		func(e *Event, b []byte) []byte { return order.AppendUint32(b, e.Login) },
-	},
-	{
-		Ancestry, 8 + AncestorsMax*ancestorSize,
+		"ancestors", Ancestry, 8 + AncestorsMax*ancestorSize,
 		func(e *Event, b []byte) { e.Ancestors.decode(b) },
 		func(e *Event, b []byte) []byte { return e.Ancestors.append(b) },
 	},
+}, partsOfNumbers()...)
+
+// partsOfNumbers are those of [Numbers].
+func partsOfNumbers() (parts []part) {
+	for _, n := range Numbers {
+		parts = append(parts, part{
+			n.Name, n.Field, 4,
+			func(e *Event, b []byte) { *n.Of(e) = order.Uint32(b) },
+			func(e *Event, b []byte) []byte { return order.AppendUint32(b, *n.Of(e)) },
+		})
+	}
+	return parts
 }
 
 // What is known of an opened file: FILE_… in <opensnoop/record.h>.

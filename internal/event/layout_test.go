@@ -32,6 +32,12 @@ typedef int32_t s32;
 typedef uint64_t u64;
 typedef int64_t s64;
 #define TASK_COMM_LEN 16
+#ifndef FIELDS
+#define FIELDS 0
+#endif
+#ifndef NUMBERS
+#define NUMBERS 0
+#endif
 `
 
 // A program that puts a value into each member by its name and writes the record.
@@ -50,21 +56,14 @@ int main(void)
 	memcpy(r.comm, "fifteen chars..", TASK_COMM_LEN);
 	static const char base[] = "folder\0\0jail", root[] = "jail";
 	char *at = r.name;
-#if FIELDS & FIELD_UID_BIT
-	*r.uid = 0x41424344;
-#endif
-#if FIELDS & FIELD_PPID_BIT
-	*r.ppid = 0x51525354;
-#endif
+	for (int i = 0; i < NUMBERS; i++)
+		r.numbers[i] = 0x41424344 + i;
 #if FIELDS & FIELD_FLAGS_BIT
 	*r.flags = 0x6162636465666768;
 	*r.mode = 0x71727374;
 #endif
 #if FIELDS & FIELD_RESULT_BIT
 	*r.result = -2;
-#endif
-#if FIELDS & FIELD_EUID_BIT
-	*r.euid = 0x81828384;
 #endif
 #if FIELDS & FIELD_PROCESS_BIT
 	memcpy(r.process, "its first one..", TASK_COMM_LEN);
@@ -75,15 +74,6 @@ int main(void)
 #if FIELDS & FIELD_ARGS_BIT
 	r.args->size = 300;
 	memset(r.args->bytes, 'a', ARGS_MAX);
-#endif
-#if FIELDS & FIELD_DEPTH_BIT
-	*r.depth = 0xe1e2e3e4;
-#endif
-#if FIELDS & FIELD_GID_BIT
-	*r.gid = 0xf1f2f3f4;
-#endif
-#if FIELDS & FIELD_LOGIN_BIT
-	*r.login = 0x12233445;
 #endif
 #if FIELDS & FIELD_TOOK_BIT
 	*r.took = KIND == NAME_BAD ? -7 : 7;
@@ -145,16 +135,12 @@ int main(void)
 
 _Static_assert(sizeof(((struct record *)0)->comm) == COMM_SIZE, "CommSize");
 _Static_assert(sizeof(((struct record *)0)->name) >= NAME_MAX_GO + 1, "NameMax");
-_Static_assert(FIELD_UID == FIELD_UID_BIT && FIELD_PPID == FIELD_PPID_BIT &&
-	       FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
-	       FIELD_EUID == FIELD_EUID_BIT && FIELD_PROCESS == FIELD_PROCESS_BIT &&
-	       FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
+_Static_assert(FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
+	       FIELD_PROCESS == FIELD_PROCESS_BIT && FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
 	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
-	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT &&
-	       FIELD_DEPTH == FIELD_DEPTH_BIT && FIELD_GID == FIELD_GID_BIT &&
-	       FIELD_LOGIN == FIELD_LOGIN_BIT && FIELD_TOOK == FIELD_TOOK_BIT &&
+	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT && FIELD_TOOK == FIELD_TOOK_BIT &&
 	       FIELD_ANCESTORS == FIELD_ANCESTORS_BIT, "Fields");
-_Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO && DEPTH_UNREAD == DEPTH_UNREAD_GO && LOGIN_UNREAD == LOGIN_UNREAD_GO && !(ALL_FIELDS & (FLAGS_UNREAD | DEPTH_UNREAD | LOGIN_UNREAD)), "…_UNREAD");
+_Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO, "FLAGS_UNREAD");
 `
 
 // recordHeader is the header of the BPF program that is about records, less what it
@@ -193,12 +179,15 @@ func TestLayout(t *testing.T) {
 				continue
 			}
 			args := append(compiler[1:len(compiler):len(compiler)], "-Wall", "-Werror", "-o", program, file)
+			for _, macro := range fields.Macros() {
+				args = append(args, "-D"+macro)
+			}
 			for macro, value := range map[string]any{
-				"FIELDS": fields, "KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
-				"FIELD_UID_BIT": UID, "FIELD_PPID_BIT": PPID, "FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result,
-				"FIELD_EUID_BIT": EUID, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup, "FIELD_ARGS_BIT": Args, "FIELD_DEPTH_BIT": Depth, "FIELD_GID_BIT": GID, "FIELD_LOGIN_BIT": Login, "FIELD_TOOK_BIT": Took, "FIELD_ANCESTORS_BIT": Ancestry,
-				"FLAGS_UNREAD_GO": unreadMarks[0].mark, "DEPTH_UNREAD_GO": unreadMarks[1].mark, "LOGIN_UNREAD_GO": unreadMarks[2].mark, "ALL_FIELDS": AllFields,
+				"KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
+				"FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
+				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup,
+				"FIELD_ARGS_BIT": Args, "FIELD_TOOK_BIT": Took, "FIELD_ANCESTORS_BIT": Ancestry,
+				"FLAGS_UNREAD_GO": uint32(flagsUnread), "ALL_FIELDS": AllFields,
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}
@@ -221,6 +210,20 @@ func TestLayout(t *testing.T) {
 				t.Errorf("fields %b, %v: strings of %d bytes", fields, kind, size)
 			}
 		}
+	}
+}
+
+// No bit is for two things.
+func TestBits(t *testing.T) {
+	bits := uint32(flagsUnread)
+	for field := Fields(1); field < AllFields; field <<= 1 {
+		bits |= uint32(field)
+	}
+	for _, n := range Numbers {
+		if bits&n.Unread != 0 {
+			t.Errorf("%s: the bit %#x is another's", n.Name, n.Unread)
+		}
+		bits |= n.Unread
 	}
 }
 
@@ -250,20 +253,18 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	} else {
 		e.Address = 0x1112131415161718
 	}
-	if fields.Has(UID) {
-		e.UID = 0x41424344
-	}
-	if fields.Has(PPID) {
-		e.PPID = 0x51525354
+	set := uint32(0)
+	for _, n := range Numbers {
+		if fields.Has(n.Field) {
+			*n.Of(&e) = 0x41424344 + set
+			set++
+		}
 	}
 	if fields.Has(Flags) {
 		e.Flags, e.Mode = 0x6162636465666768, 0x71727374
 	}
 	if fields.Has(Result) {
 		e.Result = -2
-	}
-	if fields.Has(EUID) {
-		e.EUID = 0x81828384
 	}
 	if fields.Has(Process) {
 		e.Process = []byte("its first one..")
@@ -273,15 +274,6 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(Args) {
 		e.Args, e.ArgsSize = bytes.Repeat([]byte("a"), ArgsMax), 300
-	}
-	if fields.Has(Depth) {
-		e.Depth = 0xe1e2e3e4
-	}
-	if fields.Has(GID) {
-		e.GID = 0xf1f2f3f4
-	}
-	if fields.Has(Login) {
-		e.Login = 0x12233445
 	}
 	if fields.Has(Took) {
 		e.Took, e.Blocks = 7, kind == NameBad

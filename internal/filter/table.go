@@ -69,23 +69,23 @@ var Table = []*Entry{
 	numbers(Entry{
 		Flag: "tid", Short: "t", Help: "opens of these threads; adds TID", Column: "tid",
 		Value: func(f *Filter) Value { return (*PIDs)(&f.TIDs) },
-	}, "(u32)local", func(f *Filter) []uint32 { return f.TIDs }, func(e *event.Event) uint32 { return e.TID }),
+	}, &event.Number{Value: "(u32)local", Of: func(e *event.Event) *uint32 { return &e.TID }}, func(f *Filter) []uint32 { return f.TIDs }),
 	numbers(Entry{
 		Flag: "uid", Short: "u", Help: "opens of these users, by name or number; adds UID", Column: "uid",
-		Value: func(f *Filter) Value { return (*users)(&f.UIDs) }, reads: event.UID,
-	}, "(u32)bpf_get_current_uid_gid()", func(f *Filter) []uint32 { return f.UIDs }, func(e *event.Event) uint32 { return e.UID }),
+		Value: func(f *Filter) Value { return (*users)(&f.UIDs) },
+	}, event.NumberOf("uid"), func(f *Filter) []uint32 { return f.UIDs }),
 	numbers(Entry{
 		Flag: "euid", Help: "opens of these effective users, as of setuid programs; adds EUID", Column: "euid",
-		Value: func(f *Filter) Value { return (*users)(&f.EUIDs) }, reads: event.EUID,
-	}, "(u32)member(task_member(TASK_CRED), CRED_EUID)", func(f *Filter) []uint32 { return f.EUIDs }, func(e *event.Event) uint32 { return e.EUID }),
+		Value: func(f *Filter) Value { return (*users)(&f.EUIDs) },
+	}, event.NumberOf("euid"), func(f *Filter) []uint32 { return f.EUIDs }),
 	numbers(Entry{
 		Flag: "gid", Help: "opens of these groups, by name or number; adds GID", Column: "gid",
-		Value: func(f *Filter) Value { return (*groups)(&f.GIDs) }, reads: event.GID,
-	}, "(u32)(bpf_get_current_uid_gid() >> 32)", func(f *Filter) []uint32 { return f.GIDs }, func(e *event.Event) uint32 { return e.GID }),
+		Value: func(f *Filter) Value { return (*groups)(&f.GIDs) },
+	}, event.NumberOf("gid"), func(f *Filter) []uint32 { return f.GIDs }),
 	numbers(Entry{
 		Flag: "login", Help: "opens of users who logged in as this, also after su or sudo; adds LOGIN", Column: "login",
-		Value: func(f *Filter) Value { return (*users)(&f.Logins) }, reads: event.Login,
-	}, "(u32)task_member(TASK_LOGINUID)", func(f *Filter) []uint32 { return f.Logins }, func(e *event.Event) uint32 { return e.Login }),
+		Value: func(f *Filter) Value { return (*users)(&f.Logins) },
+	}, event.NumberOf("login"), func(f *Filter) []uint32 { return f.Logins }),
 	byComm(Entry{
 		Flag: "name", Short: "n", Help: "opens of threads and processes whose name (comm) contains this",
 		Value: func(f *Filter) Value { return (*comms)(&f.Comms) },
@@ -162,11 +162,11 @@ var Table = []*Entry{
 	without(numbers(Entry{
 		Flag: "exclude-pid", Help: "no opens of these processes",
 		Value: func(f *Filter) Value { return (*PIDs)(&f.ExcludedPIDs) },
-	}, "local >> 32", func(f *Filter) []uint32 { return f.ExcludedPIDs }, func(e *event.Event) uint32 { return e.TGID })),
+	}, &event.Number{Value: "local >> 32", Of: func(e *event.Event) *uint32 { return &e.TGID }}, func(f *Filter) []uint32 { return f.ExcludedPIDs })),
 	without(numbers(Entry{
 		Flag: "exclude-uid", Help: "no opens of these users",
-		Value: func(f *Filter) Value { return (*users)(&f.ExcludedUIDs) }, reads: event.UID,
-	}, "(u32)bpf_get_current_uid_gid()", func(f *Filter) []uint32 { return f.ExcludedUIDs }, func(e *event.Event) uint32 { return e.UID })),
+		Value: func(f *Filter) Value { return (*users)(&f.ExcludedUIDs) },
+	}, event.NumberOf("uid"), func(f *Filter) []uint32 { return f.ExcludedUIDs })),
 	without(byComm(Entry{
 		Flag: "exclude-name", Help: "no opens of threads and processes whose name (comm) contains this",
 		Value: func(f *Filter) Value { return (*comms)(&f.ExcludedComms) },
@@ -231,14 +231,15 @@ func show(wanted bool) Verdict {
 	return Drop
 }
 
-// numbers completes a filter by a list of numbers, of which the BPF program has one as value, in C.
-func numbers(e Entry, value string, list func(*Filter) []uint32, of func(*event.Event) uint32) *Entry {
+// numbers completes a filter by a list of numbers, which are compared with one of the task.
+func numbers(e Entry, n *event.Number, list func(*Filter) []uint32) *Entry {
+	e.reads = n.Field
 	e.used = func(f *Filter) bool { return len(list(f)) > 0 }
 	e.compares = e.reads
 	e.program = func(f *Filter, _ event.Fields) []macro {
-		return []macro{{listed, fmt.Sprintf("ONE_OF(%s, %s)", value, cases(list(f)))}}
+		return []macro{{listed, fmt.Sprintf("ONE_OF(%s, %s)", n.C(), cases(list(f)))}}
 	}
-	e.match = func(f *Filter, ev *event.Event) Verdict { return show(slices.Contains(list(f), of(ev))) }
+	e.match = func(f *Filter, ev *event.Event) Verdict { return show(slices.Contains(list(f), *n.Of(ev))) }
 	return &e
 }
 

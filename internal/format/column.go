@@ -107,6 +107,15 @@ func fieldsOf(columns []*Column) []field {
 	return all
 }
 
+// numberColumn completes the column of the number of its name in [event.Numbers].
+func numberColumn(c Column) *Column {
+	n := event.NumberOf(c.Name)
+	c.Needs, c.origin = n.Field, true
+	c.text = func(_ *rows, b []byte, e *event.Event) []byte { return n.Append(b, e) }
+	c.fields = []field{{name: c.Name, kind: number, value: c.text}}
+	return &c
+}
+
 // exact is the optional field beside the one of that name, with the text's exact
 // bytes where it is not UTF-8.
 func exact(name string, text func(e *event.Event) []byte) field {

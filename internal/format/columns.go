@@ -6,8 +6,7 @@ import (
 	"opensnoop/internal/event"
 )
 
-// Columns are all there are, in the order in which CSV has them. Adding one is an
-// entry here.
+// Columns are all there are, in the order in which CSV has them.
 var Columns = []*Column{
 	{
 		Name: "time", Help: "seconds since the first row", aliases: []string{"timestamp"},
@@ -43,22 +42,8 @@ var Columns = []*Column{
 			{name: "tid", kind: number, value: appendTID},
 		},
 	},
-	{
-		Name: "ppid", Help: "parent's process id", Needs: event.PPID,
-		place: 80, origin: true, header: "PPID", width: 6,
-		text: appendPPID,
-		fields: []field{
-			{name: "ppid", kind: number, value: appendPPID},
-		},
-	},
-	{
-		Name: "uid", Help: "user id", Needs: event.UID,
-		place: 30, origin: true, header: "UID", width: 6,
-		text: appendUID,
-		fields: []field{
-			{name: "uid", kind: number, value: appendUID},
-		},
-	},
+	numberColumn(Column{Name: "ppid", Help: "parent's process id", place: 80, header: "PPID", width: 6}),
+	numberColumn(Column{Name: "uid", Help: "user id", place: 30, header: "UID", width: 6}),
 	{
 		Name: "user", Help: "user's name", Needs: event.UID, onAsking: true, // it takes a look-up
 		place: 40, header: "USER", width: 8,
@@ -69,20 +54,8 @@ var Columns = []*Column{
 			{name: "user", value: appendUser},
 		},
 	},
-	{
-		Name: "euid", Help: "effective user id", Needs: event.EUID, OnDemand: true,
-		place: 45, origin: true, header: "EUID", width: 6,
-		text: appendEUID,
-		fields: []field{
-			{name: "euid", kind: number, value: appendEUID},
-		},
-	},
-	{
-		Name: "gid", Help: "group id", aliases: []string{"group"}, Needs: event.GID, OnDemand: true,
-		place: 46, origin: true, header: "GID", width: 6,
-		text:   appendGID,
-		fields: []field{{name: "gid", kind: number, value: appendGID}},
-	},
+	numberColumn(Column{Name: "euid", Help: "effective user id", OnDemand: true, place: 45, header: "EUID", width: 6}),
+	numberColumn(Column{Name: "gid", Help: "group id", aliases: []string{"group"}, OnDemand: true, place: 46, header: "GID", width: 6}),
 	{
 		Name: "login", Help: "user who logged in, also after su or sudo; - for none", aliases: []string{"loginuid", "auid"}, Needs: event.Login, OnDemand: true,
 		place: 47, header: "LOGIN", width: 8,
@@ -192,12 +165,7 @@ var Columns = []*Column{
 			{name: "args_cut", kind: number, optional: true, known: argsCut, value: appendTrue},
 		},
 	},
-	{
-		Name: "depth", Help: "how many processes it is below the command, or below the process of -p", Needs: event.Depth, OnDemand: true,
-		place: 75, origin: true, header: "DEPTH", width: 5,
-		text:   appendDepth,
-		fields: []field{{name: "depth", kind: number, value: appendDepth}},
-	},
+	numberColumn(Column{Name: "depth", Help: "how many processes it is below the command, or below the process of -p", OnDemand: true, place: 75, header: "DEPTH", width: 5}),
 	{
 		Name: "container", long: true, Help: "name of the container, or its short id; - for none", Needs: event.Cgroup, OnDemand: true, known: containerKnown,
 		place: 48, header: "CONTAINER", width: 16,

@@ -84,12 +84,8 @@ func commOfThread(e *event.Event) []byte  { return e.Comm }
 func commOfProcess(e *event.Event) []byte { return e.Process }
 func commOfParent(e *event.Event) []byte  { return e.PComm }
 
-func appendPID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TGID) }
-func appendTID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.TID) }
-func appendPPID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.PPID) }
-func appendEUID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.EUID) }
-func appendUID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.UID) }
-func appendGID(_ *rows, b []byte, e *event.Event) []byte  { return appendUint(b, e.GID) }
+func appendPID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.TGID) }
+func appendTID(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.TID) }
 
 // appendUser appends the user's name, or the number of one without.
 func appendUser(r *rows, b []byte, e *event.Event) []byte { return r.appendName(b, e.UID, e.User) }
@@ -211,8 +207,6 @@ func flagsPassed(e *event.Event) bool {
 }
 
 func appendOp(_ *rows, b []byte, e *event.Event) []byte { return append(b, e.Op()...) }
-
-func appendDepth(_ *rows, b []byte, e *event.Event) []byte { return appendUint(b, e.Depth) }
 
 // indentation is what a step down the tree of processes moves a comm to the right.
 const indentation = "  "

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"opensnoop/internal/event"
 	"opensnoop/internal/kernel"
@@ -42,19 +43,26 @@ var namesOfFiles = []kernel.Fact{
 	optional("NS_OPS_NAME", "proc_ns_operations", "name"),
 }
 
+// numbers are those of event.Numbers that members lead to.
+func numbers() (all []described) {
+	for _, n := range event.Numbers {
+		if n.Members == nil {
+			continue
+		}
+		d := described{n.Field, n.What, nil}
+		for i, m := range n.Members {
+			structure, path, _ := strings.Cut(m, ".")
+			f := member(event.MemberMacro(m), structure, strings.Split(path, ".")...)
+			f.Optional = i == len(n.Members)-1 && n.Unread != 0
+			d.members = append(d.members, f)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
 // allDescribed are all there are.
-var allDescribed = []described{
-	{event.PPID, "the parent's process id", []kernel.Fact{
-		member("TASK_REAL_PARENT", "task_struct", "real_parent"),
-		member("TASK_TGID", "task_struct", "tgid"),
-	}},
-	{event.EUID, "the effective user id", []kernel.Fact{
-		member("TASK_CRED", "task_struct", "cred"),
-		member("CRED_EUID", "cred", "euid"),
-	}},
-	{event.Login, "who logged in", []kernel.Fact{
-		optional("TASK_LOGINUID", "task_struct", "loginuid"), // with CONFIG_AUDIT
-	}},
+var allDescribed = append(numbers(), []described{
 	{event.Process, "the process's own name", []kernel.Fact{
 		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
 		member("TASK_COMM", "task_struct", "comm"),
@@ -134,7 +142,7 @@ var allDescribed = []described{
 		optional("OVERLAY_FLAGS", "ovl_inode", "flags"),
 		optional("OVERLAY_UPPER", "ovl_inode", "__upperdentry"),
 	}},
-}
+}...)
 
 // membersOf returns those that such a field needs.
 func membersOf(field event.Fields) []kernel.Fact {

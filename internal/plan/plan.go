@@ -151,7 +151,7 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 
 // unset are the macros that choose what is in the BPF program, as they are where a plan does not set them.
 var unset = []string{
-	"TYPED_PARMS=0", "DO_SYS_OPEN=0", "PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "URING_COMPLETE_ARGUMENTS=4",
+	"TYPED_PARMS=0", "DO_SYS_OPEN=0", "PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "NUMBERS=0", "FILL_NUMBERS=", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "URING_COMPLETE_ARGUMENTS=4",
 }
 
 // Defines are all macros of the BPF program but those of Types: it needs no #ifdef.
@@ -267,9 +267,7 @@ func (p *Plan) addMacros(f *kernel.Facts) {
 		define("PIDNS_DEV", f.Namespace.Dev)
 		define("PIDNS_INO", f.Namespace.Ino)
 	}
-	if p.Fields != 0 {
-		define("FIELDS", uint32(p.Fields))
-	}
+	p.Macros = append(p.Macros, p.Fields.Macros()...)
 	if f.TaskRegs {
 		p.Macros = append(p.Macros, "TASK_REGS")
 	}

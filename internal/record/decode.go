@@ -135,25 +135,15 @@ func (r *row) member(name []byte) error {
 	case "seconds":
 		return r.seconds()
 	case "pid":
-		return r.number32(&e.TGID, 0)
+		return r.number32(&e.TGID, 0, false)
 	case "tid":
-		return r.number32(&e.TID, 0)
-	case "ppid":
-		return r.number32(&e.PPID, event.PPID)
-	case "uid":
-		return r.number32(&e.UID, event.UID)
-	case "euid":
-		return r.number32(&e.EUID, event.EUID)
+		return r.number32(&e.TID, 0, false)
 	case "user":
 		return r.keep(&e.User)
-	case "gid":
-		return r.number32(&e.GID, event.GID)
 	case "login":
 		return r.keep(&e.Logged)
 	case "login_uid":
 		return r.loginUID()
-	case "depth":
-		return r.number32(&e.Depth, event.Depth)
 	case "fd", "fixed_fd":
 		return r.descriptor(string(name) == "fixed_fd")
 	case "took_ns", "still_blocks":
@@ -259,6 +249,9 @@ func (r *row) fileMember(name []byte) (err error) {
 	if found, err := r.placeMember(name); found {
 		return err
 	}
+	if n := event.NumberOf(string(name)); n != nil {
+		return r.number32(n.Of(e), n.Field, n.Signed())
+	}
 	return r.skip(0)
 }
 
@@ -276,12 +269,15 @@ func (r *row) unsignedTo(to *uint64) (err error) {
 	return err
 }
 
-// number32 reads a number; with null, the event has not the field.
-func (r *row) number32(to *uint32, field event.Fields) error {
+// number32 reads a number of 4 bytes; with null, the event has not the field.
+func (r *row) number32(to *uint32, field event.Fields, signed bool) error {
 	if r.null() {
 		return nil
 	}
-	n, err := r.unsigned(32)
+	n, err := r.signed()
+	if n > math.MaxUint32 || n < 0 && (!signed || n < math.MinInt32) {
+		return errSyntax
+	}
 	*to = uint32(n)
 	r.e.Fields |= field
 	return err

@@ -6,7 +6,7 @@ import "opensnoop/internal/event"
 func (r *row) loginUID() error {
 	r.e.Login = event.NoLogin
 	r.e.Fields |= event.Login
-	return r.number32(&r.e.Login, event.Login)
+	return r.number32(&r.e.Login, event.Login, false)
 }
 
 // tookField reads how long an open took, or that it was still blocked.

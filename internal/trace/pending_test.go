@@ -67,7 +67,8 @@ func TestPendingCallsAreThoseOfC(t *testing.T) {
 		short := fmt.Sprintf("_Static_assert(SHORT_NAME == %d, \"SHORT_NAME\");\n"+
 			"_Static_assert(offsetof(struct pending_call, record) == %d, \"recordAt\");\n"+
 			"_Static_assert(sizeof(struct pending_call) == %d + FIXED_SIZE + SHORT_NAME, \"record\");\n", shortName(fields), recordAt(fields), recordAt(fields))
-		compile(t, source+short, fmt.Sprintf("-DFIELDS=%d", fields))
+		macros := plan.Complete(fields.Macros(), nil)
+		compile(t, bpf.Define(macros)+source+short)
 	}
 }
 

@@ -74,32 +74,20 @@ static __always_inline void read_comm(u64 *comm)
 	comm[1] = LOAD(of_task + 1);
 }
 
-// fill_users sets whose the process is.
-static __always_inline void fill_users(struct record *r)
+// set_number sets a number of a record. If it is not known it is less than 0, and has a mark.
+static __always_inline void set_number(struct record *r, int which, s64 value, u32 unread)
 {
-	if (HOLDS(FIELD_UID))
-		*r->uid = bpf_get_current_uid_gid();
-	if (HOLDS(FIELD_GID))
-		*r->gid = bpf_get_current_uid_gid() >> 32;
-	if (HOLDS(FIELD_LOGIN)) {
-		if (HAS(TASK_LOGINUID))
-			*r->login = task_member(TASK_LOGINUID);
-		else
-			r->fields |= LOGIN_UNREAD;
-	}
-	if (HOLDS(FIELD_EUID))
-		*r->euid = member(task_member(TASK_CRED), CRED_EUID);
+	r->numbers[which] = value;
+	if (value < 0)
+		r->fields |= unread;
 }
 
-// fill_processes sets what is told of the process and of its parent.
-static __always_inline void fill_processes(struct record *r)
+// fill_task sets what is told of the task, of its process and of its parent.
+static __always_inline void fill_task(struct record *r)
 {
-	u64 parent;
+	u64 parent = HOLDS(FIELD_PPID | FIELD_PCOMM) ? task_member(TASK_REAL_PARENT) : 0;
 
-	if (HOLDS(FIELD_PPID | FIELD_PCOMM))
-		parent = task_member(TASK_REAL_PARENT);
-	if (HOLDS(FIELD_PPID))
-		*r->ppid = member(parent, TASK_TGID);
+	FILL_NUMBERS
 	if (HOLDS(FIELD_PCOMM))
 		bpf_probe_read_kernel(r->pcomm, TASK_COMM_LEN,
 				      (void *)member(parent, TASK_GROUP_LEADER) + TASK_COMM);
@@ -136,12 +124,10 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->fields = FIELDS;
 	r->how = how_of(args);
 	read_comm((u64 *)r->comm);
-	fill_users(r);
 	if (HOLDS(FIELD_RESULT))
 		*r->result = RESULT_UNKNOWN;
-	fill_processes(r);
+	fill_task(r);
 	fill_args(r);
-	fill_depth(r);
 	fill_ancestors(r);
 	if (HOLDS(FIELD_CGROUP)) {
 		cgroup = bpf_get_current_cgroup_id();

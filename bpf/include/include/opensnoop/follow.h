@@ -60,16 +60,10 @@ static __always_inline u32 *depth_of(u32 tgid)
 	return FOLLOW ? followed.lookup(&tgid) : NULL;
 }
 
-// fill_depth sets how far the current process is below the one that is followed.
-static __always_inline void fill_depth(struct record *r)
+// current_depth is the same of the current process, and less than 0 if it is not followed.
+static __always_inline s64 current_depth(void)
 {
-	if (!HOLDS(FIELD_DEPTH))
-		return;
-
 	u32 *depth = depth_of(bpf_get_current_pid_tgid() >> 32);
 
-	if (depth)
-		*r->depth = *depth;
-	else
-		r->fields |= DEPTH_UNREAD;
+	return depth ? (s64)*depth : -1;
 }

@@ -24,14 +24,11 @@ enum how {
 	LINK_READ = 5,
 };
 
-// The parts of a record: event.Fields in Go. Macros, for the preprocessor to choose by.
-// The parts are in the order of struct record, and first come those with members of 8 bytes, so
-// that none is out of its alignment.
+// The parts of a record: event.Fields in Go, which has more bits for numbers. The parts are in the order of
+// struct record, and first come those with members of 8 bytes, so that none is out of its alignment.
 #define FIELD_FLAGS 1 // and mode
 #define FIELD_PPID 2
 #define FIELD_RESULT 4
-#define FIELD_UID 8
-#define FIELD_EUID 16
 #define FIELD_PROCESS 32  // the comm of the process's first thread
 #define FIELD_PATH 64     // the folder that the name is relative to
 #define FIELD_EXE 128     // the program of the process; needs FIELD_PATH
@@ -39,9 +36,6 @@ enum how {
 #define FIELD_PCOMM 512   // the comm of the parent's first thread
 #define FIELD_CGROUP 1024 // of the hierarchy of version 2
 #define FIELD_ARGS 2048   // of the program, as it was executed
-#define FIELD_DEPTH 4096  // below the process that is followed
-#define FIELD_GID 8192
-#define FIELD_LOGIN 16384 // who logged in, for audit(8)
 #define FIELD_TOOK 32768  // needs FIELD_RESULT
 #define FIELD_ANCESTORS 65536
 
@@ -75,11 +69,8 @@ struct ancestors {
 	struct ancestor list[ANCESTORS_MAX];
 };
 
-// Set in `fields` for a part that is there, but whose values could not be read, from the top down:
-// of the few that may be so. event.unreadMarks in Go.
+// Set in `fields` if the flags are there, but could not be read. event.Number.Unread in Go are more of these.
 #define FLAGS_UNREAD (1U << 31)
-#define DEPTH_UNREAD (1U << 30)
-#define LOGIN_UNREAD (1U << 29)
 
 #define RESULT_UNKNOWN (-2147483647 - 1)
 
@@ -158,7 +149,7 @@ struct record {
 	u64 time; // ns, CLOCK_MONOTONIC, when the record was submitted
 	u32 tgid;
 	u32 tid;
-	u32 fields;   // FIELD_… of the parts that are there, and …_UNREAD
+	u32 fields;   // FIELD_… of the parts that are there, and marks of those that could not be read
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
 	u8 how;       // enum how
@@ -166,10 +157,7 @@ struct record {
 	s64 took[HOLDS(FIELD_TOOK)]; // ns; 0 if not known; of a pending call less than 0: when it began
 	u64 flags[HOLDS(FIELD_FLAGS)];
 	u32 mode[HOLDS(FIELD_FLAGS)];
-	u32 ppid[HOLDS(FIELD_PPID)];
 	s32 result[HOLDS(FIELD_RESULT)];
-	u32 uid[HOLDS(FIELD_UID)];
-	u32 euid[HOLDS(FIELD_EUID)];
 	char process[HOLDS(FIELD_PROCESS) * TASK_COMM_LEN];
 	struct path_part path[HOLDS(FIELD_PATH)];
 	struct walked exe[HOLDS(FIELD_EXE)]; // from the program's file
@@ -177,10 +165,8 @@ struct record {
 	char pcomm[HOLDS(FIELD_PCOMM) * TASK_COMM_LEN];
 	u32 cgroup[HOLDS(FIELD_CGROUP) * 2]; // the halves of its id; the uppermost bit: in a cgroup namespace
 	struct args args[HOLDS(FIELD_ARGS)];
-	u32 depth[HOLDS(FIELD_DEPTH)];
-	u32 gid[HOLDS(FIELD_GID)];
-	u32 login[HOLDS(FIELD_LOGIN)]; // ~0 for nobody
 	struct ancestors ancestors[HOLDS(FIELD_ANCESTORS)];
+	u32 numbers[NUMBERS]; // those of event.Numbers in Go that are asked for
 
 	char comm[TASK_COMM_LEN] __attribute__((aligned(8)));
 	char name[STRINGS_SIZE]; // and behind it the other strings
