@@ -27,7 +27,7 @@ type Source struct {
 	// Types are what the running kernel's types are to tell, as more macros. They are read
 	// when there is something to compile.
 	Types []kernel.Fact
-	// Functions are those of the kernel of whose types the result is to tell the numbers.
+	// Functions are those of the kernel whose type numbers the result must contain.
 	Functions []string
 	Arch      string // "" is this machine's; "arm64", "x86" only to check a source
 }

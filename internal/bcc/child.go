@@ -28,11 +28,11 @@ import (
 // has it too.
 const compilerName = "opensnoop: compiler"
 
-// replyTo is the descriptor to which the compiler process writes its reply, and typesFrom the
+// replyFD is the descriptor to which the compiler process writes its reply, and typesFD the
 // first of those of the kernel's types.
 const (
-	replyTo   = 3
-	typesFrom = 4
+	replyFD = 3
+	typesFD = 4
 )
 
 // A program that uses this package is its own compiler. By now confine.c has taken all
@@ -48,8 +48,8 @@ func init() {
 	os.Exit(0)
 }
 
-// notThere is what the dynamic linker says of a library that is not installed.
-const notThere = "cannot open shared object file: No such file or directory"
+// errNoSuchFile is what the dynamic linker says of a library that is not installed.
+const errNoSuchFile = "cannot open shared object file: No such file or directory"
 
 // serve reads a request and writes the reply. It writes none if libbcc could not compile
 // and has printed why.
@@ -62,7 +62,7 @@ func serve() error {
 	rep := new(reply)
 	var types []*os.File
 	for i := range 1 + len(kernel.Modules) {
-		types = append(types, os.NewFile(typesFrom+uintptr(i), kernel.TypesFile))
+		types = append(types, os.NewFile(typesFD+uintptr(i), kernel.TypesFile))
 	}
 	macros, functions, unknown := kernel.AskTypes(types, req.Types, req.Functions)
 	rep.Functions = functions
@@ -73,7 +73,7 @@ func serve() error {
 	switch {
 	case failure != nil:
 		rep.Failed = C.GoString(failure)
-		rep.NoLibrary = strings.Contains(rep.Failed, notThere)
+		rep.NoLibrary = strings.Contains(rep.Failed, errNoSuchFile)
 	case unknown != nil:
 		rep.Unknown = unknown.Error()
 	case err != nil:
@@ -89,7 +89,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	out := os.NewFile(replyTo, "reply")
+	out := os.NewFile(replyFD, "reply")
 	_, err = out.Write(data)
 	// Closed before the process ends: that takes longer than what waits for it.
 	err = errors.Join(err, out.Close())
@@ -119,7 +119,7 @@ var ownFlags = []string{
 // compile compiles what is requested into the reply, with the headers that the file overlay says.
 func compile(req *request, overlay string, rep *reply) (err error) {
 	os.Setenv("BCC_KERNEL_SOURCE", req.Folder)
-	// Where libbcc would look for headers of its own choice finds nobody any.
+	// libbcc also looks for headers here: a folder that can hold none.
 	os.Setenv("TMPDIR", "/proc")
 	if req.Arch != "" {
 		os.Setenv("ARCH", req.Arch)

@@ -18,8 +18,8 @@ import (
 // formatVersion is that of replies, as they are kept, and of how they are compiled.
 const formatVersion = "object 4"
 
-// key is what a source's reply depends on on a kernel, but for libbcc and what that
-// consists of, which the reply names. It is on the way of every start, and copies nothing.
+// key hashes everything that the reply to a source depends on, except libbcc's own files: the reply names
+// those, and they are checked apart. Each start computes it, so it copies nothing.
 func (c *Compiler) key(src Source, release kernel.Release) (string, error) {
 	sum := sha256.New()
 	w := bufio.NewWriter(sum)

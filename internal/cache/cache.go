@@ -3,8 +3,8 @@
 //
 // It believes nothing that it finds: a folder or file of another owner, kind or mode, a
 // link, a checksum that is wrong are all the same as nothing, with a reason for those
-// who want to know. What stands in an entry's way in a folder of our own is replaced. No
-// other file is removed but what begins as an entry does.
+// who want to know. If something blocks an entry's path in our own folder, it is
+// replaced. Only files whose names begin as an entry's are ever removed.
 package cache
 
 import (

@@ -186,7 +186,7 @@ func TestOwnersDoNotWaitForEachOther(t *testing.T) {
 	if c := r.waitFor(t, 1); c == nil || c.Name != "not-the-one-of-root" {
 		t.Errorf("a user's is %+v", c)
 	}
-	if r.Of(1000).Settled() {
+	if r.Of(1000).Resolved() {
 		t.Error("what cannot be read is known")
 	}
 }

@@ -115,7 +115,7 @@ func (r *Registry) work(p *pool, rested time.Time) {
 		c := b.next()
 		c.queued = false
 		r.mu.Unlock()
-		began, rests := time.Now(), p.rests || c.Settled()
+		began, rests := time.Now(), p.rests || c.Resolved()
 		r.lookUp(c)
 		if rests {
 			if rested.Before(began) {
@@ -151,9 +151,9 @@ func (r *Registry) lookUp(c *Info) {
 	}
 	if c.plain {
 		if is, found := f.plain(c.path); found {
-			r.settle(c, &is)
+			r.resolve(c, &is)
 		} else {
-			r.settle(c, event.Host)
+			r.resolve(c, event.Host)
 		}
 		return
 	}
@@ -163,21 +163,21 @@ func (r *Registry) lookUp(c *Info) {
 		is.Name = was.Name
 	}
 	if c.outer != nil {
-		ok = ok && c.outer.Settled() // its name is a part of ours
+		ok = ok && c.outer.Resolved() // its name is a part of ours
 		if is.Outer = c.outer.Container(); is.Outer == nil {
-			r.settle(c, nil)
+			r.resolve(c, nil)
 			return
 		}
 	}
-	if c.Settled() && !(ok && r.changed(c, f)) {
+	if c.Resolved() && !(ok && r.changed(c, f)) {
 		return
 	}
 	if ok && f.complete(&is) {
 		c.sources = f.sources
-		r.settle(c, &is)
+		r.resolve(c, &is)
 		return
 	}
-	if c.Settled() {
+	if c.Resolved() {
 		return
 	}
 	if c.tries++; c.tries < lookTries {
@@ -186,16 +186,16 @@ func (r *Registry) lookUp(c *Info) {
 			queued := r.queue(c, false)
 			r.mu.Unlock()
 			if !queued {
-				r.settle(c, c.Container())
+				r.resolve(c, c.Container())
 			}
 		})
 		return
 	}
 	if c.owner.uid != 0 {
-		r.settle(c, nil) // a user can call a cgroup by the id of anybody's container
+		r.resolve(c, nil) // a user can call a cgroup by the id of anybody's container
 		return
 	}
-	r.settle(c, &is)
+	r.resolve(c, &is)
 }
 
 // changed reports whether what a container's name is from has changed, and looks no more if the

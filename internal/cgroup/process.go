@@ -27,7 +27,7 @@ func (r *Registry) OfProcess(ctx context.Context, pid uint32) (*event.Container,
 	}
 	for {
 		c := r.Of(stat.Ino)
-		if c.Settled() {
+		if c.Resolved() {
 			return c.Container(), c.Unit()
 		}
 		select {

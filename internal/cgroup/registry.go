@@ -61,7 +61,7 @@ type Registry struct {
 // Info is what is known of a cgroup, or of all the cgroups of a container.
 type Info struct {
 	container atomic.Pointer[event.Container]
-	settled   atomic.Bool
+	resolved  atomic.Bool
 	unit      *event.Unit
 	since     time.Time // that it is looked up
 	asked     bool      // the kernel has been asked for its path
@@ -98,19 +98,19 @@ func (c *Info) Unit() *event.Unit { return c.unit }
 // Since is when it began to be looked up.
 func (c *Info) Since() time.Time { return c.since }
 
-// Settled reports whether nothing is being looked up that could tell more.
-func (c *Info) Settled() bool { return c.settled.Load() }
+// Resolved reports whether nothing is being looked up that could tell more.
+func (c *Info) Resolved() bool { return c.resolved.Load() }
 
-func settled(is *event.Container, unit *event.Unit) *Info {
+func resolved(is *event.Container, unit *event.Unit) *Info {
 	c := &Info{unit: unit}
 	c.container.Store(is)
-	c.settled.Store(true)
+	c.resolved.Store(true)
 	return c
 }
 
 var (
-	host    = settled(event.Host, event.NoUnit)
-	unknown = settled(nil, nil)
+	host    = resolved(event.Host, event.NoUnit)
+	unknown = resolved(nil, nil)
 )
 
 // New returns an empty registry. Close ends it.
@@ -230,10 +230,10 @@ func (r *Registry) place(id uint64, path string, maker int64) {
 		return
 	}
 	r.keep(id, c)
-	if !c.Settled() || c.renews {
+	if !c.Resolved() || c.renews {
 		c.ids = append(c.ids, id)
 	}
-	tell := r.Known != nil && c.Settled() // else settle will
+	tell := r.Known != nil && c.Resolved() // else resolve will
 	r.mu.Unlock()
 	if tell {
 		r.Known(id, c.Container(), c.unit)
@@ -249,9 +249,9 @@ func (r *Registry) onHost(unit event.Unit, maker int64) *Info {
 	if c := r.entry(key); c != nil {
 		return c
 	}
-	c := settled(event.Host, &unit)
+	c := resolved(event.Host, &unit)
 	if c.owner.uid = uint32(maker); maker != 0 && r.now.sizes[c.owner] >= ownerMax {
-		return settled(event.Host, nil)
+		return resolved(event.Host, nil)
 	}
 	c.path = key
 	r.hold(c)
@@ -302,8 +302,8 @@ func (r *Registry) container(outer *Info, m match, maker int64, isNew bool) *Inf
 	return c
 }
 
-// settle says which container it is, and that no more is to be found, for now.
-func (r *Registry) settle(c *Info, is *event.Container) {
+// resolve says which container it is, and that no more is to be found, for now.
+func (r *Registry) resolve(c *Info, is *event.Container) {
 	r.mu.Lock()
 	if is != nil && is != event.Host {
 		named := *is
@@ -321,7 +321,7 @@ func (r *Registry) settle(c *Info, is *event.Container) {
 		c.size = size
 	}
 	c.container.Store(is)
-	c.settled.Store(true)
+	c.resolved.Store(true)
 	c.renews = is != nil && (len(c.sources) > 0 || c.outer != nil)
 	ids := c.ids
 	if is == event.Host {

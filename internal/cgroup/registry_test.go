@@ -83,7 +83,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // container waits until all is known of a cgroup.
 func (r *Registry) waitFor(t *testing.T, id uint64) *event.Container {
 	t.Helper()
-	eventually(t, "a cgroup is known", func() bool { return r.Of(id).Settled() })
+	eventually(t, "a cgroup is known", func() bool { return r.Of(id).Resolved() })
 	return r.Of(id).Container()
 }
 

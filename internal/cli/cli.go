@@ -83,7 +83,7 @@ func Main(version string, args []string, stdout, stderr *os.File) int {
 	} else if location != nil {
 		time.Local = location
 	}
-	go i.heed(signals)
+	go i.handleSignals(signals)
 	cmd, _ := newCommand(i)
 	cmd.SetArgs(i.args)
 	status := make(chan int, 1)

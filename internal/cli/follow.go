@@ -32,8 +32,8 @@ func countProcesses(n int, one, more string) string {
 	return fmt.Sprintf("%d processes %s", n, more)
 }
 
-// tellFollowed says which processes were not followed, or go on.
-func (r *run) tellFollowed(session *trace.Session) {
+// printUnfollowed says which processes were not followed, or go on.
+func (r *run) printUnfollowed(session *trace.Session) {
 	certain, doubtful, err := session.Unfollowed()
 	if r.flags.trace.Filter.RootsExcluded {
 		if n := certain + doubtful; err == nil && n > 0 {

@@ -12,7 +12,7 @@ import (
 
 // hint says before the first row what the user may want otherwise.
 func (r *run) hint(session *trace.Session, file *os.File) {
-	if len(session.Rejected()) > 0 && session.Slows() && r.flags.verbose == 0 {
+	if len(session.Rejected()) > 0 && session.GlobalCost() && r.flags.verbose == 0 {
 		r.messages.printf("using tracepoints, which slow each system call a little (-v says why)")
 	}
 	go r.sayWaiting()

@@ -209,7 +209,7 @@ func (o *outputOptions) summaryFields(opts *trace.Options) event.Fields {
 		by = summary.Usual
 	}
 	fields := event.Result
-	if o.tellsTook() {
+	if o.showsTook() {
 		fields |= event.Took
 	}
 	for _, by := range by {
@@ -224,8 +224,8 @@ func (o *outputOptions) summaryFields(opts *trace.Options) event.Fields {
 // order is what a summary is sorted by.
 func (o *outputOptions) order() summary.Order { return summary.Order(slices.Index(orders, o.sort)) }
 
-// tellsTook reports whether a summary tells how long opens took.
-func (o *outputOptions) tellsTook() bool { return o.summary.took || o.order().IsOfTook() }
+// showsTook reports whether a summary tells how long opens took.
+func (o *outputOptions) showsTook() bool { return o.summary.took || o.order().IsOfTook() }
 
 func (o *outputOptions) bcc(opts *trace.Options) format.BCCOptions {
 	return format.BCCOptions{Time: o.timestamp, UID: o.printUID, TID: len(opts.Filter.TIDs) > 0, Extended: o.extended, FullPath: o.fullPath}
@@ -255,7 +255,7 @@ func (o *outputOptions) writer(w io.Writer, opts *trace.Options, options format.
 
 func (o *outputOptions) summaryOptions(color bool) summary.WriterOptions {
 	return summary.WriterOptions{
-		By: o.summary.by, Top: int(o.top), Order: o.order(), Took: o.tellsTook(), JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
+		By: o.summary.by, Top: int(o.top), Order: o.order(), Took: o.showsTook(), JSON: o.format == formatJSON, Color: color, Every: time.Duration(o.summary.every), Now: o.now,
 	}
 }
 

@@ -206,7 +206,7 @@ func (p *player) play(out *stream.Stream, file *os.File) error {
 	}
 	p.began = time.Now()
 	err := p.rowsOf()
-	if errors.Is(err, io.EOF) || errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, io.EOF) || errors.Is(err, errCountReached) || errors.Is(err, context.Canceled) {
 		err = p.reportLost(errors.Is(err, io.EOF))
 	}
 	if errors.Is(err, stream.ErrReaderLeft) {
@@ -236,7 +236,7 @@ func (p *player) rowsOf() error {
 			header = true
 		}
 		if d := p.flags.duration; d > 0 && e.Time-p.first > uint64(d) {
-			return errEnough
+			return errCountReached
 		}
 		if err := p.advance(e.Time); err != nil {
 			return err
@@ -248,7 +248,7 @@ func (p *player) rowsOf() error {
 			return err
 		}
 		if p.shown++; p.shown == p.flags.count {
-			return errEnough
+			return errCountReached
 		}
 	}
 }

@@ -22,12 +22,12 @@ import (
 	"opensnoop/internal/trace"
 )
 
-// errEnough ends a run after the rows that -c asked for.
-var errEnough = errors.New("enough rows")
+// errCountReached ends a run after the rows that -c asked for.
+var errCountReached = errors.New("enough rows")
 
-// settleTime is how long what the start leaves to be done waits, so that it does not hold
-// up the first rows.
-const settleTime = time.Second
+// deferTime is how long work after the start, such as caching, is put off, so that it does not delay the
+// first rows.
+const deferTime = time.Second
 
 // run is one run of the tracer.
 type run struct {
@@ -61,8 +61,8 @@ func (r *run) run(argv []string) (status int, err error) {
 		err = r.trace()
 	}
 	// It ends before it is on when a signal comes.
-	enough := errors.Is(err, errEnough) || r.over.Load()
-	if errors.Is(err, stream.ErrReaderLeft) || errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
+	enough := errors.Is(err, errCountReached) || r.over.Load()
+	if errors.Is(err, stream.ErrReaderLeft) || errors.Is(err, errCountReached) || errors.Is(err, context.Canceled) {
 		err = nil
 	}
 	if r.command != nil {
@@ -129,7 +129,7 @@ func (r *run) start(argv []string) (err error) {
 const endCommandTime = 5 * time.Second
 
 // endCommand ends a command that goes on when -d or -c has ended the tracing: by SIGTERM, and if it
-// does not heed that, as a second Ctrl-C does.
+// does not handle that, as a second Ctrl-C does.
 func (r *run) endCommand() {
 	if ended(r.command) {
 		return
@@ -180,7 +180,7 @@ func (r *run) trace() (err error) {
 	first := session
 	keep := sync.OnceFunc(func() { r.keep(first) })
 	defer keep()
-	defer time.AfterFunc(settleTime, func() {
+	defer time.AfterFunc(deferTime, func() {
 		keep()
 		// The start's garbage is several times what tracing needs, which makes
 		// next to none.
@@ -236,7 +236,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (
 	if err := sink.begin(); err != nil {
 		return nil, err
 	}
-	r.tell(session)
+	r.printStatus(session)
 	if r.command != nil {
 		if _, err := unlessEnded(r.ctx, func() (any, error) { return nil, r.command.Release() }); err != nil {
 			return nil, err
@@ -251,11 +251,11 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (
 	ctx, end := context.WithCancel(r.ctx)
 	defer end()
 	heirs := r.awaitHeir(ctx, session, end)
-	written, lost, err := r.hand(ctx, session, sink)
+	written, lost, err := r.writeEvents(ctx, session, sink)
 	end()
 	next = <-heirs
 	r.reportCauses(lost)
-	r.tellFollowed(session)
+	r.printUnfollowed(session)
 	r.messages.uncompared(session.Uncompared())
 	if n := lost.Unfinished + lost.UnfinishedName + lost.UnfinishedForked; n > 0 {
 		r.messages.printf("%d opens in all show without their name or result", n)
@@ -269,7 +269,7 @@ func (r *run) write(session *trace.Session, out *stream.Stream, file *os.File) (
 		r.messages.printf("lost %d opens: %s", n, why)
 		total += n
 	}
-	if err == nil || errors.Is(err, errEnough) {
+	if err == nil || errors.Is(err, errCountReached) {
 		err = errors.Join(err, sink.end(lost))
 	}
 	switch {
@@ -294,9 +294,9 @@ func (r *run) reportCauses(lost trace.Losses) {
 	}
 }
 
-// hand writes the session's events as rows until ctx ends, and returns how many, and how
+// writeEvents writes the session's events as rows until ctx ends, and returns how many, and how
 // many the session lost.
-func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
+func (r *run) writeEvents(ctx context.Context, session *trace.Session, sink *sink) (written count, lost trace.Losses, err error) {
 	feedback := r.watchFeedback()
 	defer func() { sink.once.report(r.messages) }()
 	lost, err = session.Run(ctx, trace.Handler{
@@ -311,7 +311,7 @@ func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (wri
 				feedback.see(e)
 			}
 			if written++; written == r.flags.count {
-				return errors.Join(sink.Writer.Flush(), errEnough)
+				return errors.Join(sink.Writer.Flush(), errCountReached)
 			}
 			return nil
 		},
@@ -341,9 +341,9 @@ func (r *run) hand(ctx context.Context, session *trace.Session, sink *sink) (wri
 	return written, lost, err
 }
 
-// tell says what is traced and how, as far as that is not what the user expects
+// printStatus says what is traced and how, as far as that is not what the user expects
 // or was asked for by -v.
-func (r *run) tell(session *trace.Session) {
+func (r *run) printStatus(session *trace.Session) {
 	m := r.messages
 	if n := session.Orphans(); n > 0 {
 		m.printf("%s not followed: of their session or group, but the parents had ended before", countProcesses(n, "is", "are"))
@@ -370,10 +370,10 @@ func (r *run) tell(session *trace.Session) {
 			m.printf("the cache: %s", compiled.Why)
 		}
 		m.printf("using the %s", session.Hook())
-		for _, hook := range session.Also() {
+		for _, hook := range session.ExtraHooks() {
 			m.printf("also using the %s", hook)
 		}
-		for _, what := range session.Unseen() {
+		for _, what := range session.NotShown() {
 			m.printf("not shown: %s", what)
 		}
 		pages, bytes := session.Buffers()

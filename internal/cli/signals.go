@@ -49,9 +49,9 @@ func endingSignals() []os.Signal {
 	return signals
 }
 
-// heed ends the tracing at the first signal. A command that was started gets that
+// handleSignals ends the tracing at the first signal. A command that was started gets that
 // signal, and the tracing goes on until its end; at a second one it is killed.
-func (e *ending) heed(signals <-chan os.Signal) {
+func (e *ending) handleSignals(signals <-chan os.Signal) {
 	var c *command.Command
 	for passed := false; ; {
 		select {

@@ -50,8 +50,8 @@ type Check struct {
 	// Of is the check that this one is a detail of: what it means is said there.
 	Of string `json:"of,omitempty"`
 
-	// told is a part of those of the tracer's own errors that say the same.
-	told string
+	// errorText is a part of those of the tracer's own errors that say the same.
+	errorText string
 }
 
 // System is what the checks judge.

@@ -18,7 +18,7 @@ func explain(message string, checks []Check) []string {
 		// What opensnoop can do without explains nothing, but for a library that may
 		// have failed to compile.
 		explains := c.Status == Fail || c.Status == Warn && c.Name == librariesName && strings.Contains(message, "libbcc")
-		if !explains || c.told != "" && strings.Contains(message, c.told) {
+		if !explains || c.errorText != "" && strings.Contains(message, c.errorText) {
 			continue
 		}
 		lines = append(lines, c.Name+": "+c.Found+": "+c.Meaning+"; "+c.Remedy)

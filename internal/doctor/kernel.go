@@ -15,7 +15,7 @@ import (
 // brought raw tracepoints (commit c4f6699dfcb8) and kprobes that end with their
 // tracer (e12f03d7031a).
 func kernelVersion(release string, version kernel.Version) Check {
-	c := Check{Name: "kernel", Found: release, told: "4.17"}
+	c := Check{Name: "kernel", Found: release, errorText: "4.17"}
 	switch symbol := probe.OpenSymbol(version); {
 	case version < kernel.NewVersion(4, 17, 0):
 		c.Status = Fail
@@ -40,7 +40,7 @@ func probeToUse(s *System, symbol Check) Check {
 		c.Found = "none"
 		c.Meaning = "this kernel is too old for both probes"
 		c.Remedy = "use a newer kernel"
-		c.told = "4.17"
+		c.errorText = "4.17"
 	case kernel.Kprobes(s.Root) != nil || symbol.Status != OK:
 		c.Found = "the tracepoint probe will be used"
 	case s.Fentry == nil:
@@ -61,7 +61,7 @@ func kprobes(root fs.FS) Check {
 		c.Found = err.Error()
 		c.Meaning = "opensnoop uses the tracepoint probe, which slows every system call a little"
 		c.Remedy = "nothing, unless that is too slow"
-		c.told = "no kprobes"
+		c.errorText = "no kprobes"
 	}
 	return c
 }

@@ -16,7 +16,7 @@ import (
 
 // bpfCall judges what the kernel said to a BPF system call.
 func bpfCall(s *System) Check {
-	c := Check{Name: "BPF", Status: OK, Found: "the kernel takes BPF programs", told: "refuses BPF"}
+	c := Check{Name: "BPF", Status: OK, Found: "the kernel takes BPF programs", errorText: "refuses BPF"}
 	switch {
 	case len(s.Capabilities.Missing(s.Version)) > 0:
 		c.Status = Warn
@@ -75,7 +75,7 @@ func jit(root fs.FS) Check {
 }
 
 func capabilities(s *System) Check {
-	c := Check{Name: "capabilities", told: "missing the capabilities"}
+	c := Check{Name: "capabilities", errorText: "missing the capabilities"}
 	missing := s.Capabilities.Missing(s.Version)
 	switch {
 	case len(missing) > 0:
@@ -97,7 +97,7 @@ func capabilities(s *System) Check {
 // bind a process with CAP_PERFMON; the kernels of Debian and Ubuntu have levels
 // above, at which only CAP_SYS_ADMIN helps.
 func paranoid(s *System) Check {
-	c := Check{Name: "perf_event_paranoid", Status: OK, told: "perf_event_paranoid"}
+	c := Check{Name: "perf_event_paranoid", Status: OK, errorText: "perf_event_paranoid"}
 	value, err := text(s.Root, "proc/sys/kernel/perf_event_paranoid")
 	if err != nil {
 		c.Status = Fail
@@ -164,7 +164,7 @@ func pointers(root fs.FS) Check {
 // their own each, to what this user may lock: perf_event_mlock_kb for each CPU,
 // and beyond it the process's limit (perf_mmap in kernel/events/core.c).
 func lockedMemory(s *System) Check {
-	c := Check{Name: "locked memory", Status: OK, told: "lock no more memory"}
+	c := Check{Name: "locked memory", Status: OK, errorText: "lock no more memory"}
 	limit := "unlimited"
 	if s.LockLimit != math.MaxUint64 {
 		limit = fmt.Sprintf("%d KiB", s.LockLimit>>10)

@@ -34,14 +34,14 @@ func libraries(compiler Compiler) Check {
 		c.Found = "not installed"
 		c.Meaning = "only what is in the cache can be run; with other flags than before, opensnoop does not start"
 		c.Remedy = "install libbcc: the package is libbpfcc on Debian and Ubuntu, bcc elsewhere"
-		c.told = bcc.ErrNoLibrary.Error()
+		c.errorText = bcc.ErrNoLibrary.Error()
 		return c
 	case compiler.Err != nil:
 		c.Status = Warn
 		c.Found = fmt.Sprintf("unknown: %v", compiler.Err)
 		c.Meaning = "only what is in the cache can be run"
 		c.Remedy = "see what it says"
-		c.told = compiler.Err.Error()
+		c.errorText = compiler.Err.Error()
 		return c
 	}
 	var libbcc, llvm []string

@@ -76,6 +76,6 @@ func appendHex(b []byte, n uint64) []byte {
 	return strconv.AppendUint(append(b, "0x"...), n, 16)
 }
 
-// HeedsMode reports whether open(2) heeds the mode with these flags: only where it
+// UsesMode reports whether open(2) uses the mode with these flags: only where it
 // may make a file.
-func HeedsMode(flags uint64) bool { return flags&(unix.O_CREAT|TmpFile) != 0 }
+func UsesMode(flags uint64) bool { return flags&(unix.O_CREAT|TmpFile) != 0 }

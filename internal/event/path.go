@@ -55,7 +55,7 @@ func (p PathProblem) whole() bool { return p.Absolute() || p == PathShared }
 
 // Place is where a file is. What is known of its path is the whole of it if there is no
 // problem; where it does not begin at the tracer's root it has no slash in front. But for the
-// walk, [Event.Append] does not heed it.
+// walk, [Event.Append] does not use it.
 type Place struct {
 	Walk    Walk // of a file that is there
 	Known   []byte

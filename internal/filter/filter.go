@@ -53,8 +53,7 @@ type Filter struct {
 	// Under are comms: of the process, or of any that it descends from.
 	Under []string
 
-	// Slower is how long opens take at least that are to be shown; 0 is any time. One of which that is
-	// not known may have.
+	// Slower shows only opens that take longer; 0 is any time. An open whose time is not known is shown.
 	Slower Duration
 
 	ExcludedPIDs  []uint32 // processes not to show

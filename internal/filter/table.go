@@ -278,8 +278,8 @@ func byComm(e Entry, name string, list func(*Filter) []string) *Entry {
 	return &e
 }
 
-// byResult completes a filter by how opens end. One of which that is not known has neither failed nor
-// succeeded. The kernel does the same, but for calls that are taken from it before they end.
+// byResult completes a filter by how opens end. An unknown result is neither a failure nor a success. The
+// kernel does the same, but for calls that are taken from it before they end.
 func byResult(e Entry, wanted func(f *Filter, result int32) bool) *Entry {
 	e.needs = func(*Filter) event.Fields { return event.Result }
 	e.program = func(f *Filter, _ event.Fields) []macro { return []macro{{"RESULT_WANTED", f.resultWanted()}} }

@@ -124,14 +124,14 @@ var Columns = []*Column{
 		Name: "mode", Help: "permissions for a new file", Needs: event.Flags,
 		place: 120, header: "MODE", width: 4,
 		text: func(r *rows, b []byte, e *event.Event) []byte {
-			if !event.HeedsMode(e.Flags) {
+			if !event.UsesMode(e.Flags) {
 				return append(b, '-')
 			}
 			return appendMode(r, b, e)
 		},
 		fields: []field{
 			{name: "mode", value: appendMode, known: func(e *event.Event) bool {
-				return flagsPassed(e) && event.HeedsMode(e.Flags)
+				return flagsPassed(e) && event.UsesMode(e.Flags)
 			}},
 		},
 	},

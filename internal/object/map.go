@@ -32,7 +32,7 @@ func (m *Map) create(pinned string, version kernel.Version) (bpfMap, error) {
 		}
 		return made, nil
 	}
-	made, err := unlocked(m.make)
+	made, err := retryWithoutMemlock(m.make)
 	if err != nil {
 		return nil, refused("making the BPF map "+m.Name, err, version)
 	}

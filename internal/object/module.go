@@ -64,9 +64,9 @@ func (o *Object) Create(opts Options) (*Module, error) {
 	return m, nil
 }
 
-// unlocked calls f, and again without a limit of locked memory if it may not do what
+// retryWithoutMemlock calls f, and again without a limit of locked memory if it may not do what
 // it does: before countsNoLocked maps and programs count against that limit.
-func unlocked[T any](f func() (T, error)) (T, error) {
+func retryWithoutMemlock[T any](f func() (T, error)) (T, error) {
 	made, err := f()
 	if !errors.Is(err, unix.EPERM) {
 		return made, err
@@ -159,7 +159,7 @@ func (m *Module) loadAs(l *Loading, step string, instructions asm.Instructions) 
 		}
 		load = func() (*ebpf.Program, error) { return ebpf.NewProgram(spec) }
 	}
-	made, err := unlocked(load)
+	made, err := retryWithoutMemlock(load)
 	if err == nil {
 		return made, nil
 	}

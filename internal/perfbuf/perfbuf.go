@@ -45,17 +45,17 @@ type Reader struct {
 // places for.
 func New(events *ebpf.Map, opts Options) (*Reader, error) {
 	r := &Reader{events: events, opts: opts, rings: make(map[int]*ring)}
-	if err := r.Follow(nil, nil); err != nil {
+	if err := r.WatchCPUs(nil, nil); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-// Follow opens rings for the CPUs that are on line now and have none, and gives up those of
+// WatchCPUs opens rings for the CPUs that are on line now and have none, and gives up those of
 // CPUs that are not. Those for which dead is true are opened anew: the ring of a CPU that
 // has been off line stays dead when it comes back. What they hold is given out first.
-func (r *Reader) Follow(dead func(cpu int) bool, give func(sample []byte) error) error {
+func (r *Reader) WatchCPUs(dead func(cpu int) bool, give func(sample []byte) error) error {
 	changed := false
 	for cpu := range int(r.events.MaxEntries()) {
 		old := r.rings[cpu]

@@ -23,7 +23,7 @@ func optional(macro, structure string, path ...string) kernel.Fact {
 }
 
 // A described field is one that needs the kernel's description of its types.
-type described struct {
+type fieldMember struct {
 	field   event.Fields
 	what    string
 	members []kernel.Fact
@@ -44,12 +44,12 @@ var namesOfFiles = []kernel.Fact{
 }
 
 // numbers are those of event.Numbers that members lead to.
-func numbers() (all []described) {
+func numbers() (all []fieldMember) {
 	for _, n := range event.Numbers {
 		if n.Members == nil {
 			continue
 		}
-		d := described{n.Field, n.What, nil}
+		d := fieldMember{n.Field, n.What, nil}
 		for i, m := range n.Members {
 			structure, path, _ := strings.Cut(m, ".")
 			f := member(event.MemberMacro(m), structure, strings.Split(path, ".")...)
@@ -61,8 +61,8 @@ func numbers() (all []described) {
 	return all
 }
 
-// allDescribed are all there are.
-var allDescribed = append(numbers(), []described{
+// fieldMembers are all there are.
+var fieldMembers = append(numbers(), []fieldMember{
 	{event.Process, "the process's own name", []kernel.Fact{
 		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
 		member("TASK_COMM", "task_struct", "comm"),
@@ -146,8 +146,8 @@ var allDescribed = append(numbers(), []described{
 
 // membersOf returns those that such a field needs.
 func membersOf(field event.Fields) []kernel.Fact {
-	i := slices.IndexFunc(allDescribed, func(d described) bool { return d.field == field })
-	return allDescribed[i].members
+	i := slices.IndexFunc(fieldMembers, func(d fieldMember) bool { return d.field == field })
+	return fieldMembers[i].members
 }
 
 // membersOfMountNamespaces are those that a filter by mount namespaces needs.
@@ -181,7 +181,7 @@ var views = []kernel.Fact{
 // noOffsets are the macros of all offsets and types' numbers, as they are where there are none.
 func noOffsets() (macros []string) {
 	members := slices.Concat(views, others, membersOfMountNamespaces, membersOfExecs, membersOfFollowing)
-	for _, d := range allDescribed {
+	for _, d := range fieldMembers {
 		members = append(members, d.members...)
 	}
 	for _, f := range members {
@@ -208,7 +208,7 @@ func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
 	if p.Execs {
 		facts = append(facts, membersOfExecs...)
 	}
-	for _, d := range allDescribed {
+	for _, d := range fieldMembers {
 		compared := p.Filter.Compared().Has(d.field)
 		if !compared && !p.Fields.Has(d.field) {
 			continue
@@ -289,9 +289,9 @@ func Supports(fields event.Fields, f *kernel.Facts) error {
 	if fields.Has(event.Ancestry) && f.Namespace != (kernel.PIDNamespace{}) {
 		return errors.New("ancestors cannot be told in a pid namespace: leave out the column and --under, or run on the host")
 	}
-	i := slices.IndexFunc(allDescribed, func(d described) bool { return fields.Has(d.field) })
+	i := slices.IndexFunc(fieldMembers, func(d fieldMember) bool { return fields.Has(d.field) })
 	if i < 0 || f.Types == nil {
 		return nil
 	}
-	return fmt.Errorf("%s cannot be told, as %w", allDescribed[i].what, f.Types)
+	return fmt.Errorf("%s cannot be told, as %w", fieldMembers[i].what, f.Types)
 }

@@ -64,8 +64,8 @@ type Plan struct {
 	IOUring   []probe.Hook // see opens through io_uring; without them a session can be
 	NoIOUring error        // why there are none
 
-	Tails  []Tail
-	Unseen []string // opens that do not show, with the reason
+	Tails    []Tail
+	NotShown []string // opens that do not show, with the reason
 
 	// Locks is whether walks compare the counts of rename_lock and mount_lock, if the kernel tells where
 	// these are.
@@ -135,7 +135,7 @@ func New(o Options, f *kernel.Facts) (plans []*Plan, rejected []Rejected, err er
 // fieldsFor are those that records need for what is shown and for the filters.
 func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 	fields := o.Filter.Fields()
-	// Where they cannot be had the filter does with the thread's comm, and with names.
+	// Without BTF the filters use the thread's comm and the names as passed.
 	if f.Types != nil {
 		fields &^= event.Process | event.Path
 	}
@@ -211,7 +211,7 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 func (p *Plan) addHooks(f *kernel.Facts) {
 	p.Opens = p.Probe.Hooks(f, p.Results())
 	if p.Execs && p.Probe.Execs == nil {
-		p.Unseen = append(p.Unseen, "loaders of programs, and interpreters of interpreters, which only kprobes show")
+		p.NotShown = append(p.NotShown, "loaders of programs, and interpreters of interpreters, which only kprobes show")
 	} else if p.Execs {
 		p.Opens = slices.Insert(p.Opens, 1, p.Probe.Execs(f.Arch)...)
 	}

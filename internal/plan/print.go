@@ -50,7 +50,7 @@ func (p *Plan) String() string {
 		}
 		line("type", "%s is %s", f.Macro, of)
 	}
-	for _, what := range p.Unseen {
+	for _, what := range p.NotShown {
 		line("not shown", "%s", what)
 	}
 	return b.String()

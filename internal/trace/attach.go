@@ -36,7 +36,7 @@ func (s *Session) attachAll(hooks []probe.Hook) error {
 		case i == len(hooks)-1:
 			s.hook = cmp.Or(s.plan.Probe.Title, h.Describe(at))
 		default:
-			s.also = append(s.also, h.Describe(at))
+			s.extraHooks = append(s.extraHooks, h.Describe(at))
 		}
 	}
 	return nil
@@ -145,10 +145,10 @@ func (s *Session) attachIOUring() {
 		var at string
 		at, err = s.attach(h)
 		if err == nil && !h.Hidden {
-			s.also = append(s.also, h.Describe(at))
+			s.extraHooks = append(s.extraHooks, h.Describe(at))
 		}
 	}
 	if err != nil {
-		s.unseen = append(s.unseen, fmt.Sprintf("opens through io_uring: %v", err))
+		s.notShown = append(s.notShown, fmt.Sprintf("opens through io_uring: %v", err))
 	}
 }

@@ -98,8 +98,8 @@ func whyNoBuffers(err error) string {
 	return ""
 }
 
-// followCPUs sees that all CPUs have a buffer that are on line.
-func (s *Session) followCPUs() {
+// watchCPUs sees that all CPUs have a buffer that are on line.
+func (s *Session) watchCPUs() {
 	dead, err := s.slots.get(slotDeadCPUs)
 	if err != nil {
 		return // Losses says it
@@ -113,7 +113,7 @@ func (s *Session) followCPUs() {
 			return
 		}
 	}
-	s.cpuErr = s.reader.Follow(func(cpu int) bool {
+	s.cpuErr = s.reader.WatchCPUs(func(cpu int) bool {
 		return dead>>(cpu%64)&1 == 1 || !s.cpus.Online(cpu)
 	}, s.push)
 }

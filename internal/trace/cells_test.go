@@ -44,7 +44,7 @@ func TestCellsAreTakenOnce(t *testing.T) {
 	}
 }
 
-// The call of a thread that is gone is given out of its cell within 16 rounds, that of one that is there
+// The call of a thread that is gone is emitted of its cell within 16 rounds, that of one that is there
 // at the end.
 func TestCallsInCellsOfGoneThreads(t *testing.T) {
 	record := (&event.Event{Fields: event.Result, Result: event.ResultUnknown, Comm: []byte("a"), Name: []byte("/name")}).Append(make([]byte, recordAt(event.Result)))
@@ -60,14 +60,14 @@ func TestCallsInCellsOfGoneThreads(t *testing.T) {
 	put(gone<<32 | gone)
 	put(1<<32 | 1) // the first process
 	for range cellCount / cellSlice {
-		if err := s.reclaim(); err != nil {
+		if err := s.expire(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := s.queue.Len(); n != 1 {
-		t.Errorf("%d calls were given out, want that of the thread that is gone", n)
+		t.Errorf("%d calls were emitted, want that of the thread that is gone", n)
 	}
-	if err := s.reclaimAll(); err != nil || s.queue.Len() != 2 {
+	if err := s.expireAll(); err != nil || s.queue.Len() != 2 {
 		t.Errorf("%d were at the end, %v", s.queue.Len(), err)
 	}
 }

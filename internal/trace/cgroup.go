@@ -102,7 +102,7 @@ func (c *containers) meet(record []byte) {
 
 // of returns what is known of a cgroup. It is for the loop of events alone.
 func (c *containers) of(id uint64) *cgroup.Info {
-	if c.cgroup == nil || id != c.last || !c.cgroup.Settled() || c.cgroup.Container() == nil {
+	if c.cgroup == nil || id != c.last || !c.cgroup.Resolved() || c.cgroup.Container() == nil {
 		c.last, c.cgroup = id, c.registry.Of(id)
 	}
 	return c.cgroup
@@ -116,7 +116,7 @@ func (s *Session) nameContainer(e *event.Event, last bool) bool {
 	if e.CgroupNS && e.Container == event.Host {
 		e.Container = nil // a container's, but nobody knows of which
 	}
-	if c.Settled() {
+	if c.Resolved() {
 		return true
 	}
 	if !s.containers.filter.WantsContainer(e.Container) {
@@ -136,7 +136,7 @@ func (c *containers) watch() {
 		}
 		// Without a CPU's buffer, cgroups are found when something opens in them.
 		if c.cpus.Changed() {
-			_ = c.reader.Follow(func(cpu int) bool { return !c.cpus.Online(cpu) }, c.learn)
+			_ = c.reader.WatchCPUs(func(cpu int) bool { return !c.cpus.Online(cpu) }, c.learn)
 		}
 		if c.reader.Wait(cgroupRound) != nil || c.reader.Read(c.learn) != nil {
 			return

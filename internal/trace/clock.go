@@ -41,8 +41,8 @@ func (c *clock) learn(at, before, after int64) {
 	}
 }
 
-// follow sets the time of day by which the clock was 0, if that has changed.
-func (c *clock) follow() {
+// update sets the time of day by which the clock was 0, if that has changed.
+func (c *clock) update() {
 	before := c.now()
 	wall := time.Now().Round(0)
 	if after := c.now(); after-before > uint64(steadyTime) {

@@ -40,7 +40,7 @@ func TestClockIsFollowedWhenItIsSet(t *testing.T) {
 	// On a slow machine it may take some tries until nothing interrupts it.
 	c.boot = time.Time{}
 	for deadline := time.Now().Add(5 * time.Minute); c.boot.IsZero() && time.Now().Before(deadline); {
-		c.follow()
+		c.update()
 	}
 	before := time.Now().Add(-time.Second)
 	now := c.boot.Add(time.Duration(c.now()))

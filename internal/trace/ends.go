@@ -133,8 +133,8 @@ func (s *Session) pollEnds() error {
 	return nil
 }
 
-// tellEnds tells of the processes that have ended, and if none is left to trace.
-func (s *Session) tellEnds(h Handler) error {
+// reportEnds reports the processes that have ended, and if none is left to trace.
+func (s *Session) reportEnds(h Handler) error {
 	e, f := &s.ends, &s.plan.Filter
 	if e.none || len(f.PIDs) == 0 && (!f.Running || f.RootsExcluded) {
 		return nil

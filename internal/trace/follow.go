@@ -181,9 +181,8 @@ func (s *Session) countOrphans(there []proc.Process) int {
 // their parents before the session began, so that nothing tells. They are not followed.
 func (s *Session) Orphans() int { return s.orphans }
 
-// Followed is how many processes are followed now. One of which the end was not seen, as the
-// kernel skipped the program, does not count, where its number is known here. It may be asked
-// while the session runs.
+// Followed is how many processes are followed now. It leaves out those that have ended unseen, as the
+// kernel skipped the program, if their numbers are known here. It may be asked while the session runs.
 func (s *Session) Followed() int {
 	if s.followed == nil {
 		return 0

@@ -16,12 +16,12 @@ import (
 )
 
 // unreadTime is how long a call may be pending in the kernel for its name, which is in no
-// memory yet, before it is given out without. Fetching a page from a disk takes less;
+// memory yet, before it is emitted without. Fetching a page from a disk takes less;
 // whoever made the call can make it take for ever, and nobody else must wait for that.
 // UNREAD_TIME in <opensnoop/call.h>.
 const unreadTime = 3 * time.Second
 
-// completionTime is how long a request of io_uring may take before it is given out without
+// completionTime is how long a request of io_uring may take before it is emitted without
 // its result: not every request has a completion.
 const completionTime = 3 * time.Second
 
@@ -33,7 +33,7 @@ const pendingTime = 100 * time.Millisecond
 const pendingSlice = 512
 
 // Where more than pendingCrowd calls are pending, three quarters of what there is room for, those are
-// given out that are so for longer than crowdTime: others shall have room.
+// emitted that are so for longer than crowdTime: others shall have room.
 const (
 	pendingMax   = 8192
 	pendingCrowd = pendingMax * 3 / 4
@@ -92,7 +92,7 @@ type pending struct {
 
 	counted    bool   // whether all that are in the map are: count_pending
 	taken      uint64 // of these
-	unfinished uint64 // were given out for others to have room,
+	unfinished uint64 // were emitted for others to have room,
 	lost       uint64 // or lost, as their results would say whether they are wanted
 	hidden     uint64 // lost, as another tracer hid their ends
 }
@@ -200,20 +200,20 @@ func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
 	return append(call[:len(call)-short], name...), p.namesTaken.Put(holder, taken+1)
 }
 
-// reclaim takes some of the calls whose end will not be seen out of the kernel and gives them out
+// expire takes some of the calls whose end will not be seen out of the kernel and emits them
 // as far as they are known.
-func (s *Session) reclaim() error {
+func (s *Session) expire() error {
 	var unseen []uint64
 	s.pending.cells.look(cellSlice, func(id uint64, _ pendingCall) {
 		if s.threadGone(id) { // how old they are, they do not tell
 			unseen = append(unseen, id)
 		}
 	})
-	return errors.Join(s.giveAll(unseen, unseenEnd), s.reclaimMapped())
+	return errors.Join(s.emitAll(unseen, unseenEnd), s.expireMapped())
 }
 
-// reclaimMapped is reclaim of those in the map.
-func (s *Session) reclaimMapped() error {
+// expireMapped is expire of those in the map.
+func (s *Session) expireMapped() error {
 	p := &s.pending
 	if none, err := s.noneMapped(); none || err != nil {
 		return err
@@ -235,7 +235,7 @@ func (s *Session) reclaimMapped() error {
 	if end {
 		p.all, p.passed = p.passed, 0
 	}
-	return errors.Join(err, s.giveAll(unseen, unseenEnd), s.giveAll(crowd, isCrowd))
+	return errors.Join(err, s.emitAll(unseen, unseenEnd), s.emitAll(crowd, isCrowd))
 }
 
 // age is how long a call is pending.
@@ -243,8 +243,8 @@ func (s *Session) age(call pendingCall) time.Duration {
 	return time.Duration(s.clock.now() - event.Time(call.record(s.plan.Fields)))
 }
 
-// reclaimAll gives out all pending calls, at the end.
-func (s *Session) reclaimAll() error {
+// expireAll emits all pending calls, at the end.
+func (s *Session) expireAll() error {
 	var ids []uint64
 	add := func(id uint64, _ pendingCall) { ids = append(ids, id) }
 	s.pending.cells.look(cellCount, add)
@@ -252,7 +252,7 @@ func (s *Session) reclaimAll() error {
 	if !none && err == nil {
 		err = s.pending.lookAtAll(add)
 	}
-	return errors.Join(err, s.giveAll(ids, tracingEnds))
+	return errors.Join(err, s.emitAll(ids, tracingEnds))
 }
 
 // noneMapped reports whether it is known, without a look, that no call is in the map.
@@ -282,7 +282,7 @@ func (s *Session) threadGone(id uint64) bool {
 	return !s.plan.ForeignIDs && errors.Is(unix.Tgkill(int(id>>32), int(uint32(id)), 0), unix.ESRCH)
 }
 
-// Why a call is given out that is pending.
+// Why a call is emitted that is pending.
 type reason int
 
 const (
@@ -291,19 +291,19 @@ const (
 	tracingEnds
 )
 
-// giveAll gives calls out.
-func (s *Session) giveAll(ids []uint64, why reason) error {
+// emitAll emits calls.
+func (s *Session) emitAll(ids []uint64, why reason) error {
 	for _, id := range ids {
-		if err := s.give(id, why); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := s.emit(id, why); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("taking back pending calls: %w", err)
 		}
 	}
 	return s.slots.set(slotPendingReclaimed, s.pending.taken)
 }
 
-// nobodys reports whether no program has memory at an address: in the first page, which only root
+// neverMapped reports whether no program has memory at an address: in the first page, which only root
 // can map (vm.mmap_min_addr), or in the kernel's half.
-func nobodys(address uint64) bool { return address < 4096 || address>>63 == 1 }
+func neverMapped(address uint64) bool { return address < 4096 || address>>63 == 1 }
 
 // hidesEnds reports whether another tracer can hide the ends of calls: one that attaches to the same
 // functions by trampolines.
@@ -311,8 +311,8 @@ func (s *Session) hidesEnds() bool {
 	return slices.ContainsFunc(s.plan.Opens, func(h probe.Hook) bool { return h.Kind == probe.Fexit })
 }
 
-// give takes a pending call out of the map and puts it into the queue.
-func (s *Session) give(id uint64, why reason) error {
+// emit takes a pending call out of the map and puts it into the queue.
+func (s *Session) emit(id uint64, why reason) error {
 	p, err := s.pending.take(id, s.plan.Fields)
 	if err != nil {
 		return err
@@ -331,7 +331,7 @@ func (s *Session) give(id uint64, why reason) error {
 	if !s.decode(&e, p.record(s.plan.Fields)) {
 		return nil
 	}
-	if e.NameKind == event.NameUnseen && nobodys(e.Address) {
+	if e.NameKind == event.NameUnseen && neverMapped(e.Address) {
 		e.NameKind = event.NameBad
 	}
 	if interrupted(id) {

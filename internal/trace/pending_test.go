@@ -85,7 +85,7 @@ func TestThreadGone(t *testing.T) {
 }
 
 // However many calls are pending, a look costs no more than so many, and others have room: of a crowd,
-// those are given out that have waited long. What is given out is in the queue, or counted.
+// those are emitted that have waited long. What is emitted is in the queue, or counted.
 func TestCrowdOfPendingCalls(t *testing.T) {
 	record := (&event.Event{Fields: event.Result, Result: event.ResultUnknown, Comm: []byte("a"), Name: []byte("/name")}).Append(make([]byte, recordAt(event.Result)))
 	value := make([]byte, len(record)-len("/name")+shortName(event.Result))
@@ -113,7 +113,7 @@ func TestCrowdOfPendingCalls(t *testing.T) {
 			}
 			for range 3 * pendingMax / pendingSlice {
 				before := s.queue.Len() + int(s.pending.lost)
-				if err := s.reclaim(); err != nil {
+				if err := s.expire(); err != nil {
 					t.Fatal(err)
 				}
 				if given := s.queue.Len() + int(s.pending.lost) - before; given > pendingSlice {
@@ -137,7 +137,7 @@ func TestCrowdOfPendingCalls(t *testing.T) {
 					t.Errorf("the call %d: %v", id, err)
 				}
 			}
-			if err := s.reclaimAll(); err != nil || s.queue.Len() != int(unfinished)+left {
+			if err := s.expireAll(); err != nil || s.queue.Len() != int(unfinished)+left {
 				t.Errorf("%d in the queue at the end, %v", s.queue.Len(), err)
 			}
 		})

@@ -86,8 +86,8 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 		}
 		if t := time.Now(); t.After(checkPending) {
 			checkPending = t.Add(pendingTime)
-			err = errors.Join(s.reclaim(), s.tellEnds(h))
-			s.followCPUs()
+			err = errors.Join(s.expire(), s.reportEnds(h))
+			s.watchCPUs()
 			if t.After(checkLoss) {
 				checkLoss = t.Add(lossTime)
 				lost = s.checkLost(lost, h)
@@ -104,7 +104,7 @@ func (s *Session) Run(ctx context.Context, h Handler) (lost Losses, err error) {
 		err = s.collect(0)
 	}
 	if err == nil {
-		err = s.reclaimAll()
+		err = s.expireAll()
 	}
 	if err == nil {
 		err = s.releaseAll(h)
@@ -127,7 +127,7 @@ func (s *Session) collect(wait time.Duration) error {
 
 // release hands out what is older than horizon.
 func (s *Session) release(horizon uint64, h Handler) error {
-	s.clock.follow()
+	s.clock.update()
 	e := &s.event // whose memory is used again
 	err := s.queue.Release(horizon, func(time uint64, record []byte) error {
 		if !s.decode(e, record) {

@@ -81,16 +81,16 @@ type Session struct {
 	slots *slots
 	pages int
 
-	clock    clock
-	missed   int             // how many of our opens the program has missed, one after the other
-	hooks    []*probe.Hook   // that are attached
-	hooked   uint64          // what slotHooked has
-	later    *probe.Hook     // that is not attached yet; nil is none
-	hook     string          // the one that sees opens, as users know it
-	also     []string        // the others
-	rejected []plan.Rejected // probes that could not be had
-	unseen   []string        // opens that do not show
-	blind    string          // which containers cannot be told, and why
+	clock      clock
+	missed     int             // how many of our opens the program has missed, one after the other
+	hooks      []*probe.Hook   // that are attached
+	hooked     uint64          // what slotHooked has
+	later      *probe.Hook     // that is not attached yet; nil is none
+	hook       string          // the one that sees opens, as users know it
+	extraHooks []string        // the others
+	rejected   []plan.Rejected // probes that could not be had
+	notShown   []string        // opens that do not show
+	blind      string          // which containers cannot be told, and why
 
 	queue      perfbuf.Queue
 	event      event.Event // the one that is handed out
@@ -181,8 +181,8 @@ func (s *Session) Hook() string { return s.hook }
 // Probe is the name of the probe in use.
 func (s *Session) Probe() string { return s.plan.Probe.Name }
 
-// Also says what it is attached to besides, for opens that need it.
-func (s *Session) Also() []string { return s.also }
+// ExtraHooks says what it is attached to besides, for opens that need it.
+func (s *Session) ExtraHooks() []string { return s.extraHooks }
 
 // Rejected tells of each probe that could not be had, though it would be taken before this one.
 func (s *Session) Rejected() []string { return byReason(s.rejected) }
@@ -196,11 +196,11 @@ type Uncompared struct {
 // Uncompared returns how many there were so far.
 func (s *Session) Uncompared() Uncompared { return s.uncompared }
 
-// Slows reports whether the session slows all system calls, opens or not.
-func (s *Session) Slows() bool { return s.plan.Probe.GlobalCost }
+// GlobalCost reports whether the session slows all system calls, opens or not.
+func (s *Session) GlobalCost() bool { return s.plan.Probe.GlobalCost }
 
-// Unseen tells which opens do not show on this kernel, with the reason.
-func (s *Session) Unseen() []string { return s.unseen }
+// NotShown tells which opens do not show on this kernel, with the reason.
+func (s *Session) NotShown() []string { return s.notShown }
 
 // Blind says which containers cannot be told, and why; "" if all can be.
 func (s *Session) Blind() string { return s.blind }
@@ -223,7 +223,7 @@ func (s *Session) Buffers() (pages, bytes int) {
 
 // open opens a session by a plan.
 func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Options) (_ *Session, err error) {
-	s := &Session{plan: p, filter: p.Filter.Late(), compiler: compiler, unseen: p.Unseen, noIOUring: p.NoIOUring}
+	s := &Session{plan: p, filter: p.Filter.Late(), compiler: compiler, notShown: p.NotShown, noIOUring: p.NoIOUring}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -260,7 +260,7 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	if err := s.attachAll(hooks); err != nil {
 		return nil, &unavailable{err}
 	}
-	if err := s.prove(ctx); err != nil {
+	if err := s.selfCheck(ctx); err != nil {
 		return nil, &unavailable{err}
 	}
 	s.attachIOUring()

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// proofTime is how long it may take until the program has seen an open of ours.
+	// selfCheckTime is how long it may take until the program has seen an open of ours.
 	// It sees each at once, unless the kernel skips it, as while a program runs on
 	// the same CPU already.
-	proofTime = time.Second
+	selfCheckTime = time.Second
 
-	proofPause = time.Millisecond
+	selfCheckPause = time.Millisecond
 
 	// silentTries is how many opens of ours the program may miss before it is said not to
 	// run any more.
 	silentTries = 3
 )
 
-// fires opens a file and reports whether the program has run for it.
-func (s *Session) fires() (bool, error) {
+// probeFires opens a file and reports whether the program has run for it.
+func (s *Session) probeFires() (bool, error) {
 	before, err := s.slots.get(slotSelfSeen)
 	if err != nil {
 		return false, err
@@ -37,13 +37,13 @@ func (s *Session) fires() (bool, error) {
 	return after != before, err
 }
 
-// prove sees that the program runs for our own opens: attached is not working. Kprobes can
+// selfCheck sees that the program runs for our own opens: attached is not working. Kprobes can
 // be switched off, as by sysctl kernel.ftrace_enabled=0, and then attach all the same. The
 // time that the program notes sets the clock.
-func (s *Session) prove(ctx context.Context) error {
-	for end := time.Now().Add(proofTime); ; time.Sleep(proofPause) {
+func (s *Session) selfCheck(ctx context.Context) error {
+	for end := time.Now().Add(selfCheckTime); ; time.Sleep(selfCheckPause) {
 		began := monotonic()
-		seen, err := s.fires()
+		seen, err := s.probeFires()
 		ended := monotonic()
 		switch {
 		case err != nil:
@@ -63,7 +63,7 @@ func (s *Session) prove(ctx context.Context) error {
 // checkSilence tells when the program no longer runs, and when it does so again. It takes an
 // open of ours, and costs nobody else anything.
 func (s *Session) checkSilence(h Handler) {
-	seen, err := s.fires()
+	seen, err := s.probeFires()
 	switch {
 	case err != nil: // as without descriptors: it shows nothing
 	case seen && s.missed >= silentTries:
