@@ -102,8 +102,8 @@ BPF_PROG_ARRAY(exec_walks, 1);
 // programs. Those of the first two have their memory when they come.
 BPF_F_TABLE("hash", u32, u32, followed, 65536, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u32, u32, forks, 65536, BPF_F_NO_PREALLOC);
-BPF_ARRAY(followed_here, u64, ALIKE);
-BPF_ARRAY(followed_there, u64, ALIKE);
+BPF_ARRAY(followed_by_kernel, u64, FOLLOWED_BUCKETS);
+BPF_ARRAY(followed_by_user, u64, FOLLOWED_BUCKETS);
 BPF_TABLE("lru_hash", u32, struct args, program_args, 16384);
 
 // What filters look up. The tgids are those of the tracer's pid namespace.

@@ -120,7 +120,7 @@ int main(void)
 #endif
 #endif
 	r.name_kind = KIND;
-	r.how = KIND == NAME_HANDLE ? FIXED : KIND == NAME_BAD ? EXECUTED : OPENED;
+	r.kind = KIND == NAME_HANDLE ? FIXED : KIND == NAME_BAD ? EXECUTED : OPENED;
 	if (HAS_NAME) {
 		r.name_len = 4;
 		if (!LATE)

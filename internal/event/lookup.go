@@ -11,11 +11,11 @@ const (
 )
 
 // lookupOf is that of a record.
-func lookupOf(how byte) Lookup {
-	if how < howStated || how > howLinkRead {
+func lookupOf(kind byte) Lookup {
+	if kind < kindStated || kind > kindLinkRead {
 		return NoLookup
 	}
-	return Stat + Lookup(how-howStated)
+	return Stat + Lookup(kind-kindStated)
 }
 
 // ops are the names of what is done, by its Lookup.

@@ -10,13 +10,13 @@ import (
 // the header tells, then the comm, then the name.
 const headerSize = 24
 
-// What a record is of: enum how in <opensnoop/record.h>.
+// What a record is of: enum event_kind in <opensnoop/record.h>.
 const (
-	howFixed    = 1
-	howExecuted = 2
-	howStated   = 3
-	howAccessed = 4
-	howLinkRead = 5
+	kindFixed    = 1
+	kindExecuted = 2
+	kindStated   = 3
+	kindAccessed = 4
+	kindLinkRead = 5
 )
 
 // addressSize is the size in bytes of what stands in the place of a name that is not known.
@@ -44,8 +44,8 @@ func (e *Event) Decode(record []byte) error {
 		TID:      order.Uint32(record[12:]),
 		NameKind: NameKind(record[22]),
 		Fields:   there &^ unread,
-		Fixed:    record[23] == howFixed,
-		Exec:     record[23] == howExecuted,
+		Fixed:    record[23] == kindFixed,
+		Exec:     record[23] == kindExecuted,
 		Lookup:   lookupOf(record[23]),
 	}
 	nameLen := int(order.Uint16(record[20:]))
@@ -195,16 +195,16 @@ func (e *Event) Append(b []byte) []byte {
 	b = order.AppendUint32(b, e.TID)
 	b = order.AppendUint32(b, uint32(e.Fields))
 	b = order.AppendUint16(b, uint16(nameLen))
-	how := byte(0)
+	kind := byte(0)
 	switch {
 	case e.Fixed:
-		how = howFixed
+		kind = kindFixed
 	case e.Exec:
-		how = howExecuted
+		kind = kindExecuted
 	case e.Lookup != NoLookup:
-		how = howStated + byte(e.Lookup-Stat)
+		kind = kindStated + byte(e.Lookup-Stat)
 	}
-	b = append(b, byte(e.NameKind), how)
+	b = append(b, byte(e.NameKind), kind)
 	b = e.appendParts(b)
 	b = appendComm(b, e.Comm)
 	if !e.NameKind.passed() {

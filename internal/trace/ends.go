@@ -99,7 +99,7 @@ func (s *Session) forgetRoots() error {
 		if !s.follows(pid) {
 			continue
 		}
-		if err := errors.Join(s.followed.Delete(pid), s.countAlike(pid, -1)); err != nil {
+		if err := errors.Join(s.followed.Delete(pid), s.countInBucket(pid, -1)); err != nil {
 			return fmt.Errorf("following the process %d no more: %w", pid, err)
 		}
 	}

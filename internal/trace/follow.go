@@ -21,7 +21,7 @@ func (s *Session) startFollowing() (err error) {
 	if s.followed, err = s.module.Map("followed"); err != nil {
 		return err
 	}
-	if s.alike, err = s.module.Map("followed_there"); err != nil {
+	if s.followedByUser, err = s.module.Map("followed_by_user"); err != nil {
 		return err
 	}
 	if f.Running {
@@ -36,7 +36,7 @@ func (s *Session) startFollowing() (err error) {
 	} else {
 		// Its number in the kernel, which may not be the one here, shows when it does
 		// something.
-		err = s.slots.set(slotRoot, uint64(f.Roots[0]))
+		err = s.slots.set(slotFollowPID, uint64(f.Roots[0]))
 	}
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (s *Session) followChildren(parents map[uint32]uint32) (added bool, err err
 // addFollowed follows a process that is so far below a root, if it is not followed yet.
 func (s *Session) addFollowed(pid, depth uint32) error {
 	// First the number, by which the program sees that it has to look.
-	if err := s.countAlike(pid, 1); err != nil {
+	if err := s.countInBucket(pid, 1); err != nil {
 		return err
 	}
 	err := s.followed.Update(pid, depth, ebpf.UpdateNoExist)
@@ -110,20 +110,20 @@ func (s *Session) addFollowed(pid, depth uint32) error {
 		return nil
 	}
 	if errors.Is(err, ebpf.ErrKeyExist) {
-		return s.countAlike(pid, -1)
+		return s.countInBucket(pid, -1)
 	}
 	return fmt.Errorf("following the process %d: %w", pid, err)
 }
 
-// countAlike counts the followed processes whose numbers end as one does, as far as they were put
-// in or taken out here: see ALIKE in <opensnoop/maps.h>.
-func (s *Session) countAlike(pid uint32, n int) error {
-	last := pid % s.alike.MaxEntries()
+// countInBucket counts the followed processes in the bucket of one, as far as they were put
+// in or taken out here: see FOLLOWED_BUCKETS in <opensnoop/maps.h>.
+func (s *Session) countInBucket(pid uint32, n int) error {
+	bucket := pid % s.followedByUser.MaxEntries()
 	var count uint64
-	if err := s.alike.Lookup(last, &count); err != nil {
+	if err := s.followedByUser.Lookup(bucket, &count); err != nil {
 		return fmt.Errorf("counting followed processes: %w", err)
 	}
-	if err := s.alike.Put(last, count+uint64(n)); err != nil {
+	if err := s.followedByUser.Put(bucket, count+uint64(n)); err != nil {
 		return fmt.Errorf("counting followed processes: %w", err)
 	}
 	return nil
@@ -149,7 +149,7 @@ func (s *Session) forgetEnded() error {
 		} else if err != nil {
 			return err
 		}
-		if err := s.countAlike(pid, -1); err != nil {
+		if err := s.countInBucket(pid, -1); err != nil {
 			return err
 		}
 	}

@@ -101,9 +101,9 @@ type Session struct {
 
 	containers *containers // nil if they are not asked for
 
-	followed *ebpf.Map // the processes that are followed; nil if none are
-	alike    *ebpf.Map // how many of them are alike, as far as they were put in here
-	orphans  int
+	followed       *ebpf.Map // the processes that are followed; nil if none are
+	followedByUser *ebpf.Map // how many of them there are in each bucket, as far as they were put in here
+	orphans        int
 
 	ends ends
 

@@ -41,7 +41,7 @@ const (
 	slotPID
 	slotRenameLock
 	slotMountLock
-	slotRoot
+	slotFollowPID
 	slotLooking
 	slotGateShut
 	slotCount

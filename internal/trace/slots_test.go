@@ -50,7 +50,7 @@ func TestSlotsAreThoseOfC(t *testing.T) {
 		"SELF":               slotSelf,
 		"PID":                slotPID,
 		"UNFOLLOWED":         slotUnfollowed,
-		"ROOT":               slotRoot,
+		"FOLLOW_PID":         slotFollowPID,
 		"LOOKING":            slotLooking,
 		"GATE_SHUT":          slotGateShut,
 		"SLOTS":              slotCount,

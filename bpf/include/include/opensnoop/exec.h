@@ -77,7 +77,7 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 			add(LOST_ENTRY, 1);
 		return;
 	}
-	if (r->how == EXECUTED && r->name_kind == NAME_UNSEEN) {
+	if (r->kind == EXECUTED && r->name_kind == NAME_UNSEEN) {
 		// The program's memory, where the name was, is gone.
 		long n = bpf_probe_read_kernel_str(deferred_name(r), PATH_MAX,
 						   (void *)member(bprm, BPRM_FILENAME));
@@ -86,7 +86,7 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 		if (!record_wanted(r))
 			return;
 	}
-	end_call(ctx, c, r->how == EXECUTED ? 0 : RESULT_UNKNOWN);
+	end_call(ctx, c, r->kind == EXECUTED ? 0 : RESULT_UNKNOWN);
 }
 
 // show_interpreter shows the last interpreter of a script, where nothing has seen it opened.

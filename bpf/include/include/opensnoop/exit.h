@@ -11,11 +11,11 @@ static __always_inline void unfollow_ended(u32 tgid)
 	if (!FOLLOW || !may_be_followed(tgid) || !followed.lookup(&tgid) || !is_last_thread())
 		return;
 
-	int last = tgid & (ALIKE - 1);
-	u64 *here = followed_here.lookup(&last);
+	int bucket = tgid & (FOLLOWED_BUCKETS - 1);
+	u64 *by_kernel = followed_by_kernel.lookup(&bucket);
 
-	if (!followed.delete(&tgid) && here)
-		__sync_fetch_and_add(here, -1);
+	if (!followed.delete(&tgid) && by_kernel)
+		__sync_fetch_and_add(by_kernel, -1);
 }
 
 // unlist_ended traces the current process, whose tgid in the tracer's pid namespace is this, no more

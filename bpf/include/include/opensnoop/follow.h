@@ -12,12 +12,12 @@
 // follow follows a process that is so far below the one to follow.
 static __always_inline void follow(u32 tgid, u32 depth)
 {
-	int last = tgid & (ALIKE - 1);
-	u64 *here = followed_here.lookup(&last);
+	int bucket = tgid & (FOLLOWED_BUCKETS - 1);
+	u64 *by_kernel = followed_by_kernel.lookup(&bucket);
 
 	if (!followed.insert(&tgid, &depth)) {
-		if (here)
-			__sync_fetch_and_add(here, 1);
+		if (by_kernel)
+			__sync_fetch_and_add(by_kernel, 1);
 	} else if (!followed.lookup(&tgid) || followed.update(&tgid, &depth)) {
 		add(UNFOLLOWED, 1);
 	} // one that had the number before, and whose end was not seen
@@ -26,21 +26,21 @@ static __always_inline void follow(u32 tgid, u32 depth)
 // may_be_followed reports at little cost whether a process may be followed.
 static __always_inline bool may_be_followed(u32 tgid)
 {
-	int last = tgid & (ALIKE - 1);
-	u64 *here = followed_here.lookup(&last), *there = followed_there.lookup(&last);
+	int bucket = tgid & (FOLLOWED_BUCKETS - 1);
+	u64 *by_kernel = followed_by_kernel.lookup(&bucket), *by_user = followed_by_user.lookup(&bucket);
 
-	return !here || !there || *here + *there;
+	return !by_kernel || !by_user || *by_kernel + *by_user;
 }
 
 // is_root reports whether the current process, with this pid_tgid in the tracer's pid
 // namespace, is the one to follow, and follows it.
 static __always_inline bool is_root(u64 id, u64 local)
 {
-	u64 root = slot_read(ROOT);
+	u64 pid = slot_read(FOLLOW_PID);
 
-	if (!root || local >> 32 != root)
+	if (!pid || local >> 32 != pid)
 		return false;
-	note(ROOT, 0);
+	note(FOLLOW_PID, 0);
 	follow(id >> 32, 0);
 	return true;
 }

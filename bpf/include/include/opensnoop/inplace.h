@@ -57,7 +57,7 @@ static __always_inline bool return_in_place(void *ctx, u64 id, struct pt_regs *r
 		return false;
 	r = &c->record;
 	if (r->name_kind != NAME_READ || r->name_len >= SHORT_NAME || r->fields & FLAGS_UNREAD ||
-	    r->how == EXECUTED || exit_kind_of(c, regs, result) != EXIT_FINAL || !move_cell(c, id, CELL_BUSY))
+	    r->kind == EXECUTED || exit_kind_of(c, regs, result) != EXIT_FINAL || !move_cell(c, id, CELL_BUSY))
 		return false;
 	check_name(c, SHORT_NAME);
 	if (set_result(r, result))

@@ -24,7 +24,7 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 	const char *name = NULL;
 
 	fill(r, id, args);
-	r->how = req->file_slot ? FIXED : how_of(args);
+	r->kind = req->file_slot ? FIXED : kind_of(args);
 	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
 	read_kernel_name(r, name);
 }

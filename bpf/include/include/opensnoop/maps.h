@@ -48,10 +48,9 @@ static __always_inline struct call *scratch_call(int which);
 // not fit.
 static __always_inline long output(void *ctx, struct record *r, u64 size);
 
-// How many processes are followed whose tgids end in the same bits: those that the program has put in,
-// less those that it took out, and the same of user space. A look at both numbers says of most
-// other processes that they are not followed.
-#define ALIKE 4096
+// A counting filter over the low 12 bits of the tgid: how many followed processes have these bits. The program
+// and user space count what each has put in, less what it took out. If both numbers are 0, a process is not followed.
+#define FOLLOWED_BUCKETS 4096
 
 // How one is excluded; internal/trace/cgroup.go has the same. The processes on the host are those
 // of no container that are in no cgroup namespace.

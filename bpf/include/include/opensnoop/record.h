@@ -15,7 +15,7 @@ enum name_kind {
 };
 
 // What a record is of; event.Event in Go.
-enum how {
+enum event_kind {
 	OPENED = 0,
 	FIXED = 1,    // a result of 0 or more is a place in an io_uring's table of files
 	EXECUTED = 2, // as a program, or for one: a result of 0 is no descriptor
@@ -152,7 +152,7 @@ struct record {
 	u32 fields;   // FIELD_… of the parts that are there, and marks of those that could not be read
 	u16 name_len; // bytes, without the NUL
 	u8 name_kind; // enum name_kind
-	u8 how;       // enum how
+	u8 kind;      // enum event_kind
 
 	s64 took[HOLDS(FIELD_TOOK)]; // ns; 0 if not known; of a pending call less than 0: when it began
 	u64 flags[HOLDS(FIELD_FLAGS)];

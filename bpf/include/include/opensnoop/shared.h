@@ -75,7 +75,7 @@ static __always_inline void prove_descriptor(struct call *c, s64 result)
 	struct record *r = &c->record;
 
 	if (HOLDS(FIELD_PATH) && r->path->base.state & WALK_SHARED && r->path->dfd != AT_FDCWD && r->name_kind == NAME_READ &&
-	    r->how == OPENED && result >= 0 && !(r->path->base.state & WALK_BAD) &&
+	    r->kind == OPENED && result >= 0 && !(r->path->base.state & WALK_BAD) &&
 	    folder_of_opened(c, result) == c->shared->dentry)
 		r->path->base.state &= ~WALK_SHARED;
 }

@@ -48,7 +48,7 @@ enum slot {
 	// Where the kernel counts renames, and changes of mounts: rename_lock and mount_lock; or 0.
 	RENAME_LOCK,
 	MOUNT_LOCK,
-	ROOT,   // the tgid of the process to follow, until it is among them; 0 for none
+	FOLLOW_PID, // the tgid of the process to follow, until it is among them; 0 for none
 
 	// While user space looks for processes to follow, it wants to know of those that are
 	// made.

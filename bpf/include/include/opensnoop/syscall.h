@@ -106,8 +106,8 @@ static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum 
 	return !args->may_be_empty || !by_descriptor(args->name);
 }
 
-// how_of is what a record of a call with these arguments is of.
-static __always_inline enum how how_of(struct open_args *args)
+// kind_of is what a record of a call with these arguments is of.
+static __always_inline enum event_kind kind_of(struct open_args *args)
 {
 	return LOOKUPS && args->lookup ? args->lookup : args->exec ? EXECUTED : OPENED;
 }

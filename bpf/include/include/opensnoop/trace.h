@@ -89,7 +89,7 @@ static __always_inline bool read_missing(struct call *c, struct pt_regs *regs, s
 		return false;
 	// Its memory may have gone since the kernel read it.
 	set_deferred_name(r, n, result == -EFAULT ? NAME_BAD : NAME_UNSEEN, c->address);
-	if (NAMES_COPIED && r->how == OPENED && n >= 0 && was_copied(result, n))
+	if (NAMES_COPIED && r->kind == OPENED && n >= 0 && was_copied(result, n))
 		r->name_kind = NAME_UNSURE;
 	return record_wanted(r);
 }
@@ -152,7 +152,7 @@ static __always_inline void trace_return(void *ctx, struct pt_regs *regs, s64 re
 				walk_file(ctx, c, SCRATCH_RETURN);
 		}
 		end_call(ctx, c, result);
-		if (EXECS && c->record.how == EXECUTED && take_pending(c, EXEC_ID(id)))
+		if (EXECS && c->record.kind == EXECUTED && take_pending(c, EXEC_ID(id)))
 			end_call(ctx, c, result);
 		return;
 	}

@@ -345,7 +345,7 @@ static __always_inline void walk_file(void *ctx, struct call *c, enum scratch wh
 {
 	struct walk *w = c->walk;
 
-	if (*c->record.result < 0 || c->record.how != OPENED)
+	if (*c->record.result < 0 || c->record.kind != OPENED)
 		return;
 	read_top(w);
 	w->chosen = true;
