@@ -31,8 +31,8 @@ const (
 	maxEntries = 64
 	maxBytes   = 16 << 20
 
-	// MaxSize is the most bytes that an entry may have.
-	MaxSize = 4 << 20
+	// maxSize is the most bytes that an entry may have.
+	maxSize = 4 << 20
 
 	// touchTime is how old an entry's time of use may be before it is noted again.
 	touchTime = time.Hour
@@ -100,8 +100,8 @@ func (f *Folder) Get(key string) ([]byte, error) {
 // Put keeps data under a key, and removes old entries if there are too many. It makes
 // the folder if it is not there. A reader sees the entry whole or not at all.
 func (f *Folder) Put(key string, data []byte) error {
-	if len(data) > MaxSize-entryOverhead {
-		return fmt.Errorf("keeping %d bytes: more than the %d of an entry", len(data), MaxSize-entryOverhead)
+	if len(data) > maxSize-entryOverhead {
+		return fmt.Errorf("keeping %d bytes: more than the %d of an entry", len(data), maxSize-entryOverhead)
 	}
 	if f.Path() != "" {
 		if err := os.MkdirAll(f.path, 0o700); err != nil {
@@ -195,7 +195,7 @@ func read(dir *os.File, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.Size < int64(entryOverhead) || st.Size > MaxSize {
+	if st.Size < int64(entryOverhead) || st.Size > maxSize {
 		return nil, fmt.Errorf("%d bytes are no entry", st.Size)
 	}
 	entry := make([]byte, st.Size)

@@ -68,7 +68,7 @@ func TestKeepsByKey(t *testing.T) {
 	if err := f.Put("", nil); err == nil {
 		t.Error("an empty key: no error")
 	}
-	if err := f.Put("a", make([]byte, MaxSize)); err == nil {
+	if err := f.Put("a", make([]byte, maxSize)); err == nil {
 		t.Error("too large: no error")
 	}
 }
@@ -96,7 +96,7 @@ var attacks = map[string]func(entry string) error{
 	"truncated": func(entry string) error { return os.Truncate(entry, int64(entryOverhead)+1) },
 	"short":     func(entry string) error { return os.Truncate(entry, 3) },
 	"empty":     func(entry string) error { return os.Truncate(entry, 0) },
-	"huge":      func(entry string) error { return os.Truncate(entry, MaxSize+1) },
+	"huge":      func(entry string) error { return os.Truncate(entry, maxSize+1) },
 	"writable by the group": func(entry string) error {
 		return os.Chmod(entry, 0o620)
 	},

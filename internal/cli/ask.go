@@ -50,6 +50,19 @@ func takes(files int, usage string) cobra.PositionalArgs {
 	}
 }
 
+// ask has the recording of a file answer, or that of a command that it runs.
+func (a *asked) ask(cmd *cobra.Command, args []string, answer func(*recording) error) error {
+	a.interrupted.Store(exitFailure)
+	in, done, err := a.open(cmd, args)
+	if done != nil {
+		defer done()
+	}
+	if err != nil {
+		return err
+	}
+	return answer(in)
+}
+
 // open returns the recording of a file, or of a command that it runs. done takes it away.
 func (a *asked) open(cmd *cobra.Command, args []string) (in *recording, done func(), err error) {
 	if cmd.ArgsLenAtDash() < 0 {
@@ -157,15 +170,7 @@ command, and for a recording made with --lookups.`,
   opensnoop missing make.osn -o json`,
 		Args: takes(1, "a recording, or a command after --: opensnoop missing FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.interrupted.Store(exitFailure)
-			in, done, err := a.open(cmd, args)
-			if done != nil {
-				defer done()
-			}
-			if err != nil {
-				return err
-			}
-			return a.missing(in, all, output == formatJSON)
+			return a.ask(cmd, args, func(in *recording) error { return a.missing(in, all, output == formatJSON) })
 		},
 	}
 	addBool(cmd.Flags(), &all, "all", "", "show all files and all places")
@@ -221,15 +226,7 @@ can take them to another machine:
 			if !compare.MakeTakesTarget(depfile) {
 				return &usageError{fmt.Errorf("--depfile %q: make cannot take this name", depfile)}
 			}
-			a.interrupted.Store(exitFailure)
-			in, done, err := a.open(cmd, args)
-			if done != nil {
-				defer done()
-			}
-			if err != nil {
-				return err
-			}
-			return a.needs(in, zero, packages, depfile)
+			return a.ask(cmd, args, func(in *recording) error { return a.needs(in, zero, packages, depfile) })
 		},
 	}
 	addBool(cmd.Flags(), &zero, "null", "0", "end each path with a zero byte, for tar --null and rsync -0")

@@ -13,8 +13,8 @@ import (
 	"opensnoop/internal/record"
 )
 
-// RowsMax is how many rows a page holds.
-const RowsMax = 100_000
+// rowsMax is how many rows a page holds.
+const rowsMax = 100_000
 
 //go:embed page.html
 var pageHTML string
@@ -66,7 +66,7 @@ func NewPage(start record.Start) *Page {
 
 // Add adds a row. first is the time of the first one.
 func (p *Page) Add(e *event.Event, first uint64) {
-	if len(p.Rows) == RowsMax {
+	if len(p.Rows) == rowsMax {
 		p.Left++
 		return
 	}

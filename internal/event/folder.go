@@ -15,7 +15,7 @@ type Folder struct {
 const atFDCWD = -100
 
 // Walk is the way from a folder up to the tracer's root. One that the name does not need
-// may be [WalkNone].
+// may be [walkNone].
 type Walk struct {
 	State WalkState
 	// Components are the names of the folders on the way, the last first, each with a NUL
@@ -27,19 +27,19 @@ type Walk struct {
 type WalkState uint16
 
 const (
-	WalkNone        WalkState = 1 << iota // it was not walked: not needed, or not possible yet
-	WalkInRoot                            // the folder is the root for this call (RESOLVE_IN_ROOT)
-	WalkBad                               // the descriptor is none
-	WalkDeleted                           // the folder has been deleted
-	WalkMore                              // there are more components than were read
-	WalkEscaped                           // the folder has been moved out of what is mounted
-	WalkUnreachable                       // the tracer's root is not on the way
-	WalkChanged                           // folders were renamed meanwhile, again and again
+	walkNone        WalkState = 1 << iota // it was not walked: not needed, or not possible yet
+	walkInRoot                            // the folder is the root for this call (RESOLVE_IN_ROOT)
+	walkBad                               // the descriptor is none
+	walkDeleted                           // the folder has been deleted
+	walkMore                              // there are more components than were read
+	walkEscaped                           // the folder has been moved out of what is mounted
+	walkUnreachable                       // the tracer's root is not on the way
+	walkChanged                           // folders were renamed meanwhile, again and again
 
 	walkNameLast // the name stands behind the walks, and in its place its address
 
-	WalkSpecial // no folder: the name of a file, then that of its kind of file system
-	WalkShared  // other threads may have changed where it begins
+	walkSpecial // no folder: the name of a file, then that of its kind of file system
+	walkShared  // other threads may have changed where it begins
 )
 
 const baseStateAt = 6 // in the part

@@ -289,8 +289,8 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	if fields.Has(Path) {
 		e.Folder = Folder{
 			DFD:  atFDCWD,
-			Base: Walk{WalkDeleted, []byte("folder\x00\x00jail\x00")},
-			Root: Walk{WalkChanged, []byte("jail\x00")},
+			Base: Walk{walkDeleted, []byte("folder\x00\x00jail\x00")},
+			Root: Walk{walkChanged, []byte("jail\x00")},
 		}
 		e.Path.Known, e.Path.Problem = e.appendPath(nil)
 	}
@@ -299,7 +299,7 @@ func layoutEvent(fields Fields, kind NameKind) Event {
 	}
 	if fields.Has(File) {
 		e.Inode, e.Dev, e.Created, e.StatDiffers = 0xa1a2a3a491929394, 0xb1b2b3b4, true, true
-		e.Real = Place{Walk: Walk{WalkMore, []byte("jail\x00")}, Known: []byte("jail"), Problem: PathTooDeep}
+		e.Real = Place{Walk: Walk{walkMore, []byte("jail\x00")}, Known: []byte("jail"), Problem: PathTooDeep}
 	}
 	return e
 }

@@ -67,9 +67,9 @@ type Place struct {
 func (p *Place) find(b []byte) {
 	w := &p.Walk
 	switch p.Problem = w.problem(); {
-	case w.State&WalkNone != 0:
+	case w.State&walkNone != 0:
 		p.Problem = PathNone
-	case w.State&WalkSpecial != 0 && p.Problem == PathExact:
+	case w.State&walkSpecial != 0 && p.Problem == PathExact:
 		name, kind, _ := bytes.Cut(bytes.TrimSuffix(w.Components, []byte{0}), []byte{0})
 		p.Known, p.Kind, p.Problem = append(b, name...), kind, PathSpecial
 		return
@@ -92,13 +92,13 @@ var problemOf = []struct {
 	state   WalkState
 	problem PathProblem
 }{
-	{WalkBad, PathBad}, {WalkChanged | WalkNone, PathChanged}, {WalkMore, PathTooDeep},
-	{WalkEscaped, PathEscaped}, {WalkUnreachable, PathUnreachable}, {WalkShared, PathShared}, {WalkDeleted, PathDeleted},
+	{walkBad, PathBad}, {walkChanged | walkNone, PathChanged}, {walkMore, PathTooDeep},
+	{walkEscaped, PathEscaped}, {walkUnreachable, PathUnreachable}, {walkShared, PathShared}, {walkDeleted, PathDeleted},
 }
 
 // problem says what is wrong with a walk.
 func (w *Walk) problem() PathProblem {
-	if w.State&WalkBad != 0 && w.State&WalkShared != 0 {
+	if w.State&walkBad != 0 && w.State&walkShared != 0 {
 		return PathChanged // it may have been one when the kernel looked
 	}
 	for _, of := range problemOf {
@@ -118,7 +118,7 @@ func (e *Event) appendPath(b []byte) ([]byte, PathProblem) {
 		return b, PathNoName
 	}
 	w := &e.Folder.Base
-	if len(e.Name) > 0 && e.Name[0] == '/' && w.State&WalkInRoot == 0 {
+	if len(e.Name) > 0 && e.Name[0] == '/' && w.State&walkInRoot == 0 {
 		w = &e.Folder.Root
 	}
 	problem := w.problem()

@@ -16,7 +16,7 @@ func walked(state WalkState, path string) Walk {
 }
 
 func TestPath(t *testing.T) {
-	none := Walk{State: WalkNone}
+	none := Walk{State: walkNone}
 	top := Walk{}
 	for _, test := range []struct {
 		name       string
@@ -47,18 +47,18 @@ func TestPath(t *testing.T) {
 		{"../x", walked(0, "/jail//etc/ssl"), none, "/jail/etc/x", PathExact},
 		{"../x", walked(0, "/outside/etc"), none, "/outside/x", PathExact},
 		// The descriptor's folder is the root.
-		{"/etc", walked(WalkInRoot, "/x/y/"), none, "/x/y/etc", PathExact},
-		{"../../etc", walked(WalkInRoot, "/x/y/"), none, "/x/y/etc", PathExact},
+		{"/etc", walked(walkInRoot, "/x/y/"), none, "/x/y/etc", PathExact},
+		{"../../etc", walked(walkInRoot, "/x/y/"), none, "/x/y/etc", PathExact},
 		// What is not known.
-		{"a", walked(WalkDeleted, "/tmp/x"), none, "/tmp/x/a", PathDeleted},
-		{"a", walked(WalkMore, "/d/e"), none, "d/e/a", PathTooDeep},
-		{"a", walked(WalkMore|WalkDeleted, "/d/e"), none, "d/e/a", PathTooDeep},
-		{"a", walked(WalkUnreachable, "/d"), none, "d/a", PathUnreachable},
-		{"a", walked(WalkEscaped, "/d"), none, "d/a", PathEscaped},
-		{"../a", walked(WalkBad, "/d"), none, "../a", PathBad},
-		{"a", walked(WalkChanged, "/d"), none, "a", PathChanged},
+		{"a", walked(walkDeleted, "/tmp/x"), none, "/tmp/x/a", PathDeleted},
+		{"a", walked(walkMore, "/d/e"), none, "d/e/a", PathTooDeep},
+		{"a", walked(walkMore|walkDeleted, "/d/e"), none, "d/e/a", PathTooDeep},
+		{"a", walked(walkUnreachable, "/d"), none, "d/a", PathUnreachable},
+		{"a", walked(walkEscaped, "/d"), none, "d/a", PathEscaped},
+		{"../a", walked(walkBad, "/d"), none, "../a", PathBad},
+		{"a", walked(walkChanged, "/d"), none, "a", PathChanged},
 		{"a", none, none, "a", PathChanged},
-		{"/a", walked(0, "/x"), Walk{State: WalkUnreachable}, "a", PathUnreachable},
+		{"/a", walked(0, "/x"), Walk{State: walkUnreachable}, "a", PathUnreachable},
 	} {
 		e := Event{Name: []byte(test.name), Fields: Path, Folder: Folder{Base: test.base, Root: test.root}}
 		if got, problem := e.appendPath(nil); string(got) != test.want || problem != test.problem {

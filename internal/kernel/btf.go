@@ -39,9 +39,9 @@ type Fact struct {
 // handlers is the name of the type of a tracepoint's handlers.
 func (f *Fact) handlers() string { return "btf_trace_" + f.Tracepoint }
 
-// DescribesTypes returns nil if the running kernel describes its types, so that
+// describesTypes returns nil if the running kernel describes its types, so that
 // [AskTypes] can be asked, else the reason. It takes next to no time.
-func DescribesTypes() error {
+func describesTypes() error {
 	if _, err := os.Stat(TypesFile); err != nil {
 		return typesUnknown(err)
 	}

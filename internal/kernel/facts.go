@@ -36,10 +36,10 @@ func CurrentFacts() (*Facts, error) {
 	}
 	root := os.DirFS("/")
 	f := &Facts{Version: version, Arch: runtime.GOARCH}
-	f.Namespace, _ = CurrentPIDNamespace()
+	f.Namespace, _ = currentPIDNamespace()
 	// Linux 5.15 brought the second, 5.5 the first.
-	f.TaskRegs = HasHelper(asm.FnTaskPtRegs)
-	f.ProbeReadUser = f.TaskRegs || HasHelper(asm.FnProbeReadUser)
+	f.TaskRegs = hasHelper(asm.FnTaskPtRegs)
+	f.ProbeReadUser = f.TaskRegs || hasHelper(asm.FnProbeReadUser)
 	f.Functions = f.Version >= NewVersion(6, 2, 0) && callsFunctions()
 	f.look(root)
 	if f.Kprobes == nil && f.Trampolines == nil {
@@ -50,5 +50,5 @@ func CurrentFacts() (*Facts, error) {
 
 // look sets what files tell. root is the root of the file system.
 func (f *Facts) look(root fs.FS) {
-	f.Types, f.Kprobes, f.Trampolines = DescribesTypes(), Kprobes(root), Trampolines(root)
+	f.Types, f.Kprobes, f.Trampolines = describesTypes(), Kprobes(root), Trampolines(root)
 }

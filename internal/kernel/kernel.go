@@ -16,10 +16,10 @@ func RefusesBPF() error {
 	return features.HaveProgramType(ebpf.RawTracepoint)
 }
 
-// HasHelper reports whether tracing programs may call a helper. Those of kprobes and
+// hasHelper reports whether tracing programs may call a helper. Those of kprobes and
 // those of raw tracepoints take theirs from the same list
 // (bpf_tracing_func_proto in kernel/trace/bpf_trace.c).
-func HasHelper(helper asm.BuiltinFunc) bool {
+func hasHelper(helper asm.BuiltinFunc) bool {
 	return features.HaveProgramHelper(ebpf.RawTracepoint, helper) == nil
 }
 

@@ -9,9 +9,9 @@ type PIDNamespace struct {
 	Ino uint64
 }
 
-// CurrentPIDNamespace returns the pid namespace of this process; false if it is the
+// currentPIDNamespace returns the pid namespace of this process; false if it is the
 // first one, whose inode is fixed (PROC_PID_INIT_INO in include/linux/proc_ns.h).
-func CurrentPIDNamespace() (PIDNamespace, bool) {
+func currentPIDNamespace() (PIDNamespace, bool) {
 	const first = 0xeffffffc
 	var st unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil || st.Ino == first {

@@ -10,19 +10,30 @@ import (
 	"opensnoop/internal/kernel"
 )
 
-// member asks where one is in a kernel structure.
-func member(macro, structure string, path ...string) kernel.Fact {
-	return kernel.Fact{Macro: macro, Structure: structure, Members: path}
+// members asks where members of kernel structures are, such as "fs_struct.pwd", whose macro is FS_PWD. Another
+// macro stands before them: "FDT_MAX=fdtable.max_fds".
+func members(names ...string) (facts []kernel.Fact) {
+	for _, name := range names {
+		macro, path, given := strings.Cut(name, "=")
+		if !given {
+			macro, path = event.MemberMacro(name), name
+		}
+		parts := strings.Split(path, ".")
+		facts = append(facts, kernel.Fact{Macro: macro, Structure: parts[0], Members: parts[1:]})
+	}
+	return facts
 }
 
-// optional is the same of one that may not be there.
-func optional(macro, structure string, path ...string) kernel.Fact {
-	f := member(macro, structure, path...)
-	f.Optional = true
-	return f
+// optional is the same of members that may not be there.
+func optional(names ...string) []kernel.Fact {
+	facts := members(names...)
+	for i := range facts {
+		facts[i].Optional = true
+	}
+	return facts
 }
 
-// A described field is one that needs the kernel's description of its types.
+// A fieldMember is a field that needs the kernel's description of its types, and what members it takes.
 type fieldMember struct {
 	field   event.Fields
 	what    string
@@ -30,18 +41,11 @@ type fieldMember struct {
 }
 
 // namesOfFiles are what the names of files that are in no folder need.
-var namesOfFiles = []kernel.Fact{
-	member("FILE_INODE", "file", "f_inode"),
-	member("INODE_SB", "inode", "i_sb"),
-	member("SB_FLAGS", "super_block", "s_flags"),
-	member("SB_TYPE", "super_block", "s_type"),
-	member("TYPE_NAME", "file_system_type", "name"),
-	member("DENTRY_OPS", "dentry", "d_op"),
-	member("OPS_DNAME", "dentry_operations", "d_dname"),
-	member("INODE_PRIVATE", "inode", "i_private"),
-	optional("NS_OPS", "ns_common", "ops"),
-	optional("NS_OPS_NAME", "proc_ns_operations", "name"),
-}
+var namesOfFiles = append(members(
+	"FILE_INODE=file.f_inode", "INODE_SB=inode.i_sb", "SB_FLAGS=super_block.s_flags", "SB_TYPE=super_block.s_type",
+	"TYPE_NAME=file_system_type.name", "DENTRY_OPS=dentry.d_op", "OPS_DNAME=dentry_operations.d_dname",
+	"INODE_PRIVATE=inode.i_private",
+), optional("NS_OPS=ns_common.ops", "NS_OPS_NAME=proc_ns_operations.name")...)
 
 // numbers are those of event.Numbers that members lead to.
 func numbers() (all []fieldMember) {
@@ -49,13 +53,8 @@ func numbers() (all []fieldMember) {
 		if n.Members == nil {
 			continue
 		}
-		d := fieldMember{n.Field, n.What, nil}
-		for i, m := range n.Members {
-			structure, path, _ := strings.Cut(m, ".")
-			f := member(event.MemberMacro(m), structure, strings.Split(path, ".")...)
-			f.Optional = i == len(n.Members)-1 && n.Unread != 0
-			d.members = append(d.members, f)
-		}
+		d := fieldMember{n.Field, n.What, members(n.Members...)}
+		d.members[len(d.members)-1].Optional = n.Unread != 0
 		all = append(all, d)
 	}
 	return all
@@ -63,85 +62,35 @@ func numbers() (all []fieldMember) {
 
 // fieldMembers are all there are.
 var fieldMembers = append(numbers(), []fieldMember{
-	{event.Process, "the process's own name", []kernel.Fact{
-		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
-		member("TASK_COMM", "task_struct", "comm"),
-	}},
-	{event.PComm, "the parent's name", []kernel.Fact{
-		member("TASK_REAL_PARENT", "task_struct", "real_parent"),
-		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
-		member("TASK_COMM", "task_struct", "comm"),
-	}},
-	{event.Path, "the absolute path", []kernel.Fact{
-		member("TASK_FS", "task_struct", "fs"),
-		member("TASK_FILES", "task_struct", "files"),
-		member("TASK_NSPROXY", "task_struct", "nsproxy"),
-		member("NSPROXY_MNT_NS", "nsproxy", "mnt_ns"),
-		member("FS_USERS", "fs_struct", "users"),
-		member("FS_SEQ", "fs_struct", "seq"),
-		member("FS_ROOT", "fs_struct", "root"),
-		member("FS_PWD", "fs_struct", "pwd"),
-		member("FILES_COUNT", "files_struct", "count"),
-		member("FILES_FDT", "files_struct", "fdt"),
-		member("FDT_MAX", "fdtable", "max_fds"),
-		member("FDT_FD", "fdtable", "fd"),
-		member("FILE_PATH", "file", "f_path"),
-		member("MOUNT_PARENT", "mount", "mnt_parent"),
-		member("MOUNT_MOUNTPOINT", "mount", "mnt_mountpoint"),
-		member("MOUNT_MNT", "mount", "mnt"),
-		member("MOUNT_ROOT", "mount", "mnt", "mnt_root"),
-		member("MOUNT_NS", "mount", "mnt_ns"),
-		member("DENTRY_SEQ", "dentry", "d_seq"),
-		member("DENTRY_PPREV", "dentry", "d_hash", "pprev"),
-		member("DENTRY_PARENT", "dentry", "d_parent"),
-		member("DENTRY_LEN", "dentry", "d_name", "len"),
-		member("DENTRY_NAME", "dentry", "d_name", "name"),
-		member("DENTRY_INAME", "dentry", "d_iname"),
-	}},
-	{event.Cgroup, "the container", []kernel.Fact{
-		member("CGROUP_KN", "cgroup", "kn"),
-		member("CGROUP_ROOT", "cgroup", "root"),
-		member("CGROUP_ROOT_ID", "cgroup_root", "hierarchy_id"),
-		member("KERNFS_ID", "kernfs_node", "id"),
-		member("TASK_NSPROXY", "task_struct", "nsproxy"),
-		member("NSPROXY_CGROUP_NS", "nsproxy", "cgroup_ns"),
-		member("CGROUP_NS_INUM", "cgroup_namespace", "ns", "inum"),
-	}},
-	{event.Ancestry, "what a process descends from", []kernel.Fact{
-		member("TASK_TGID", "task_struct", "tgid"),
-		member("TASK_REAL_PARENT", "task_struct", "real_parent"),
-		member("TASK_GROUP_LEADER", "task_struct", "group_leader"),
-		member("TASK_COMM", "task_struct", "comm"),
-	}},
-	{event.Args, "the arguments of a program", []kernel.Fact{
-		member("TASK_TGID", "task_struct", "tgid"),
-		member("TASK_MM", "task_struct", "mm"),
-		member("MM_ARG_START", "mm_struct", "arg_start"),
-		member("MM_ARG_END", "mm_struct", "arg_end"),
-	}},
-	{event.Exe, "the program of a process", []kernel.Fact{
-		member("TASK_MM", "task_struct", "mm"),
-		member("MM_EXE_FILE", "mm_struct", "exe_file"),
-	}},
+	{event.Process, "the process's own name", members("task_struct.group_leader", "task_struct.comm")},
+	{event.PComm, "the parent's name", members("task_struct.real_parent", "task_struct.group_leader", "task_struct.comm")},
+	{event.Path, "the absolute path", members(
+		"task_struct.fs", "task_struct.files", "task_struct.nsproxy", "nsproxy.mnt_ns", "fs_struct.users",
+		"fs_struct.seq", "fs_struct.root", "fs_struct.pwd", "files_struct.count", "files_struct.fdt",
+		"FDT_MAX=fdtable.max_fds", "FDT_FD=fdtable.fd", "FILE_PATH=file.f_path", "MOUNT_PARENT=mount.mnt_parent",
+		"MOUNT_MOUNTPOINT=mount.mnt_mountpoint", "mount.mnt", "MOUNT_ROOT=mount.mnt.mnt_root",
+		"MOUNT_NS=mount.mnt_ns", "DENTRY_SEQ=dentry.d_seq", "DENTRY_PPREV=dentry.d_hash.pprev",
+		"DENTRY_PARENT=dentry.d_parent", "DENTRY_LEN=dentry.d_name.len", "DENTRY_NAME=dentry.d_name.name",
+		"DENTRY_INAME=dentry.d_iname",
+	)},
+	{event.Cgroup, "the container", members(
+		"cgroup.kn", "cgroup.root", "CGROUP_ROOT_ID=cgroup_root.hierarchy_id", "KERNFS_ID=kernfs_node.id",
+		"task_struct.nsproxy", "nsproxy.cgroup_ns", "CGROUP_NS_INUM=cgroup_namespace.ns.inum",
+	)},
+	{event.Ancestry, "what a process descends from", members("task_struct.tgid", "task_struct.real_parent", "task_struct.group_leader", "task_struct.comm")},
+	{event.Args, "the arguments of a program", members("task_struct.tgid", "task_struct.mm", "mm_struct.arg_start", "mm_struct.arg_end")},
+	{event.Exe, "the program of a process", members("task_struct.mm", "mm_struct.exe_file")},
 	{event.Exe, "the program of a process", namesOfFiles},
 	{event.File, "the file that was opened", namesOfFiles},
-	{event.File, "the file that was opened", []kernel.Fact{
-		member("FILE_MODE", "file", "f_mode"),
-		member("FILE_FLAGS", "file", "f_flags"),
-		member("INODE_INO", "inode", "i_ino"),
-		member("SB_DEV", "super_block", "s_dev"),
-		member("INODE_MODE", "inode", "i_mode"),
-		member("SB_INFO", "super_block", "s_fs_info"),
-		member("SB_DEPTH", "super_block", "s_stack_depth"),
-		optional("BTRFS_VFS_INODE", "btrfs_inode", "vfs_inode"),
-		optional("BTRFS_INODE_ROOT", "btrfs_inode", "root"),
-		optional("BTRFS_ROOT_DEV", "btrfs_root", "anon_dev"),
-		member("DENTRY_INODE", "dentry", "d_inode"),
-		optional("OVERLAY_XINO", "ovl_fs", "xino_mode"),
-		optional("OVERLAY_VFS_INODE", "ovl_inode", "vfs_inode"),
-		optional("OVERLAY_FLAGS", "ovl_inode", "flags"),
-		optional("OVERLAY_UPPER", "ovl_inode", "__upperdentry"),
-	}},
+	{event.File, "the file that was opened", append(members(
+		"FILE_MODE=file.f_mode", "FILE_FLAGS=file.f_flags", "INODE_INO=inode.i_ino", "SB_DEV=super_block.s_dev",
+		"INODE_MODE=inode.i_mode", "SB_INFO=super_block.s_fs_info", "SB_DEPTH=super_block.s_stack_depth",
+		"DENTRY_INODE=dentry.d_inode",
+	), optional(
+		"BTRFS_VFS_INODE=btrfs_inode.vfs_inode", "btrfs_inode.root", "BTRFS_ROOT_DEV=btrfs_root.anon_dev",
+		"OVERLAY_XINO=ovl_fs.xino_mode", "OVERLAY_VFS_INODE=ovl_inode.vfs_inode", "OVERLAY_FLAGS=ovl_inode.flags",
+		"OVERLAY_UPPER=ovl_inode.__upperdentry",
+	)...)},
 }...)
 
 // membersOf returns those that such a field needs.
@@ -151,26 +100,16 @@ func membersOf(field event.Fields) []kernel.Fact {
 }
 
 // membersOfMountNamespaces are those that a filter by mount namespaces needs.
-var membersOfMountNamespaces = []kernel.Fact{
-	member("TASK_NSPROXY", "task_struct", "nsproxy"),
-	member("NSPROXY_MNT_NS", "nsproxy", "mnt_ns"),
-	member("MNT_NS_INUM", "mnt_namespace", "ns", "inum"),
-}
+var membersOfMountNamespaces = members("task_struct.nsproxy", "nsproxy.mnt_ns", "MNT_NS_INUM=mnt_namespace.ns.inum")
 
 // membersOfExecs are those that files need that are opened to execute programs.
-var membersOfExecs = []kernel.Fact{
-	member("BPRM_FILENAME", "linux_binprm", "filename"),
-	member("BPRM_INTERP", "linux_binprm", "interp"),
-}
+var membersOfExecs = members("BPRM_FILENAME=linux_binprm.filename", "BPRM_INTERP=linux_binprm.interp")
 
 // membersOfEnds are those that seeing processes end needs.
-var membersOfEnds = []kernel.Fact{
-	member("TASK_SIGNAL", "task_struct", "signal"),
-	member("SIGNAL_LIVE", "signal_struct", "live"),
-}
+var membersOfEnds = members("task_struct.signal", "signal_struct.live")
 
 // membersOfFollowing are those that following processes needs.
-var membersOfFollowing = append([]kernel.Fact{member("TASK_TGID", "task_struct", "tgid")}, membersOfEnds...)
+var membersOfFollowing = append(members("task_struct.tgid"), membersOfEnds...)
 
 // views are what it takes to read the kernel's memory by plain loads (opensnoop/task.h).
 var views = []kernel.Fact{
@@ -180,11 +119,11 @@ var views = []kernel.Fact{
 
 // noOffsets are the macros of all offsets and types' numbers, as they are where there are none.
 func noOffsets() (macros []string) {
-	members := slices.Concat(views, others, membersOfMountNamespaces, membersOfExecs, membersOfFollowing)
+	all := slices.Concat(views, others, membersOfMountNamespaces, membersOfExecs, membersOfFollowing)
 	for _, d := range fieldMembers {
-		members = append(members, d.members...)
+		all = append(all, d.members...)
 	}
-	for _, f := range members {
+	for _, f := range all {
 		macros = append(macros, f.Macro+kernel.Missing)
 	}
 	return macros
@@ -193,17 +132,17 @@ func noOffsets() (macros []string) {
 // The comm is copied by a helper where its place is not known, for some 150 instructions. How often a file
 // is held is another member since Linux 6.13.
 var (
-	taskComm     = optional("TASK_COMM", "task_struct", "comm")
-	taskRetStack = optional("TASK_RET_STACK", "task_struct", "ret_stack")
-	filesHeld    = []kernel.Fact{optional("FILE_COUNT", "file", "f_count"), optional("FILE_REF", "file", "f_ref")}
-	others       = append([]kernel.Fact{taskComm, taskRetStack}, filesHeld...)
+	taskComm     = optional("task_struct.comm")
+	taskRetStack = optional("task_struct.ret_stack")
+	filesHeld    = optional("FILE_COUNT=file.f_count", "FILE_REF=file.f_ref")
+	others       = slices.Concat(taskComm, taskRetStack, filesHeld)
 )
 
 // typesFor are what the kernel's types are to tell for a plan.
 func typesFor(p *Plan, f *kernel.Facts) []kernel.Fact {
-	facts := []kernel.Fact{taskComm}
+	facts := slices.Clone(taskComm)
 	if p.Probe.Unstacked && f.Version >= kernel.NewVersion(6, 14, 0) {
-		facts = append(facts, taskRetStack)
+		facts = append(facts, taskRetStack...)
 	}
 	if p.Execs {
 		facts = append(facts, membersOfExecs...)

@@ -85,7 +85,7 @@ type totalJSON struct {
 	countsJSON
 }
 
-// WriteJSON writes what WriteTable does as one object on a line, with one Write. begin, if not
+// WriteJSON writes what writeTable does as one object on a line, with one Write. begin, if not
 // nil, appends the object's first fields. Strings are as in format's JSON.
 func (s *Summary) WriteJSON(w io.Writer, p Period, begin func(b []byte) []byte) error {
 	var b bytes.Buffer

@@ -174,7 +174,7 @@ func (l *Live) draw() error {
 	if l.o.Message != nil {
 		l.page.Message = l.o.Message()
 	}
-	l.drawn, l.topMost = l.summary.AppendPage(l.drawn[:0], l.page)
+	l.drawn, l.topMost = l.summary.appendPage(l.drawn[:0], l.page)
 	l.page.Top = min(l.page.Top, l.topMost)
 	_, err := l.w.Write(l.drawn)
 	return err

@@ -54,7 +54,7 @@ func TestBys(t *testing.T) {
 	s := New(Options{By: Bys, Results: true})
 	bys(s)
 	var table, json bytes.Buffer
-	if err := s.WriteTable(&table); err != nil {
+	if err := s.writeTable(&table); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.WriteJSON(&json, Period{}, nil); err != nil {
@@ -88,7 +88,7 @@ func TestPages(t *testing.T) {
 		test.o.Results = true
 		s := New(test.o)
 		bys(s)
-		page, _ := s.AppendPage(nil, test.page)
+		page, _ := s.appendPage(nil, test.page)
 		golden(t, name, page)
 		wantFits(t, name, page, test.page)
 	}
@@ -123,7 +123,7 @@ func FuzzPage(f *testing.F) {
 			Width: width & 0xff, Height: height & 0x7f, Only: only & 7 % (len(Bys) + 1), Top: top & 0xffff, Filter: []byte(text),
 			Keys: true, Message: string(format.AppendPrintable(nil, []byte(text))), Typing: flag, Help: flag && top&1 == 0,
 		}
-		page, most := s.AppendPage(nil, p)
+		page, most := s.appendPage(nil, p)
 		wantFits(t, "page", page, p)
 		if most < 0 || bytes.ContainsAny(controls.ReplaceAll(page, nil), "\x1b\r\x00") {
 			t.Errorf("%d rows above %q", most, page)

@@ -43,9 +43,9 @@ var help = []string{
 	"?  back",
 }
 
-// AppendPage appends what draws a page. Each line is cut to the width, with a mark. It returns how
+// appendPage appends what draws a page. Each line is cut to the width, with a mark. It returns how
 // many rows can be above it, if it can be scrolled so far.
-func (s *Summary) AppendPage(b []byte, p Page) (page []byte, topMost int) {
+func (s *Summary) appendPage(b []byte, p Page) (page []byte, topMost int) {
 	lines := [][]byte{s.status(&p)}
 	var bottom [][]byte
 	if p.Message != "" && p.Height > 3 {
@@ -261,7 +261,7 @@ func (s *Summary) columns(width int) []*pageColumn {
 		sorted = &failedColumn
 	case ByTook:
 		sorted = &tookColumn
-	case ByMax:
+	case byMax:
 		sorted = &maxColumn
 	}
 	for _, without := range []*pageColumn{&barColumn, &maxColumn, &tookColumn, &failedColumn, &opensColumn, &shareColumn} {

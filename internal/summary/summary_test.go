@@ -77,7 +77,7 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := New(test.o)
 			test.add(s)
-			write := s.WriteTable
+			write := s.writeTable
 			if test.json {
 				write = func(w io.Writer) error { return s.WriteJSON(w, Period{Lost: 7}, nil) }
 			}
@@ -240,7 +240,7 @@ func TestOrder(t *testing.T) {
 		s.Add(open(9, "c", "/c", 0))
 		s.Add(open(256, "c", "/c", 0))
 		var got bytes.Buffer
-		if err := s.WriteTable(&got); err != nil {
+		if err := s.writeTable(&got); err != nil {
 			t.Fatal(err)
 		}
 		if want == nil {
@@ -327,7 +327,7 @@ func FuzzBytes(f *testing.F) {
 			}
 		}
 		var table bytes.Buffer
-		if err := s.WriteTable(&table); err != nil {
+		if err := s.writeTable(&table); err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(table.String(), "\n"); n != 7 {

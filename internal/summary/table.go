@@ -12,12 +12,12 @@ import (
 // barWidth is the width of the bar of all opens, in characters.
 const barWidth = 10
 
-// WriteTable writes a line of totals, then a table for each of what is counted by, as of the
+// writeTable writes a line of totals, then a table for each of what is counted by, as of the
 // most opened files, with one Write. A count that is followed by +
 // is the least that it can be. The row \(others) counts all that is in no other
 // row. Bytes of names come escaped as in format's table, so that no name looks
 // like it.
-func (s *Summary) WriteTable(w io.Writer) error {
+func (s *Summary) writeTable(w io.Writer) error {
 	b := fmt.Appendf(nil, "%d opens", s.total.opens)
 	if s.o.Results {
 		b = fmt.Appendf(b, ", %d failed", s.total.failed)

@@ -94,7 +94,7 @@ const (
 	ByFailed              // the most first
 	ByKey
 	ByTook // the longest first, all opens together
-	ByMax  // the longest first
+	byMax  // the longest first
 	orders
 )
 
@@ -134,7 +134,7 @@ func (t *tally) sorted(order Order) []*entry {
 			return cmp.Or(cmp.Compare(b.failed, a.failed), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
 		case ByTook:
 			return cmp.Or(cmp.Compare(b.took, a.took), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
-		case ByMax:
+		case byMax:
 			return cmp.Or(cmp.Compare(b.max, a.max), cmp.Compare(b.opens, a.opens), cmp.Compare(a.key, b.key))
 		}
 		return cmp.Compare(a.key, b.key)

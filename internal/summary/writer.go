@@ -84,5 +84,5 @@ func (w *Writer) Close() error {
 	if w.o.JSON {
 		return w.summary.WriteJSON(w.w, period, w.o.Begin)
 	}
-	return w.summary.WriteTable(w.w)
+	return w.summary.writeTable(w.w)
 }
