@@ -34,10 +34,10 @@ struct place {
 // Where walks begin, in their order: one that the caller can make long comes after what must
 // not be left out for it.
 enum origin {
-	FROM_EXE,
-	FROM_BASE,
-	FROM_ROOT,
-	FROM_FILE,
+	FROM_EXE = 1,
+	FROM_BASE = 2,
+	FROM_ROOT = 4,
+	FROM_FILE = 8,
 };
 
 // The mount of a place, as far as it was needed: parent is 0 if it was not read.
@@ -62,8 +62,26 @@ struct seen {
 	u64 value; // a sequence count, raised when what was read with it changes; half of a pointer
 };
 
+// What a walk has to look at in each step, where it does.
+enum care {
+	BY_DENTRY = 1, // it compares the d_seq of each dentry that it passes, and not the kernel's locks
+	CHROOTED = 2,  // the tracer's root is no mount's, or the process has another one
+};
+
+// A walk starts, with what is known before.
+enum starts {
+	STARTS_NOT,
+	STARTS,
+	STARTS_CHOOSING, // where, for the first time
+	STARTS_NOTED,    // the same, and root and pwd are known
+};
+
+// How many steps one run makes, and how many with care. The kernel allows 33 runs (MAX_TAIL_CALL_CNT).
+#define STEPS 10
+#define STEPS_WITH_CARE 8
+
 #define SEEN_MAX 512
-#define STEPS_AGAIN 16 // how many one run looks at again
+#define STEPS_AGAIN (2 * STEPS_WITH_CARE) // how many one run looks at again
 
 // How long a name may be, with its NUL, that is compared with that of the file it opened.
 #define PROVEN_NAME 256
@@ -88,23 +106,19 @@ struct walk {
 	u64 slot;          // where the descriptor stands that was looked up last
 	u16 state;         // enum walk_state
 	u8 from;           // enum origin
-	u8 next;           // a sum of 1 << enum origin: from where to walk then
-	bool passed;       // where it is, all is done but to read the folder
-	bool noted;        // root and pwd, as they are now
-	bool chosen;       // from where
-	bool starts;       // a walk, or the same anew
+	u8 next;           // a sum of enum origin: from where to walk then
+	u8 care;           // a sum of enum care
+	bool passed;       // where it is, all is done but to read the folder; always, if not CHROOTED
+	u8 starts;         // enum starts
 	bool ended;        // the walk, but not yet what has to be seen again
 	bool changed;
 	u8 tries;
 	struct shared shared;
-	bool plain;      // the tracer's root is a mount's, and the process has no other
-	bool by_dentry;  // it compares the d_seq of each dentry that it passes, and not these two:
-	u32 renames;     // the count of rename_lock at the start
-	u32 mounts;      // that of mount_lock
-	u64 first;  // the first folder, to see whether it is deleted; 0 if it is a mount's
+	u64 changes; // of the kernel's locks, at the start
+	u64 first;   // the first folder, to see whether it is deleted; 0 if it is a mount's
 	u32 seen_count;
 	u32 seen_again;
-	struct seen seen[SEEN_MAX + STEPS_AGAIN]; // the last STEPS_AGAIN are never used: the verifier wants them
+	struct seen seen[SEEN_MAX + 16]; // the last are never used: the verifier wants them
 };
 
 // Set in the number of a call whose name has been compared with the kernel's copy, which is what it

@@ -72,7 +72,7 @@ static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 	if (!HOLDS(FIELD_PATH))
 		return;
 	args->dfd = PARM(1, ctx);
-	if (!DO_SYS_OPEN && !args->by_handle && (args->nr == NR_ANY || may_be_openat2(args->nr)))
+	if (!DO_SYS_OPEN && !args->by_handle && (!TASK_REGS || may_be_openat2(args->nr)))
 		args->in_root = member(PARM(3, ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
 }
 

@@ -41,33 +41,47 @@ static __always_inline bool stop(struct walk *w, u32 state)
 	return false;
 }
 
-// remember_seq notes a sequence count, or a pointer, to compare it again at the end of the walk.
-static __always_inline void remember_seq(struct walk *w, u64 at, u32 value)
+// remember_seq notes a sequence count, or a pointer, to compare it again at the end of the walk; not if
+// `needed` is 0. That takes no branch, which the verifier would follow in each step.
+static __always_inline void remember_seq(struct walk *w, u64 at, u32 value, u32 needed)
 {
 	u64 n = VOLATILE(w->seen_count) & (SEEN_MAX - 1);
 
 	w->seen[n].at = at;
 	w->seen[n].value = value;
-	VOLATILE(w->seen_count) = n + 1;
+	VOLATILE(w->seen_count) = n + needed;
 }
 
-// count_of is one of the kernel's two counts of changes: odd while one is under way.
-static __always_inline u32 count_of(enum slot lock)
+// count_at is one of the kernel's two counts of changes: odd while one is under way.
+static __always_inline u64 count_at(u64 lock)
 {
-	return member(slot_read(lock), 0);
+	u32 copy = 0;
+
+	return *(volatile u32 *)view(lock, 0, &copy, sizeof(copy));
 }
 
-// look_at_mount reads the mount of a place to go to.
+// view_mount returns where a mount can be read.
+static __always_inline volatile struct mounted *view_mount(u64 mnt, struct mounted *copy)
+{
+	return view(mnt - MOUNT_MNT, MOUNT_PARENT, copy, sizeof(*copy)) + MOUNT_PARENT;
+}
+
+// look_at_mount reads the mount of a place to go to: what is needed of it at once, or all of it if it
+// takes a call.
 static __always_inline void look_at_mount(struct walk *w, u64 mnt)
 {
-	struct mounted copy;
-
-	if (mnt == w->top.mnt) { // mostly
+	if (BY_LOADS)
+		w->on.root = view_mount(mnt, NULL)->root;
+	else if (mnt == w->top.mnt) // mostly
 		w->on = w->top_on;
-		return;
-	}
-	w->on = *(struct mounted *)(view(mnt - MOUNT_MNT, MOUNT_PARENT, &copy, sizeof(copy)) + MOUNT_PARENT);
-	asm volatile("" ::: "memory"); // the verifier wants loads of their own
+	else
+		view_mount(mnt, &w->on);
+}
+
+// mount_of returns where the mount can be read of where a walk is.
+static __always_inline volatile struct mounted *mount_of(struct walk *w)
+{
+	return BY_LOADS ? view_mount(w->at.mnt, NULL) : &w->on;
 }
 
 // descriptor returns the struct file of a descriptor of the current task; 0 if there is none.
@@ -82,7 +96,7 @@ static __always_inline u64 descriptor(struct walk *w, u32 fd)
 	fds = member(fdt, FDT_FD);
 	file = member(fds, fd * 8);
 	w->slot = fds + fd * 8;
-	remember_seq(w, w->slot, file);
+	remember_seq(w, w->slot, file, 1);
 	return file;
 }
 
@@ -104,48 +118,26 @@ static __always_inline bool is_fresh(u64 file)
 // unlikely has the compiler move what is rare out of the way.
 #define unlikely(condition) __builtin_expect(condition, 0)
 
-// append_long is append for a name that does not stand in the dentry, or for one that is too long.
-static __always_inline bool append_long(struct record *r, struct walk *w, u64 len, u64 name)
+// has_room reports whether there is room for more bytes of components, less the last NUL.
+static __always_inline bool has_room(struct walk *w, u64 end, u64 more)
 {
-	u64 end = VOLATILE(w->end) & (STRINGS_MAX - 1);
+	return end + more < VOLATILE(w->limit);
+}
+
+// append appends the name of a dentry of which a view is there, if there is room for its bytes.
+static __always_inline bool append(struct record *r, struct walk *w, volatile void *dentry, u64 len)
+{
+	void *name = (void *)*(volatile u64 *)(dentry + DENTRY_NAME);
 	long n;
 
 	if (len >= COMPONENT_MAX)
 		return stop(w, WALK_MORE);
-	n = bpf_probe_read_kernel_str(r->name + end, COMPONENT_MAX, (void *)name);
+	n = bpf_probe_read_kernel_str(r->name + (VOLATILE(w->end) & (STRINGS_MAX - 1)), COMPONENT_MAX, name);
 	if (n <= 0) {
 		w->changed = true;
 		return false;
 	}
-	VOLATILE(w->end) = end + n;
-	return true;
-}
-
-// append puts the name of a folder behind the components: that of a dentry of which a view is there.
-static __always_inline bool append(struct record *r, struct walk *w, volatile void *dentry)
-{
-	u64 end = VOLATILE(w->end) & (STRINGS_MAX - 1), len = *(volatile u32 *)(dentry + DENTRY_LEN);
-	volatile u64 *name = dentry + DENTRY_INAME;
-	struct record *shifted = (void *)r + end;
-	u64 *to;
-
-	barrier_var(shifted); // or r->name is worked out beforehand, and has to be kept
-	to = (u64 *)shifted->name;
-	if (BY_TOP)
-		w->last = end;
-	end += len;
-	if (unlikely(end >= VOLATILE(w->limit)))
-		return stop(w, WALK_MORE);
-	barrier_var(len);
-	if (unlikely(len >= INLINE_NAME))
-		return append_long(r, w, len, *(volatile u64 *)(dentry + DENTRY_NAME));
-	VOLATILE(w->end) = end + 1;
-	to[0] = name[0];
-	if (unlikely(len >= sizeof(u64))) {
-		to[1] = name[1];
-		to[2] = name[2];
-		to[3] = name[3];
-	}
+	w->end += n;
 	return true;
 }
 
@@ -197,7 +189,8 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 	u64 dentry = member(file, FILE_PATH + 8);
 	u64 inode = member(file, FILE_INODE);
 	u64 super = member(inode, INODE_SB);
-	u64 copy[DENTRY_WORDS];
+	u64 copy[DENTRY_WORDS], len;
+	volatile void *seen;
 
 	if (!names_itself(dentry, super))
 		return;
@@ -210,7 +203,11 @@ static __always_inline void read_itself(struct record *r, struct walk *w, u64 fi
 		append_text(r, w, member(type_of(super), TYPE_NAME));
 		return;
 	}
-	if (append(r, w, view_dentry(dentry, copy)))
+	seen = view_dentry(dentry, copy);
+	len = *(volatile u32 *)(seen + DENTRY_LEN);
+	if (!has_room(w, w->end, len))
+		stop(w, WALK_MORE);
+	else if (append(r, w, seen, len))
 		append_text(r, w, member(type_of(super), TYPE_NAME));
 }
 
@@ -332,7 +329,7 @@ static __always_inline void set_folders(struct walk *w, u64 at, void *fs)
 	if (*(volatile u32 *)(fs + FS_USERS) > 1) {
 		w->shared.fs_seq = at + FS_SEQ;
 		w->shared.fs_value = *(volatile u32 *)(fs + FS_SEQ) & ~1;
-		remember_seq(w, at + FS_SEQ, w->shared.fs_value);
+		remember_seq(w, at + FS_SEQ, w->shared.fs_value, 1);
 	}
 	w->root.mnt = places[0];
 	w->root.dentry = places[1];
@@ -352,27 +349,36 @@ static __always_inline void read_folders(struct walk *w)
 // start begins a walk, or begins it anew.
 static __always_inline void start(struct record *r, struct walk *w)
 {
+	u16 in_root;
+	u64 lock;
+
 	w->end = w->start;
-	w->limit = w->start + WALK_MAX < STRINGS_END ? w->start + WALK_MAX : STRINGS_END;
+	w->limit = w->start + WALK_MAX;
+	if (HOLDS(FIELD_FILE) && w->limit > STRINGS_END) // its walk comes after all others
+		w->limit = STRINGS_END;
 	w->state = 0;
-	w->ended = w->changed = w->passed = false;
+	w->ended = w->changed = false;
 	w->first = 0;
-	w->by_dentry = w->tries || !slot_read(RENAME_LOCK);
-	if (!w->by_dentry) {
-		w->renames = count_of(RENAME_LOCK) & ~1;
-		w->mounts = count_of(MOUNT_LOCK) & ~1;
-	}
-	if (w->from == FROM_BASE)
-		w->state = r->path->base.state & WALK_IN_ROOT;
+	w->care = 0;
+	lock = w->tries ? 0 : slot_read(RENAME_LOCK);
+	if (lock)
+		w->changes = (count_at(lock) & ~1ULL) + (count_at(slot_read(MOUNT_LOCK)) & ~1ULL);
+	else
+		w->care = BY_DENTRY;
+	in_root = w->from == FROM_BASE ? r->path->base.state & WALK_IN_ROOT : 0;
+	w->state = in_root;
 	if (!find_origin(r, w)) {
 		stop(w, WALK_BAD);
 		return;
 	}
-	if (w->state & WALK_IN_ROOT)
+	if (in_root)
 		w->root = w->at;
-	if (w->state & WALK_SPECIAL)
+	if (HOLDS(FIELD_EXE | FIELD_FILE) && w->state & WALK_SPECIAL)
 		return;
-	w->plain = w->top.dentry == w->top_on.root && (w->root.dentry == w->top.dentry || !w->root.dentry);
+	if (w->top.dentry != w->top_on.root ||
+	    (w->root.dentry != w->top.dentry && (!HOLDS(FIELD_EXE | FIELD_FILE) || w->root.dentry)))
+		w->care |= CHROOTED;
+	w->passed = !(w->care & CHROOTED);
 	look_at_mount(w, w->at.mnt);
 	if (w->at.dentry != w->on.root)
 		w->first = w->at.dentry;

@@ -223,22 +223,28 @@ static __always_inline bool is_shared(struct record *r)
 // complete reports whether nothing is left to wait for of a record.
 static __always_inline bool complete(struct record *r)
 {
-	return !HOLDS(FIELD_RESULT) && r->name_kind != NAME_UNSEEN && !(r->fields & FLAGS_UNREAD) &&
-	       !is_shared(r);
+	return !HOLDS(FIELD_RESULT) && r->name_kind != NAME_UNSEEN &&
+	       !(HOLDS(FIELD_FLAGS) && r->fields & FLAGS_UNREAD) && !is_shared(r);
 }
 
 // entered sends the record of a call, or of a request, at its entry if it is complete, or else
-// makes it pending.
-static __always_inline void entered(void *ctx, struct call *c)
+// makes it pending. It has so many bytes of strings.
+static __always_inline void entered_sized(void *ctx, struct call *c, u32 size)
 {
 	struct record *r = &c->record;
 
-	if (PROBE_KPROBE && !HOLDS(FIELD_RESULT) && !complete(r) && is_shared(r))
+	if (complete(r)) {
+		submit_sized(ctx, r, size & (STRINGS_MAX - 1));
+		return;
+	}
+	if (PROBE_KPROBE && !HOLDS(FIELD_RESULT) && is_shared(r))
 		note(RETURN_WANTED, 1);
-	if (complete(r))
-		submit(ctx, r);
-	else
-		make_pending(ctx, c, c->id);
+	make_pending(ctx, c, c->id);
+}
+
+static __always_inline void entered(void *ctx, struct call *c)
+{
+	entered_sized(ctx, c, strings_size(&c->record));
 }
 
 // end_call sends the record of a call that was taken out, if calls that end so are wanted.

@@ -115,7 +115,7 @@ _Static_assert(!HOLDS(FIELD_PATH) || sizeof(u64) + 3 * WALK_MAX + PATH_MAX - 1 <
 struct walked {
 	u16 len;
 	u16 state;
-};
+} __attribute__((aligned(4))); // so that both are set at once
 
 struct path_part {
 	s32 dfd; // which a relative name is relative to

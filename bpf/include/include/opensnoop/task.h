@@ -10,12 +10,16 @@
 // A function of the kernel, by the number of its type: internal/object takes it for that by the bit.
 static void *(*bpf_rdonly_cast)(void *address, u32 type) = (void *)(1L << 27 | RDONLY_CAST);
 
+// BY_LOADS is whether the kernel's memory is read by plain loads: since Linux 6.2, but not with the locks
+// of a debugging kernel.
+#define BY_LOADS (HAS(RDONLY_CAST) && DENTRY_INAME <= 128)
+
 // view returns where the kernel's memory at an address can be loaded from, from an offset on: what cannot
-// be read is 0. Since Linux 6.2 the verifier takes any address for one of a structure that we say: of
-// struct pt_regs, which is a row of words. Before, it is read into `copy`.
+// be read is 0. The verifier takes any address for one of a structure that we say: of struct pt_regs,
+// which is a row of words. Where there are no loads, it is read into `copy`.
 static __always_inline void *view(u64 address, u32 from, void *copy, u32 size)
 {
-	if (HAS(RDONLY_CAST) && DENTRY_INAME <= 128) // not with the locks of a debugging kernel
+	if (BY_LOADS)
 		return bpf_rdonly_cast((void *)address, VIEW_TYPE);
 	bpf_probe_read_kernel(copy, size, (void *)address + from);
 	return copy - from;

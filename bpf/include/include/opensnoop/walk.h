@@ -8,13 +8,13 @@
 // neither has changed, all that it read was true at one moment. Otherwise it walks again, up to TRIES
 // times, and compares the d_seq of each dentry that it passes: other renames do not disturb that.
 //
+// Most walks take the short way (climb): nothing has changed, names are short, and the tracer and the
+// process have the root of one mount. All others look at more in each step (walk_up).
+//
 // A program of its own walks a few steps and runs itself again, by a tail call, until it is
 // at the end: the verifier looks at those few steps only, and looking is time of the start.
 
 #include <opensnoop/origin.h>
-
-// How many steps one run makes. The kernel allows 33 runs (MAX_TAIL_CALL_CNT).
-#define STEPS 10
 
 #define TRIES 4
 
@@ -26,7 +26,7 @@ static __always_inline bool at_top(struct walk *w)
 	u64 at = w->at.dentry;
 
 	return at == w->top.dentry &&
-	       (w->at.mnt == w->top.mnt || w->on.mountpoint == w->top_on.mountpoint ||
+	       (w->at.mnt == w->top.mnt || mount_of(w)->mountpoint == w->top_on.mountpoint ||
 		(at != w->on.root && at != w->top_on.root));
 }
 
@@ -40,17 +40,16 @@ static __always_inline bool end_namespace(struct walk *w)
 	return stop(w, ns != own || ns == slot_read(TOP_NS) ? WALK_UNREACHABLE : 0);
 }
 
-// leave_mount goes from the root of a mount to the folder that it is mounted on; false if that is none,
-// or was not read.
-static __always_inline bool leave_mount(struct walk *w)
+// leave_mount goes from the root of a mount to the folder that it is mounted on, and sets that; false if it
+// is none, or was not read.
+static __always_inline bool leave_mount(struct walk *w, u64 *at)
 {
-	u64 mount = w->at.mnt - MOUNT_MNT, parent = w->on.parent;
+	volatile struct mounted *on = mount_of(w);
+	u64 parent = on->parent;
 
-	if (!parent || parent == mount)
+	if (!parent || parent == w->at.mnt - MOUNT_MNT)
 		return false;
-	w->at.dentry = w->on.mountpoint;
-	if (w->by_dentry)
-		remember_seq(w, mount + MOUNT_MOUNTPOINT, w->at.dentry);
+	*at = on->mountpoint;
 	w->at.mnt = parent + MOUNT_MNT;
 	look_at_mount(w, parent + MOUNT_MNT);
 	return true;
@@ -68,6 +67,8 @@ static __always_inline bool end_at(struct walk *w, u64 at, u32 state)
 // there is nothing to do, and the next step reads it.
 static __always_inline void cross_boundary(struct record *r, struct walk *w)
 {
+	u64 mount;
+
 	w->passed = true;
 	if (at_top(w)) {
 		end_at(w, w->at.dentry, 0);
@@ -82,71 +83,141 @@ static __always_inline void cross_boundary(struct record *r, struct walk *w)
 		w->end++;
 	}
 	if (w->at.dentry == w->on.root) {
-		w->passed = false;
-		if (!w->on.parent) { // of the tracer's root
+		w->passed = !(w->care & CHROOTED);
+		if (!BY_LOADS && !w->on.parent) { // of the tracer's root
 			w->on.parent = member(w->at.mnt - MOUNT_MNT, MOUNT_PARENT);
 			w->on.mountpoint = member(w->at.mnt - MOUNT_MNT, MOUNT_MOUNTPOINT);
 		}
-		if (!leave_mount(w))
+		mount = w->at.mnt - MOUNT_MNT;
+		if (!leave_mount(w, &w->at.dentry))
 			end_namespace(w);
+		else
+			remember_seq(w, mount + MOUNT_MOUNTPOINT, w->at.dentry, w->care & BY_DENTRY);
 	}
 }
 
-// step goes to the folder above one; false if the walk has ended, or what it reads is changing.
-static __always_inline bool step(struct record *r, struct walk *w, u64 *at)
-{
-	u64 copy[DENTRY_WORDS], parent;
-	volatile void *dentry = view_dentry(*at, copy);
-
-	if (VOLATILE(w->by_dentry))
-		remember_seq(w, *at + DENTRY_SEQ, *(volatile u32 *)(dentry + DENTRY_SEQ) & ~1);
-	parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
-	if (unlikely(parent == *at)) {
-		if (parent)
-			return end_at(w, parent, WALK_ESCAPED);
-		w->changed = true; // the folder below could not be read
-		return false;
-	}
-	*at = parent;
-	return append(r, w, dentry);
-}
-
-// at_boundary reports whether a folder is the tracer's root or the process's.
+// at_boundary reports whether a folder that is not passed is the tracer's root or the process's, by one
+// branch. What it took for one that is none would only be looked at.
 static __always_inline bool at_boundary(struct walk *w, u64 at)
 {
-	if (at == w->top.dentry)
-		return true;
-	barrier_var(at);
-	return at == w->root.dentry;
+	return !((at ^ w->top.dentry) * (at ^ w->root.dentry) | w->passed);
 }
 
-// walk_up goes up some folders; true if it comes to where there is more to do.
-static __always_inline bool walk_up(struct record *r, struct walk *w)
+// copy_short puts a name of less than INLINE_NAME bytes behind the components, that of a dentry of which a
+// view is there. It copies by words, also what is behind the name. It returns where the next one goes.
+static __always_inline u64 copy_short(struct record *r, u64 end, volatile void *dentry, u64 len)
 {
-	u64 at = w->at.dentry;
+	volatile u64 *name = dentry + DENTRY_INAME;
+	struct record *shifted = (void *)r + end;
+	u64 *to;
 
-	if (w->seen_count >= SEEN_MAX - STEPS)
-		return stop(w, WALK_MORE);
-	if (!w->passed && at_boundary(w, at))
-		return true;
-	w->passed = false;
+	barrier_var(shifted); // or r->name is worked out beforehand, and has to be kept
+	to = (u64 *)shifted->name;
+	end = (end + len + 1) & (STRINGS_MAX - 1);
+	barrier_var(end);
+	to[0] = name[0];
+	if (unlikely(len >= sizeof(u64))) {
+		to[1] = name[1];
+		to[2] = name[2];
+		to[3] = name[3];
+	}
+	return end;
+}
+
+// climb goes up some folders where nothing is to be looked at in each step; false if it comes to the end, or
+// to what is out of the ordinary.
+static __always_inline bool climb(struct record *r, struct walk *w)
+{
+	u64 at = w->at.dentry, end = w->end & (STRINGS_MAX - 1), parent, len;
+	volatile void *dentry;
+	u64 i;
+
 #pragma clang loop unroll(disable)
-	for (u64 i = 0; i < STEPS; i++) {
+	for (i = 0; i < STEPS; i++) {
 		if (at == w->on.root) {
-			w->at.dentry = at;
-			if (at == w->top.dentry || w->by_dentry || !leave_mount(w))
-				return true;
-			at = w->at.dentry;
-		} else if (!step(r, w, &at)) {
-			return false;
+			if (at == w->top.dentry || !leave_mount(w, &at))
+				break;
+			continue;
 		}
-		if (!VOLATILE(w->plain) && at_boundary(w, at)) {
-			w->at.dentry = at;
-			return true;
-		}
+		dentry = view_dentry(at, NULL);
+		parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
+		len = *(volatile u32 *)(dentry + DENTRY_LEN);
+		if (unlikely(parent == at))
+			break;
+		barrier_var(len);
+		if (unlikely(len >= INLINE_NAME))
+			break;
+		if (BY_TOP)
+			w->last = end;
+		end = copy_short(r, end, dentry, len);
+		at = parent;
 	}
 	w->at.dentry = at;
-	return false;
+	w->end = end;
+	return i == STEPS;
+}
+
+// walk_up is climb with care; true if it comes to the root of a mount, of the process or of the tracer.
+static __always_inline bool walk_up(struct record *r, struct walk *w)
+{
+	u64 at = w->at.dentry, end = w->end & (STRINGS_MAX - 1), copy[DENTRY_WORDS], parent, len;
+	volatile void *dentry;
+	bool boundary = false;
+	u32 care;
+
+	if (w->seen_count >= SEEN_MAX - STEPS_WITH_CARE)
+		return stop(w, WALK_MORE);
+#pragma clang loop unroll(disable)
+	for (u64 i = 0; i < STEPS_WITH_CARE; i++) {
+		if (at == w->on.root || at_boundary(w, at)) {
+			boundary = true;
+			break;
+		}
+		care = VOLATILE(w->care);
+		w->passed = !(care & CHROOTED);
+		dentry = view_dentry(at, copy);
+		remember_seq(w, at + DENTRY_SEQ, *(volatile u32 *)(dentry + DENTRY_SEQ) & ~1, care & BY_DENTRY);
+		parent = *(volatile u64 *)(dentry + DENTRY_PARENT);
+		if (unlikely(parent == at)) {
+			if (parent)
+				end_at(w, parent, WALK_ESCAPED);
+			else
+				w->changed = true; // the folder below could not be read
+			break;
+		}
+		if (BY_TOP)
+			w->last = end;
+		at = parent;
+		len = *(volatile u32 *)(dentry + DENTRY_LEN);
+		w->end = end;
+		if (!has_room(w, end, len))
+			return stop(w, WALK_MORE);
+		if (len < INLINE_NAME) {
+			end = copy_short(r, end, dentry, len);
+			continue;
+		}
+		if (!append(r, w, dentry, len))
+			return false;
+		end = VOLATILE(w->end) & (STRINGS_MAX - 1);
+	}
+	w->at.dentry = at;
+	w->end = end;
+	return boundary;
+}
+
+// go_up makes the steps of one run. It returns what walk_up does.
+static __always_inline bool go_up(struct record *r, struct walk *w, enum scratch which)
+{
+	// Not where it takes calls to read; and for opens through io_uring it takes too long to verify.
+	if (BY_LOADS && which != SCRATCH_SUBMIT && !w->care && has_room(w, w->end, STEPS * INLINE_NAME)) {
+		bool goes_on = climb(r, w);
+
+		if (w->at.dentry == w->on.root)
+			return true;
+		if (goes_on)
+			return false;
+	}
+	return walk_up(r, w);
 }
 
 // recheck_seqs compares some of what the walk has noted; true if there is more.
@@ -177,15 +248,13 @@ static __always_inline void keep(struct record *r, struct walk *w)
 {
 	struct walked *to;
 
-	switch (w->from) {
-	case FROM_BASE:
+	if (BY_TOP && w->from == FROM_BASE)
 		w->base_last = w->last;
-		to = &r->path->base;
-		break;
-	case FROM_ROOT: to = &r->path->root; break;
-	case FROM_EXE: to = r->exe; break;
-	default: to = &r->file->real;
-	}
+	to = w->from == FROM_BASE ? &r->path->base : &r->path->root;
+	if (HOLDS(FIELD_EXE) && w->from == FROM_EXE)
+		to = r->exe;
+	if (HOLDS(FIELD_FILE) && w->from == FROM_FILE)
+		to = &r->file->real;
 	to->len = w->end - w->start;
 	to->state = w->state;
 }
@@ -193,32 +262,33 @@ static __always_inline void keep(struct record *r, struct walk *w)
 // next_origin goes on to the next walk; false if there is none.
 static __always_inline bool next_origin(struct walk *w)
 {
+	u8 next = w->next;
+
+	if (!next)
+		return false;
+	w->from = next & -next;
+	w->next = next & (next - 1);
 	w->start = w->end;
 	w->tries = 0;
-	w->starts = true;
-#pragma unroll
-	for (int from = FROM_EXE; from <= FROM_FILE; from++)
-		if (w->next & 1 << from) {
-			w->next &= ~(1 << from);
-			w->from = from;
-			return true;
-		}
-	return false;
+	w->starts = STARTS;
+	return true;
 }
 
 // finish ends a walk; true if it is to be walked again, or another one follows.
 static __always_inline bool finish(struct record *r, struct walk *w)
 {
-	if (!w->by_dentry && (count_of(RENAME_LOCK) != w->renames || count_of(MOUNT_LOCK) != w->mounts))
+	bool deleted = w->first && !member(w->first, DENTRY_PPREV); // it is in no list of the folder that it was in
+
+	if (!(w->care & BY_DENTRY) && count_at(slot_read(RENAME_LOCK)) + count_at(slot_read(MOUNT_LOCK)) != w->changes)
 		w->changed = true;
 	if (w->changed) {
-		w->starts = true;
+		w->starts = STARTS;
 		if (w->tries++ < TRIES)
 			return true;
 		w->end = w->start;
 		w->state |= WALK_CHANGED;
-	} else if (w->first && !member(w->first, DENTRY_PPREV)) {
-		w->state |= WALK_DELETED; // it is in no list of the folder that it was in
+	} else if (deleted) {
+		w->state |= WALK_DELETED;
 	}
 	keep(r, w);
 	return next_origin(w);
@@ -249,19 +319,19 @@ static __always_inline bool choose(struct record *r, struct walk *w)
 {
 	u8 next = 0;
 
-	w->chosen = true;
 	read_top(w);
 	w->end = r->name_len;
 	if (r->name_kind == NAME_UNSEEN)
-		next = 1 << FROM_BASE | 1 << FROM_ROOT;
+		next = FROM_BASE | FROM_ROOT;
 	else if (r->name_kind == NAME_READ)
-		next = r->name[0] == '/' && !name_in_root(r) ? 1 << FROM_ROOT : 1 << FROM_BASE;
+		next = r->name[0] == '/' && !name_in_root(r) ? FROM_ROOT : FROM_BASE;
 	if (w->root.mnt == w->top.mnt && w->root.dentry == w->top.dentry) {
 		r->path->root.state = root_state(w);
-		next &= ~(1 << FROM_ROOT);
+		next &= ~FROM_ROOT;
 	}
 	if (HOLDS(FIELD_EXE))
-		next |= 1 << FROM_EXE;
+		next |= FROM_EXE;
+	barrier_var(next);
 	w->next = next;
 	return next_origin(w);
 }
@@ -285,15 +355,14 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 	struct walk *w = c->walk;
 
 	if (w->starts) {
-		if (!w->noted)
+		if (w->starts != STARTS_NOTED)
 			read_folders(w);
-		w->noted = false;
-		if (!w->chosen && !choose(r, w))
+		if (w->starts != STARTS && !choose(r, w))
 			return;
-		w->starts = false;
+		w->starts = STARTS_NOT;
 		start(r, w);
 	}
-	if (!w->ended && walk_up(r, w))
+	if (!w->ended && go_up(r, w, which))
 		cross_boundary(r, w);
 	if (!w->changed && (!w->ended || recheck_seqs(w))) {
 		continue_walk(ctx, which);
@@ -335,8 +404,9 @@ static __always_inline struct call *finish_walk(void *ctx, enum scratch which)
 	if (!c)
 		return NULL;
 	walk_on(ctx, c, which);
-	c->dropped = !folder_wanted(c);
-	return c->dropped ? NULL : c;
+	if (BY_TOP)
+		c->dropped = !folder_wanted(c);
+	return BY_TOP && c->dropped ? NULL : c;
 }
 
 // walk_file has another program go on, which adds to the record of a call that has ended what
@@ -348,9 +418,8 @@ static __always_inline void walk_file(void *ctx, struct call *c, enum scratch wh
 	if (*c->record.result < 0 || c->record.kind != OPENED)
 		return;
 	read_top(w);
-	w->chosen = true;
 	w->end = strings_size(&c->record);
-	w->next = 1 << FROM_FILE;
+	w->next = FROM_FILE;
 	next_origin(w);
 	continue_walk(ctx, which);
 }
@@ -373,10 +442,8 @@ static __always_inline bool needs_walk(struct call *c)
 		}
 		return false;
 	}
-	if (TASK_REGS) {
+	if (TASK_REGS)
 		set_folders(c->walk, (u64)fs, fs);
-		c->walk->noted = true;
-	}
 	return true;
 }
 
@@ -386,7 +453,7 @@ static __always_inline void walk(void *ctx, struct call *c, enum scratch which)
 {
 	if (!HOLDS(FIELD_PATH))
 		return;
-	c->walk->chosen = false;
-	c->walk->starts = true;
+	// At the entry of a call needs_walk has noted the folders.
+	c->walk->starts = TASK_REGS && !HOLDS(FIELD_EXE) && which == SCRATCH_ENTER ? STARTS_NOTED : STARTS_CHOOSING;
 	continue_walk(ctx, which);
 }

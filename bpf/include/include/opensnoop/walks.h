@@ -9,7 +9,8 @@ static __always_inline int entered_walked(void *ctx, struct call *c)
 {
 	if (!c)
 		return 0;
-	keep_shared(c);
+	if (HOLDS(FIELD_RESULT) || is_shared(&c->record))
+		keep_shared(c);
 	entered(ctx, c);
 	return 0;
 }
