@@ -220,21 +220,20 @@ static __always_inline bool is_shared(struct record *r)
 	return HOLDS(FIELD_PATH) && r->path->base.state & WALK_SHARED;
 }
 
-// complete reports whether nothing is left to wait for of a record.
-static __always_inline bool complete(struct record *r)
+// known reports whether nothing is left to wait for of a record, but for what it is relative to.
+static __always_inline bool known(struct record *r)
 {
-	return !HOLDS(FIELD_RESULT) && r->name_kind != NAME_UNSEEN &&
-	       !(HOLDS(FIELD_FLAGS) && r->fields & FLAGS_UNREAD) && !is_shared(r);
+	return !HOLDS(FIELD_RESULT) && r->name_kind != NAME_UNSEEN && !(HOLDS(FIELD_FLAGS) && r->fields & FLAGS_UNREAD);
 }
 
 // entered sends the record of a call, or of a request, at its entry if it is complete, or else
-// makes it pending. It has so many bytes of strings.
-static __always_inline void entered_sized(void *ctx, struct call *c, u32 size)
+// makes it pending.
+static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-	if (complete(r)) {
-		submit_sized(ctx, r, size & (STRINGS_MAX - 1));
+	if (known(r) && !is_shared(r)) {
+		submit(ctx, r);
 		return;
 	}
 	if (PROBE_KPROBE && !HOLDS(FIELD_RESULT) && is_shared(r))
@@ -242,9 +241,15 @@ static __always_inline void entered_sized(void *ctx, struct call *c, u32 size)
 	make_pending(ctx, c, c->id);
 }
 
-static __always_inline void entered(void *ctx, struct call *c)
+// entered_unwalked is the same of a call of which nothing was walked.
+static __always_inline void entered_unwalked(void *ctx, struct call *c)
 {
-	entered_sized(ctx, c, strings_size(&c->record));
+	struct record *r = &c->record;
+
+	if (known(r))
+		submit_sized(ctx, r, r->name_len & (STRINGS_MAX - 1));
+	else
+		make_pending(ctx, c, c->id);
 }
 
 // end_call sends the record of a call that was taken out, if calls that end so are wanted.

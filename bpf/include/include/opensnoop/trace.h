@@ -43,7 +43,7 @@ static __always_inline void trace_enter(void *ctx, u64 id, struct open_args *arg
 		return;
 	if (needs_walk(c))
 		walk(ctx, c, SCRATCH_ENTER);
-	entered_sized(ctx, c, r->name_len); // nothing was walked
+	entered_unwalked(ctx, c);
 }
 
 // trace_call is the same of the system call of that number that a traced thread is in, if it is one

@@ -433,7 +433,7 @@ static __always_inline bool needs_walk(struct call *c)
 	if (HOLDS(FIELD_EXE) || !HOLDS(FIELD_PATH))
 		return HOLDS(FIELD_EXE);
 	fs = task_fs();
-	if (r->name_kind == NAME_READ && r->name[0] == '/' && !name_in_root(r) && !in_chroot(fs)) {
+	if (r->name_kind == NAME_READ && r->name[0] == '/' && r->path->base.state == WALK_NONE && !in_chroot(fs)) {
 		r->path->root.state = 0;
 		if (HOLDS(FIELD_RESULT)) {
 			read_folders(c->walk);
