@@ -151,7 +151,7 @@ type Number struct {
 	// of what the one before it points to.
 	Members []string
 
-	// Type is the last member's in C, if it is not u32; s32 and the like are signed.
+	// Type is the last member's in C, if it is not u32; s32 and the like are signed, and have no Unread.
 	Type string
 
 	// Value is it in C, if it takes more than to read the members one after the other.
