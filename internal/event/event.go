@@ -37,7 +37,7 @@ const (
 func (k NameKind) passed() bool { return k == NameRead || k == NameUnsure }
 
 // Fields are what a record holds beyond what every record does: a set of bits,
-// FIELD_… in <opensnoop/record.h>. What nobody asked for is not recorded. Each has a
+// FIELD_… in the BPF program. What nobody asked for is not recorded. Each has a
 // part of the record, and the parts are in the order of [parts].
 type Fields uint32
 

@@ -38,6 +38,15 @@ func (f Fields) Names() string {
 	return strings.Join(names, " ")
 }
 
+// FieldMacros are the bits of all fields, as the BPF program has them: FIELD_PATH=64 and so on.
+func FieldMacros() []string {
+	var macros []string
+	for i := range parts {
+		macros = append(macros, fmt.Sprintf("FIELD_%s=%d", strings.ToUpper(parts[i].name), parts[i].field))
+	}
+	return macros
+}
+
 // Macros are those by which the BPF program makes records of these fields.
 func (f Fields) Macros() []string {
 	if f == 0 {

@@ -58,27 +58,27 @@ int main(void)
 	char *at = r.name;
 	for (int i = 0; i < NUMBERS; i++)
 		r.numbers[i] = 0x41424344 + i;
-#if FIELDS & FIELD_FLAGS_BIT
+#if FIELDS & FIELD_FLAGS
 	*r.flags = 0x6162636465666768;
 	*r.mode = 0x71727374;
 #endif
-#if FIELDS & FIELD_RESULT_BIT
+#if FIELDS & FIELD_RESULT
 	*r.result = -2;
 #endif
-#if FIELDS & FIELD_PROCESS_BIT
+#if FIELDS & FIELD_PROCESS
 	memcpy(r.process, "its first one..", TASK_COMM_LEN);
 #endif
-#if FIELDS & FIELD_PCOMM_BIT
+#if FIELDS & FIELD_PCOMM
 	memcpy(r.pcomm, "its parent is..", TASK_COMM_LEN);
 #endif
-#if FIELDS & FIELD_ARGS_BIT
+#if FIELDS & FIELD_ARGS
 	r.args->size = 300;
 	memset(r.args->bytes, 'a', ARGS_MAX);
 #endif
-#if FIELDS & FIELD_TOOK_BIT
+#if FIELDS & FIELD_TOOK
 	*r.took = KIND == NAME_BAD ? -7 : 7;
 #endif
-#if FIELDS & FIELD_ANCESTORS_BIT
+#if FIELDS & FIELD_ANCESTORS
 	r.ancestors->cut = 1;
 	r.ancestors->count = 2;
 	r.ancestors->list[0].tgid = 7;
@@ -86,18 +86,18 @@ int main(void)
 	r.ancestors->list[1].tgid = 0x71828384;
 	memcpy(r.ancestors->list[1].comm, "p", 2);
 #endif
-#if FIELDS & FIELD_CGROUP_BIT
+#if FIELDS & FIELD_CGROUP
 	r.cgroup[0] = 0xc1c2c3c4;
 	r.cgroup[1] = 0xd1d2d3d4;
 #endif
-#if FIELDS & FIELD_PATH_BIT
+#if FIELDS & FIELD_PATH
 	r.path->dfd = -100;
 	r.path->base.len = sizeof(base);
 	r.path->base.state = WALK_DELETED | LATE;
 	r.path->root.len = sizeof(root);
 	r.path->root.state = WALK_CHANGED;
 	at += !LATE && HAS_NAME ? 4 : sizeof(address);
-#if FIELDS & FIELD_EXE_BIT
+#if FIELDS & FIELD_EXE
 	r.exe->len = sizeof(root);
 	memcpy(at, root, sizeof(root));
 	at += r.exe->len;
@@ -109,7 +109,7 @@ int main(void)
 		memcpy(last, "name", 4);
 		last += 4;
 	}
-#if FIELDS & FIELD_FILE_BIT
+#if FIELDS & FIELD_FILE
 	r.file->inode[0] = 0x91929394;
 	r.file->inode[1] = 0xa1a2a3a4;
 	r.file->dev = 0xb1b2b3b4;
@@ -135,11 +135,6 @@ int main(void)
 
 _Static_assert(sizeof(((struct record *)0)->comm) == COMM_SIZE, "CommSize");
 _Static_assert(sizeof(((struct record *)0)->name) >= NAME_MAX_GO + 1, "NameMax");
-_Static_assert(FIELD_FLAGS == FIELD_FLAGS_BIT && FIELD_RESULT == FIELD_RESULT_BIT &&
-	       FIELD_PROCESS == FIELD_PROCESS_BIT && FIELD_PATH == FIELD_PATH_BIT && FIELD_EXE == FIELD_EXE_BIT &&
-	       FIELD_FILE == FIELD_FILE_BIT && FIELD_PCOMM == FIELD_PCOMM_BIT &&
-	       FIELD_CGROUP == FIELD_CGROUP_BIT && FIELD_ARGS == FIELD_ARGS_BIT && FIELD_TOOK == FIELD_TOOK_BIT &&
-	       FIELD_ANCESTORS == FIELD_ANCESTORS_BIT, "Fields");
 _Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO, "FLAGS_UNREAD");
 `
 
@@ -179,15 +174,12 @@ func TestLayout(t *testing.T) {
 				continue
 			}
 			args := append(compiler[1:len(compiler):len(compiler)], "-Wall", "-Werror", "-o", program, file)
-			for _, macro := range fields.Macros() {
+			for _, macro := range append(FieldMacros(), fields.Macros()...) {
 				args = append(args, "-D"+macro)
 			}
 			for macro, value := range map[string]any{
 				"KIND": kind.name, "LATE": kind.macro, "COMM_SIZE": CommSize, "NAME_MAX_GO": NameMax,
-				"FIELD_FLAGS_BIT": Flags, "FIELD_RESULT_BIT": Result, "FIELD_PROCESS_BIT": Process, "FIELD_PATH_BIT": Path,
-				"FIELD_EXE_BIT": Exe, "FIELD_FILE_BIT": File, "FIELD_PCOMM_BIT": PComm, "FIELD_CGROUP_BIT": Cgroup,
-				"FIELD_ARGS_BIT": Args, "FIELD_TOOK_BIT": Took, "FIELD_ANCESTORS_BIT": Ancestry,
-				"FLAGS_UNREAD_GO": uint32(flagsUnread), "ALL_FIELDS": AllFields,
+				"FLAGS_UNREAD_GO": uint32(flagsUnread),
 			} {
 				args = append(args, fmt.Sprintf("-D%s=%v", macro, value))
 			}

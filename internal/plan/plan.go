@@ -168,7 +168,7 @@ func Complete(macros []string, types []kernel.Fact) []string {
 	for _, macro := range macros {
 		set[nameOf(macro)] = true
 	}
-	others := filter.Reads(macros)
+	others := append(filter.Reads(macros), event.FieldMacros()...)
 	for _, p := range probe.Probes {
 		others = append(others, "PROBE_"+strings.ToUpper(p.Name)+"=0")
 	}

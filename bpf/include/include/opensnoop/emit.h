@@ -122,7 +122,7 @@ static __always_inline void fill(struct record *r, u64 id, struct open_args *arg
 	r->tgid = id >> 32;
 	r->tid = id;
 	r->fields = FIELDS;
-	r->kind = kind_of(args);
+	r->kind = args->kind;
 	read_comm((u64 *)r->comm);
 	if (HOLDS(FIELD_RESULT))
 		*r->result = RESULT_UNKNOWN;

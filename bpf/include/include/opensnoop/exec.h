@@ -15,7 +15,7 @@ static __always_inline bool fill_executed(struct call *c, u64 id, void *name)
 
 	args.dfd = AT_FDCWD;
 	args.flags_read = true;
-	args.exec = true;
+	args.kind = EXECUTED;
 	if (!flags_wanted(0))
 		return false;
 	fill(&c->record, id, &args);
@@ -72,8 +72,7 @@ static __always_inline void end_exec(void *ctx, struct call *c, u64 id, u64 bprm
 	if (take_pending(c, EXEC_ID(id)))
 		end_call(ctx, c, 0);
 	if (!take_pending(c, id)) {
-		if (PROBE_TRACEPOINT && result_wanted(0) && !is_self(local_id(id)) && passes_filters(local_id(id)) &&
-		    flags_wanted(0))
+		if (PROBE_TRACEPOINT && result_wanted(0) && is_chosen(local_id(id)) && flags_wanted(0))
 			add(LOST_ENTRY, 1);
 		return;
 	}

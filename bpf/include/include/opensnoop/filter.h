@@ -81,13 +81,6 @@ static __always_inline bool in_pid_list(u64 local)
 	return PIDS ? pids.lookup(&tgid) != NULL : !FOLLOW || FOLLOWED_EXCLUDED;
 }
 
-// is_self reports whether the thread of this pid_tgid, in the tracer's pid namespace, is the
-// tracer's.
-static __always_inline bool is_self(u64 local)
-{
-	return local >> 32 == slot_read(SELF);
-}
-
 // comm_wanted reports whether the comm of the thread or that of the process is one that is wanted.
 static __always_inline bool comm_wanted(void)
 {
@@ -100,8 +93,8 @@ static __always_inline bool comm_wanted(void)
 	return (COMMS) && !(COMMS_EXCLUDED);
 }
 
-// passes_filters reports whether the filters let calls of the current thread through, whose
-// pid_tgid in the tracer's pid namespace is local.
+// passes_filters reports whether the filters let calls of the current thread through, whose pid_tgid in
+// the tracer's pid namespace is local.
 static __always_inline bool passes_filters(u64 local)
 {
 	if (GATED && slot_read(GATE_SHUT))
@@ -144,12 +137,10 @@ static __always_inline void note_top(void)
 	note(TOP_NS, member(task_member(TASK_NSPROXY), NSPROXY_MNT_NS));
 }
 
-// note_self notes a call of the tracer's own.
-static __always_inline void note_self(void)
+// is_chosen is the same for any thread: the tracer's own are not.
+static __always_inline bool is_chosen(u64 local)
 {
-	note(SELF_TIME, bpf_ktime_get_ns());
-	note_top();
-	add(SELF_SEEN, 1);
+	return local >> 32 != slot_read(SELF) && passes_filters(local);
 }
 
 // is_traced reports whether the current thread, of this pid_tgid, is one to trace. The tracer's own
@@ -158,9 +149,11 @@ static __always_inline bool is_traced(u64 id)
 {
 	u64 local = local_id(id);
 
-	if (!is_self(local))
+	if (local >> 32 != slot_read(SELF))
 		return passes_filters(local);
-	note_self();
+	note(SELF_TIME, bpf_ktime_get_ns());
+	note_top();
+	add(SELF_SEEN, 1);
 	return false;
 }
 

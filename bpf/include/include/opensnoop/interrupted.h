@@ -49,15 +49,19 @@ static __always_inline void interrupt(void *ctx, struct call *c, u64 id, struct 
 	make_pending(ctx, c, id);
 }
 
+// find_interrupted is the thread's interrupted call, and makes the id that by which it is pending; NULL if
+// there is none.
+static __always_inline struct call *find_interrupted(u64 *id)
+{
+	*id = INTERRUPTED_ID(*id);
+	return none_counted() ? NULL : (struct call *)pending.lookup(id);
+}
+
 // ends_interrupted reports whether an exit is the end of the thread's interrupted call.
 static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 result)
 {
-	struct call *kept;
+	struct call *kept = result == -EINTR && regs ? find_interrupted(&id) : NULL;
 
-	if (result != -EINTR || !regs || none_counted())
-		return false;
-	id = INTERRUPTED_ID(id);
-	kept = (struct call *)pending.lookup(&id);
 	return kept && (u32)syscall_nr(regs) == NR_NONE && LOAD(&regs->sp) == kept->sp;
 }
 
@@ -65,12 +69,8 @@ static __always_inline bool ends_interrupted(u64 id, struct pt_regs *regs, s64 r
 // and returns when it first began, or 0.
 static __always_inline s64 drop_if_restarted(struct call *c, u64 id, struct open_args *args)
 {
-	struct call *kept;
+	struct call *kept = HOLDS(FIELD_RESULT) ? find_interrupted(&id) : NULL;
 
-	if (!HOLDS(FIELD_RESULT) || none_counted())
-		return 0;
-	id = INTERRUPTED_ID(id);
-	kept = (struct call *)pending.lookup(&id);
 	if (kept && kept->address == args->name && (!args->regs || kept->sp == LOAD(&args->regs->sp)) &&
 	    take_pending(c, id))
 		return began(&c->record);

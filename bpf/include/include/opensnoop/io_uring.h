@@ -17,18 +17,6 @@ struct open_request {
 	u8 opcode;
 };
 
-// set_request sets the record of a request, with its name.
-static __always_inline void set_request(struct record *r, u64 id, struct open_request *req,
-					struct open_args *args)
-{
-	const char *name = NULL;
-
-	fill(r, id, args);
-	r->kind = req->file_slot ? FIXED : kind_of(args);
-	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
-	read_kernel_name(r, name);
-}
-
 #define IORING_OP_OPENAT 18
 #define IORING_OP_STATX 21
 #define IORING_OP_OPENAT2 28
@@ -38,7 +26,6 @@ static __always_inline void set_request(struct record *r, u64 id, struct open_re
 static __always_inline bool take_statx(struct open_request *req, struct open_args *args)
 {
 	u32 flags = (u64)req->filename;
-	const char *name = NULL;
 	char first = 0;
 
 	req->filename = (const char **)req->how.flags;
@@ -46,11 +33,10 @@ static __always_inline bool take_statx(struct open_request *req, struct open_arg
 	args->flags = 0;
 	args->mode = 0;
 	args->in_root = false;
-	args->lookup = STATED;
+	args->kind = STATED;
 	if (!(flags & AT_EMPTY_PATH))
 		return true;
-	bpf_probe_read_kernel(&name, sizeof(name), req->filename);
-	bpf_probe_read_kernel(&first, sizeof(first), name);
+	bpf_probe_read_kernel(&first, sizeof(first), (void *)member((u64)req->filename, 0));
 	return first;
 }
 
@@ -73,7 +59,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	    !(LOOKUPS && req.opcode == IORING_OP_STATX))
 		return 0;
 	id = bpf_get_current_pid_tgid();
-	if (is_self(local_id(id)) || !passes_filters(local_id(id)))
+	if (!is_chosen(local_id(id)))
 		return 0;
 	bpf_probe_read_kernel(&req, offsetof(struct open_request, other), (void *)ctx->args[0]);
 	args.flags = req.how.flags & ~O_LARGEFILE; // which the kernel adds
@@ -81,6 +67,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	args.flags_read = true;
 	args.dfd = req.dfd;
 	args.in_root = req.resolve & RESOLVE_IN_ROOT;
+	args.kind = req.file_slot ? FIXED : OPENED;
 	if (LOOKUPS && req.opcode == IORING_OP_STATX && !take_statx(&req, &args))
 		return 0;
 	c = scratch_call(SCRATCH_SUBMIT);
@@ -88,7 +75,8 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (HOLDS(FIELD_RESULT))
 		finish_stale_pending(ctx, c, REQUEST_ID(ctx->args[0]));
-	set_request(&c->record, id, &req, &args);
+	fill(&c->record, id, &args);
+	read_kernel_name(&c->record, (void *)member((u64)req.filename, 0));
 	if (!record_wanted(&c->record))
 		return 0;
 	c->address = req.file_slot;

@@ -39,7 +39,7 @@ static __always_inline bool none_pending(void)
 	return !HOLDS(FIELD_RESULT) && none_counted();
 }
 
-// Where long names are goes by their length, and putting takes a place that is free.
+// Where a long name is goes by its length. Putting takes a place that is free.
 static __always_inline char *find_long_name(u64 *id, u32 len)
 {
 	return len <= LONG_NAME ? (char *)long_names.lookup(id) : (char *)longest_names.lookup(id);
@@ -57,12 +57,6 @@ static __always_inline long delete_long_name(u64 *id, u32 len)
 	return len <= LONG_NAME ? long_names.delete(id) : longest_names.delete(id);
 }
 
-// holder_of is where the long names of the current user are counted.
-static __always_inline int holder_of(u32 len)
-{
-	return ((u32)bpf_get_current_uid_gid() & (HOLDERS - 1)) + (len > LONG_NAME ? HOLDERS : 0);
-}
-
 static __always_inline void count_name(int holder, s64 n)
 {
 	u64 *put = names_put_in.lookup(&holder);
@@ -78,14 +72,15 @@ static __always_inline bool keep_name(struct call *c, u64 id, u32 len)
 	if (!HAS_LONG_NAMES)
 		return false;
 
-	int holder = holder_of(len);
+	// Where those of the current user are counted.
+	int holder = ((u32)bpf_get_current_uid_gid() & (HOLDERS - 1)) + (len > LONG_NAME ? HOLDERS : 0);
 	u64 *put = names_put_in.lookup(&holder), *taken = names_taken_out.lookup(&holder);
 
 	c->nr = (c->nr & ((1ULL << HOLDER_SHIFT) - 1)) | (u64)holder << HOLDER_SHIFT;
 	if (!put || !taken ||
 	    *put - *taken >= (len > LONG_NAME ? LONGEST_NAMES : LONG_NAMES) / 2 ||
 	    put_long_name(&id, c->record.name, len))
-		return false;
+		return false; // there is one, or no room
 	count_name(holder, 1);
 	return true;
 }
@@ -142,9 +137,9 @@ static __always_inline void copy_kept(struct call *to, struct call *from)
 		bpf_probe_read_kernel(to, sizeof(struct pending_call), from);
 }
 
-// copy_out takes a call out, less its long strings. Only one taker gets it: user space, which gives
-// out calls whose end will not be seen, does the same.
-static __always_inline bool copy_out(struct call *c, u64 id)
+// take_pending takes a call out; false if it is not pending. Only one taker gets it: user space, which
+// gives out calls whose end will not be seen, does the same.
+static __always_inline bool take_pending(struct call *c, u64 id)
 {
 	struct call *kept = find(id, true);
 
@@ -154,19 +149,11 @@ static __always_inline bool copy_out(struct call *c, u64 id)
 	if (HAS_CELLS && c->id == CELL_BUSY) {
 		c->id = id;
 		set_cell(kept, CELL_FREE);
-		return true;
+	} else {
+		if (pending.delete(&id))
+			return false;
+		count_pending(id, -1);
 	}
-	if (pending.delete(&id))
-		return false;
-	count_pending(id, -1);
-	return true;
-}
-
-// take_pending takes a call out; false if it is not pending.
-static __always_inline bool take_pending(struct call *c, u64 id)
-{
-	if (!copy_out(c, id))
-		return false;
 	restore_long_name(c, id);
 	return true;
 }

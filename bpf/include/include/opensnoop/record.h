@@ -24,21 +24,9 @@ enum event_kind {
 	LINK_READ = 5,
 };
 
-// The parts of a record: event.Fields in Go, which has more bits for numbers. The parts are in the order of
-// struct record, and first come those with members of 8 bytes, so that none is out of its alignment.
-#define FIELD_FLAGS 1 // and mode
-#define FIELD_PPID 2
-#define FIELD_RESULT 4
-#define FIELD_PROCESS 32  // the comm of the process's first thread
-#define FIELD_PATH 64     // the folder that the name is relative to
-#define FIELD_EXE 128     // the program of the process; needs FIELD_PATH
-#define FIELD_FILE 256    // the file that was opened; needs FIELD_PATH and FIELD_RESULT
-#define FIELD_PCOMM 512   // the comm of the parent's first thread
-#define FIELD_CGROUP 1024 // of the hierarchy of version 2
-#define FIELD_ARGS 2048   // of the program, as it was executed
-#define FIELD_TOOK 32768  // needs FIELD_RESULT
-#define FIELD_ANCESTORS 65536
-
+// The parts of a record are FIELD_PATH and so on: bits, which Go defines (event.Fields). The parts are in the
+// order of struct record, and first come those with members of 8 bytes, so that none is out of its
+// alignment.
 // HOLDS is 1 if records hold a part, else 0. In struct record a part that is not there is an array of
 // none, and the compiler leaves out what stands behind an `if` that does not hold.
 #define HOLDS(field) (!!(FIELDS & (field)))

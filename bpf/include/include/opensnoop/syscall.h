@@ -17,29 +17,29 @@ struct open_args {
 	u32 nr;          // the system call, or NR_ANY
 	bool flags_read; // flags and mode are set
 	bool by_handle;
-	bool exec;
-	bool in_root; // the folder is the root for this call
-	u8 lookup;         // STATED, ACCESSED or LINK_READ; OPENED for what opens
+	bool in_root;      // the folder is the root for this call
 	bool may_be_empty; // with an empty name it goes by the descriptor alone
+	u8 kind;           // enum event_kind
 };
 
 #define AT_FDCWD -100
 #define AT_EMPTY_PATH 0x1000
 #define RESOLVE_IN_ROOT 16
 
-// The system calls that open, and with LOOKUPS those that only look for a file.
+// The system calls that open, and with LOOKUPS those that only look for a file: first those whose name is
+// their first argument.
 enum open_call {
 	NOT_AN_OPEN,
-	OPEN,      // (name, flags, mode)
-	CREAT,     // (name, mode)
-	OPENAT,    // (dfd, name, flags, mode)
-	OPENAT2,   // (dfd, name, how, size)
-	BY_HANDLE, // (mount dfd, handle, flags)
-	EXECVE,    // (name, arguments, environment)
-	EXECVEAT,  // (dfd, name, arguments, environment, flags)
-	STAT,      // (name, …), and so on
+	OPEN,   // (name, flags, mode)
+	CREAT,  // (name, mode)
+	EXECVE, // (name, arguments, environment)
+	STAT,   // (name, …), and so on
 	ACCESS,
 	READLINK,
+	OPENAT,     // (dfd, name, flags, mode)
+	OPENAT2,    // (dfd, name, how, size)
+	BY_HANDLE,  // (mount dfd, handle, flags)
+	EXECVEAT,   // (dfd, name, arguments, environment, flags)
 	FSTATAT,    // (dfd, name, buffer, flags)
 	STATX,      // (dfd, name, flags, mask, buffer)
 	FACCESSAT,  // (dfd, name, mode)
@@ -89,14 +89,14 @@ static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum 
 	int flags = 0;
 
 	switch (open_call) {
-	case STAT: args->lookup = STATED; return true;
+	case STAT: args->kind = STATED; return true;
 	case ACCESS:
-	case FACCESSAT: args->lookup = ACCESSED; return true;
-	case READLINK: args->lookup = LINK_READ; return true;
-	case FSTATAT: args->lookup = STATED; flags = 3; break;
-	case STATX: args->lookup = STATED; flags = 2; break;
-	case FACCESSAT2: args->lookup = ACCESSED; flags = 3; break;
-	case READLINKAT: args->lookup = LINK_READ; break;
+	case FACCESSAT: args->kind = ACCESSED; return true;
+	case READLINK: args->kind = LINK_READ; return true;
+	case FSTATAT: args->kind = STATED; flags = 3; break;
+	case STATX: args->kind = STATED; flags = 2; break;
+	case FACCESSAT2: args->kind = ACCESSED; flags = 3; break;
+	case READLINKAT: args->kind = LINK_READ; break;
 	default: return true;
 	}
 	if (flags)
@@ -104,12 +104,6 @@ static __always_inline bool read_lookup(struct pt_regs *regs, bool compat, enum 
 	else
 		args->may_be_empty = (s32)read_argument(regs, compat, 0) != AT_FDCWD;
 	return !args->may_be_empty || !by_descriptor(args->name);
-}
-
-// kind_of is what a record of a call with these arguments is of.
-static __always_inline enum event_kind kind_of(struct open_args *args)
-{
-	return LOOKUPS && args->lookup ? args->lookup : args->exec ? EXECUTED : OPENED;
 }
 
 // call_nr is the number that is kept of such a call.
@@ -124,15 +118,13 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 {
 	bool compat = is_compat();
 	enum open_call open_call = open_call_of(nr, compat);
-	int name = open_call != OPEN && open_call != CREAT && open_call != EXECVE;
+	int name = open_call >= OPENAT;
 
 	if (open_call == NOT_AN_OPEN)
 		return false;
-	if (LOOKUPS && (open_call == STAT || open_call == ACCESS || open_call == READLINK))
-		name = 0;
 	args->name = read_argument(regs, compat, name);
 	args->by_handle = open_call == BY_HANDLE;
-	args->exec = open_call == EXECVE || open_call == EXECVEAT;
+	args->kind = open_call == EXECVE || open_call == EXECVEAT ? EXECUTED : OPENED;
 	args->nr = nr;
 	if (LOOKUPS && !read_lookup(regs, compat, open_call, args))
 		return false;
@@ -153,7 +145,7 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 	struct open_how how = {};
 
 	args->flags_read = true;
-	if (LOOKUPS && args->lookup)
+	if (args->kind != OPENED)
 		return true;
 	switch (open_call) {
 	case CREAT:
@@ -165,8 +157,6 @@ static __always_inline bool read_open_args(struct pt_regs *regs, u32 nr, struct 
 		args->flags = how.flags;
 		args->mode = how.mode;
 		break;
-	case EXECVE:
-	case EXECVEAT: break;
 	case BY_HANDLE: args->flags = (u32)next; break;
 	default:
 		args->flags = (u32)next;

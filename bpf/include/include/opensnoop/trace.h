@@ -103,10 +103,9 @@ static __always_inline void count_unseen(u64 id, struct pt_regs *regs, s64 resul
 		return;
 
 	struct open_args args = {};
-	u64 local = local_id(id);
 
-	if (read_open_args(regs, syscall_nr(regs), &args) && !is_self(local) && passes_filters(local) &&
-	    flags_wanted(args.flags) && !(args.exec && !result))
+	if (read_open_args(regs, syscall_nr(regs), &args) && is_chosen(local_id(id)) && flags_wanted(args.flags) &&
+	    !(args.kind == EXECUTED && !result))
 		add(LOST_ENTRY, 1);
 }
 
