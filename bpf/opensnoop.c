@@ -13,6 +13,8 @@
 //	                  FIELD_EXE, FIELD_FILE and EXECS
 //	TYPED_PARMS       with PROBE_FENTRY: the verifier knows what the functions' parameters point to
 //	PROBE_SESSION     with PROBE_KPROBE: its entry and return by one program; with FIELD_RESULT
+//	BEGINS_NAMED      then, calls begin where the kernel has its copy of their name: at the open function,
+//	                  only the return is hooked; without FIELD_TOOK, GATED and BY_NAME
 //	PROBE_TRACEPOINT  hook the entry and exit of every system call
 //	FIELDS=n          what records hold, a sum of FIELD_… (opensnoop/record.h)
 //	NUMBERS=n         so many numbers of the task, which FILL_NUMBERS sets (event.Numbers in Go)

@@ -33,7 +33,7 @@ func (l *multi) missed() (uint64, error) {
 // AttachMulti runs a loaded program at the entry of a kernel function, as [Module.AttachKprobe] does,
 // but by ftrace, which costs less.
 func (m *Module) AttachMulti(symbol, program string) error {
-	return m.attachMulti(program, link.KprobeMultiOptions{Symbols: []string{symbol}})
+	return m.attachMulti(program, link.KprobeMulti, link.KprobeMultiOptions{Symbols: []string{symbol}})
 }
 
 // sessionsHaveStacks is since when nothing limits how many calls of functions with a session may be
@@ -41,11 +41,15 @@ func (m *Module) AttachMulti(symbol, program string) error {
 // given again and again.
 var sessionsHaveStacks = kernel.NewVersion(6, 14, 0)
 
-// AttachSession runs a loaded program at the entry and the return of kernel functions, of which so many
-// calls may be under way.
-func (m *Module) AttachSession(symbols []string, program string, calls int) error {
+// AttachSession runs a loaded program at the entry and the return of kernel functions, or only at their
+// returns. So many calls of them may be under way.
+func (m *Module) AttachSession(symbols []string, program string, calls int, returns bool) error {
+	attach := link.KprobeMulti
+	if returns {
+		attach = link.KretprobeMulti
+	}
 	if m.options.Version >= sessionsHaveStacks {
-		return m.attachMulti(program, link.KprobeMultiOptions{Symbols: symbols, Session: true})
+		return m.attachMulti(program, attach, link.KprobeMultiOptions{Symbols: symbols, Session: !returns})
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -55,8 +59,8 @@ func (m *Module) AttachSession(symbols []string, program string, calls int) erro
 	if err != nil {
 		return &Error{Step: "finding " + strings.Join(symbols, ", "), Err: cause(err)}
 	}
-	return m.attachMulti(program, link.KprobeMultiOptions{
-		Addresses: slices.Repeat(at, 1+calls/(2*cpus*len(at))), Session: true,
+	return m.attachMulti(program, attach, link.KprobeMultiOptions{
+		Addresses: slices.Repeat(at, 1+calls/(2*cpus*len(at))), Session: !returns,
 	})
 }
 
@@ -89,13 +93,13 @@ func (m *Module) addresses(symbols []string) ([]uintptr, error) {
 	return addresses, nil
 }
 
-func (m *Module) attachMulti(program string, opts link.KprobeMultiOptions) error {
+func (m *Module) attachMulti(program string, attach func(*ebpf.Program, link.KprobeMultiOptions) (link.Link, error), opts link.KprobeMultiOptions) error {
 	at := strings.Join(opts.Symbols, ", ")
 	if at == "" {
 		at = "functions by their addresses"
 	}
 	return m.attach(at, loaded{program: program}, func(p *ebpf.Program) (link.Link, error) {
-		l, err := link.KprobeMulti(p, opts)
+		l, err := attach(p, opts)
 		if err == nil {
 			m.multis = append(m.multis, multi{program, l})
 		}

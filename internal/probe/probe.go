@@ -43,6 +43,10 @@ type Probe struct {
 	// the end of the system call.
 	Hooks func(f *kernel.Facts, results bool) []Hook
 
+	// BeginNamed returns hooks that cost less, by which calls begin where the kernel has its copy of their
+	// name; nil if there are none.
+	BeginNamed func(hooks []Hook) []Hook
+
 	// Forks sees all processes that are made.
 	Forks *Hook
 
@@ -93,13 +97,14 @@ type Kind string
 
 // The kinds, as they are told to users.
 const (
-	Kprobe        Kind = "kprobe"         // a kernel function's entry
-	Kretprobe     Kind = "kretprobe"      // a kernel function's return
-	KprobeSession Kind = "kprobe session" // both, by one program
-	KprobeMulti   Kind = "kprobe multi"   // a kernel function's entry, by way of ftrace
-	RawTracepoint Kind = "raw tracepoint" // a tracepoint, with its own arguments
-	Fentry        Kind = "fentry"         // a kernel function's entry, by a trampoline
-	Fexit         Kind = "fexit"          // and its return, with its arguments
+	Kprobe         Kind = "kprobe"          // a kernel function's entry
+	Kretprobe      Kind = "kretprobe"       // a kernel function's return
+	KprobeSession  Kind = "kprobe session"  // both, by one program
+	KprobeMulti    Kind = "kprobe multi"    // a kernel function's entry, by way of ftrace
+	KretprobeMulti Kind = "kretprobe multi" // its return, likewise
+	RawTracepoint  Kind = "raw tracepoint"  // a tracepoint, with its own arguments
+	Fentry         Kind = "fentry"          // a kernel function's entry, by a trampoline
+	Fexit          Kind = "fexit"           // and its return, with its arguments
 )
 
 // ProgramType is what the kernel takes a program for that is attached so.
@@ -128,7 +133,7 @@ func (k Kind) AttachType() ebpf.AttachType {
 		return ebpf.AttachTraceFEntry
 	case Fexit:
 		return ebpf.AttachTraceFExit
-	case KprobeMulti:
+	case KprobeMulti, KretprobeMulti:
 		return ebpf.AttachTraceKprobeMulti
 	case KprobeSession:
 		return ebpf.AttachTraceKprobeSession

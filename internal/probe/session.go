@@ -44,8 +44,14 @@ var session = Probe{
 		}
 		return nil
 	},
-	Macros:    func(f *kernel.Facts) []string { return append(kprobe.Macros(f), "PROBE_SESSION") },
-	Forks:     &probedForks,
+	Macros: func(f *kernel.Facts) []string { return append(kprobe.Macros(f), "PROBE_SESSION") },
+	Forks:  &probedForks,
+	// The return is attached before what calls begin at.
+	BeginNamed: func(hooks []Hook) []Hook {
+		open := &hooks[len(hooks)-1]
+		open.Program, open.Kind = "open_end", KretprobeMulti
+		return append(hooks[1:], hooks[0])
+	},
 	Unstacked: true,
 	Hooks: func(f *kernel.Facts, _ bool) []Hook {
 		// By ftrace it costs less, but between 6.14 and 7.0: there that, too, takes a stack of the thread's

@@ -320,6 +320,12 @@ func (s *Session) detach() error {
 	if s.module == nil {
 		return nil
 	}
+	// Calls that begin from now on, with part of the probes, would not be whole.
+	if s.plan.BeginsNamed && s.slots != nil {
+		if err := s.slots.set(slotHooked, s.hooked&^probe.CopiedNames); err != nil {
+			return err
+		}
+	}
 	if err := s.module.Detach(); err != nil {
 		return fmt.Errorf("detaching the probes: %w", err)
 	}

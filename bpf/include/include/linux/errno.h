@@ -12,6 +12,7 @@
 #define EMFILE 24
 #define ENOSPC 28
 #define ENAMETOOLONG 36
+#define ENOSYS 38
 
 // What a call that a signal interrupts exits with, and the program never gets: from the first to the last.
 #define ERESTARTSYS 512

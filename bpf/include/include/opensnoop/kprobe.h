@@ -278,17 +278,30 @@ static __always_inline void show_renamed(void *ctx, struct filename *filename)
 
 // A thread that the kernel was making when it began to trace functions has no stack for returns:
 // sessions do not see its calls. They show here, and nobody sees their ends.
-static __always_inline struct call *enter_unstacked(void *ctx)
+static __always_inline bool is_unstacked(void)
 {
-	if (!HAS(TASK_RET_STACK))
-		return NULL;
+	return HAS(TASK_RET_STACK) && !LOAD((u64 *)(CURRENT_TASK + TASK_RET_STACK));
+}
 
-	u64 *stack = CURRENT_TASK + TASK_RET_STACK;
+// begins_named reports whether a call of the thread begins here, what it has pending being kept. If that
+// has its name, its end was not seen.
+static __always_inline bool begins_named(struct call *kept)
+{
+	if (BEGINS_NAMED)
+		return names_later() && (!kept || kept->record.name_kind == NAME_READ);
+	return !kept && is_unstacked();
+}
 
-	if (LOAD(stack))
+// begin_named begins it, if the thread is in a system call that opens: at the end of one, whose result is
+// there then, the kernel may open files for io_uring.
+static __always_inline struct call *begin_named(void *ctx, u64 id)
+{
+	struct pt_regs *regs = current_regs(NULL);
+
+	if ((s64)LOAD(&regs->SYSCALL_RESULT) != -ENOSYS || !is_traced(id))
 		return NULL;
-	trace_current(ctx, NULL);
-	return find_call(bpf_get_current_pid_tgid());
+	trace_call(ctx, id, regs, syscall_nr(regs));
+	return find_call(id);
 }
 
 static __always_inline void end_unstacked(void *ctx, u64 id)
@@ -302,15 +315,15 @@ static __always_inline void end_unstacked(void *ctx, u64 id)
 	end_call(ctx, c, RESULT_UNKNOWN);
 }
 
-// named looks at the kernel's copy of the name of a call that is pending.
-static __always_inline void named(void *ctx, struct call *kept, u64 id, struct filename *filename)
+// named looks at the kernel's copy of the name of a call that is pending, and may have begun here.
+static __always_inline void named(void *ctx, struct call *kept, u64 id, struct filename *filename, bool begun)
 {
 	const char *copy;
 
 	if (kept->record.name_kind != NAME_UNSEEN &&
 	    (kept->record.name_kind != NAME_READ || names_later() || kept->nr & NR_COMPARED))
 		return;
-	if (!is_name_of(kept, filename))
+	if (!(begun && LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)) && !is_name_of(kept, filename))
 		return;
 	copy = copy_of(filename);
 	if (!copy)
@@ -330,24 +343,22 @@ static __always_inline int on_open_named(FUNCTION *ctx)
 {
 	struct filename *filename = (void *)PARM(2, ctx);
 	struct call *kept = NULL;
-	bool unstacked = false;
+	bool begun = false;
 	u64 id = 0;
 
 	if (!none_pending()) {
 		id = bpf_get_current_pid_tgid();
 		kept = find_call(id);
 	}
-	if (!kept) {
-		kept = enter_unstacked(ctx);
-		unstacked = kept;
-		if (unstacked)
-			id = bpf_get_current_pid_tgid();
+	if (begins_named(kept)) {
+		kept = begin_named(ctx, id);
+		begun = kept;
 	}
 	if (kept)
-		named(ctx, kept, id, filename);
+		named(ctx, kept, id, filename, begun);
 	else
 		show_renamed(ctx, filename);
-	if (unstacked)
+	if (begun && is_unstacked())
 		end_unstacked(ctx, id);
 	return 0;
 }

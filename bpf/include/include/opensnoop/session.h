@@ -24,6 +24,21 @@ static __always_inline int on_open_session(struct pt_regs *ctx)
 	return bpf_session_is_return(ctx) ? returned(ctx) : !enter(ctx, false);
 }
 
+// on_open_end is the return alone, of calls that begin in on_open_named: but those that fail before the kernel has
+// a copy of their name, and those at whose copy it has skipped the program.
+static __always_inline int on_open_end(struct pt_regs *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	s64 result = (s32)PT_REGS_RC(ctx);
+
+	if (return_in_place(ctx, id, NULL, result))
+		return 0;
+	if (names_later() && !find_call(id))
+		trace_current(ctx, NULL);
+	trace_return(ctx, NULL, result);
+	return 0;
+}
+
 // As on_openat2_enter.
 static __always_inline int on_openat2_session(struct pt_regs *ctx)
 {
