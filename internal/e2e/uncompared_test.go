@@ -68,7 +68,7 @@ func TestFiltersShowWhatTheyCannotCompare(t *testing.T) {
 			}
 			told := test.tracer.stderr.String()
 			if !strings.Contains(told, fmt.Sprintf("could not be compared with those asked for: %d opens\n", len(lines))) {
-				t.Errorf("%s shows %d rows, and tells %q", what, len(lines), told)
+				t.Errorf("%s shows %d rows, and tells %q: %q", what, len(lines), told, lines)
 			}
 			if strings.Contains(told, "no paths to compare") != (test.special > 0) {
 				t.Errorf("%s tells %q, and there were %d files without a path", what, told, test.special)
