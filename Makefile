@@ -13,7 +13,7 @@ KERNEL  := 6.12
 KERNELS := 6.1 6.12
 # Those on which the core of it runs; 7 is the newest 7.x that there is.
 KERNELS_CORE := 5.10 6.18 7
-CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHas|TestPaths$$|FollowsAll|FloodIsCounted|FloodsThatPreempt|BlockedCalls$$|SignalsEndIt|Doctor$$|TestLive$$|TestExecs$$|sByCgroup|PrivateCgroup|InTheKernel
+CORE := EveryDoorShows|IOUringShows|NamesNotInMemory|OddNames|HostileNames|CSVHas|TestPaths$$|FollowsAll|FloodIsCounted|FloodsThatPreempt|FloodsWithoutFilter|BlockedCalls$$|SignalsEndIt|Doctor$$|TestLive$$|TestExecs$$|sByCgroup|PrivateCgroup|InTheKernel
 # Tests of what no kernel changes: how rows are written, recordings, the terminal, what is installed.
 # They run on this machine alone.
 ANYWHERE := SignalsWhileEnding|WaitingIsTold|NoOpenMatched|OnlyLookedFor|CompiledOnce|CommandsStatus|CommandsOutput|DiffOf|MissingOf|MissingIsInOrder|NeedsIs|Depfile|AskingWhat|Replay|NoRecordedOpen|RecordingIsSmall|Completion|CommandsOfThePages|DoctorUsage|Package|PageInABrowser|LiveSummary|TimeZones|Colour|LinkedWithLibc|BrokenCache|RotateKeeps|RotateInTheWay|ReloadRefused|FlagsThatCannot|StuckWrite|FullStderr|SlowTerminal|ProgressLine|SharedTerminal|FileThatTakesNothing|FileOfW|UserDatabase|FullDisk|OddSurroundings|HostileState|LookupsAsStraceSees|AreStraces|TwiceIsTheSame|MemoryOfManyPaths|Bombs|MissingIs|KilledInTheMiddle

@@ -78,7 +78,15 @@ func TestFloodIsCountedExactly(t *testing.T) {
 // Processes that interrupt each other, one of them real-time, show under their own names,
 // or are told as lost.
 func TestFloodsThatPreempt(t *testing.T) {
-	floodsThatPreempt(t, 4000, false, "fd,err,comm,pid,file", "comm,pid,file")
+	floods{each: 4000}.preempt(t, "fd,err,comm,pid,file", "comm,pid,file")
+}
+
+// Without a filter, calls may begin elsewhere. On this machine others open as well, and too much is lost.
+func TestFloodsWithoutFilter(t *testing.T) {
+	if os.Getenv("OPENSNOOP_GUEST") == "" {
+		t.Skip("NOT TESTED: this is for guests only")
+	}
+	floods{each: 2000, unfiltered: true}.preempt(t, "fd,err,comm,pid,file")
 }
 
 // The kernel skips kprobes while other BPF code runs on their CPU, which a system call that
@@ -105,13 +113,20 @@ func TestFloodsThatMapsSkip(t *testing.T) {
 	}
 	defer writers.Wait()
 	defer close(stop)
-	floodsThatPreempt(t, 1000, true, "fd,err,comm,pid,file", "comm,pid,file")
+	floods{each: 1000, skipped: true}.preempt(t, "fd,err,comm,pid,file", "comm,pid,file")
 }
 
-// floodsThatPreempt floods with several processes, so often each, and compares the rows of
-// these columns. The kernel may have skipped the programs that see names and ends if it skipped any.
-func floodsThatPreempt(t *testing.T, each int, skipped bool, columns ...string) {
+// floods are processes that open so often each.
+type floods struct {
+	each       int
+	skipped    bool // the kernel may skip the programs that see names and ends
+	unfiltered bool
+}
+
+// preempt floods while the processes preempt each other, and compares the rows of these columns.
+func (f floods) preempt(t *testing.T, columns ...string) {
 	const floods = 6
+	each, skipped := f.each, f.skipped
 	if n, err := strconv.Atoi(os.Getenv("OPENSNOOP_FLOOD")); err == nil {
 		each = n
 	}
@@ -129,7 +144,9 @@ func floodsThatPreempt(t *testing.T, each int, skipped bool, columns ...string) 
 				w := prepare(t, "flood", strconv.Itoa(each), name)
 				names[w.arg()] = name
 				herd = append(herd, w)
-				args = append(args, "-p", w.arg())
+				if !f.unfiltered {
+					args = append(args, "-p", w.arg())
+				}
 			}
 			realTime := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 10}
 			if err := unix.SchedSetAttr(herd[0].pid(), realTime, 0); err != nil {
@@ -156,6 +173,9 @@ func floodsThatPreempt(t *testing.T, each int, skipped bool, columns ...string) 
 				for j, name := range table[0] {
 					row[name] = fields[j]
 				}
+				if f.unfiltered && names[row["pid"]] == "" {
+					continue // another process
+				}
 				rows++
 				switch name := row["file"]; {
 				case row["comm"] != openerComm:
@@ -168,7 +188,13 @@ func floodsThatPreempt(t *testing.T, each int, skipped bool, columns ...string) 
 					t.Errorf("not the result of that call: %v", row)
 				}
 			}
-			wantCounted(t, rows, floods*(each+1), stderr.String())
+			if opens := floods * (each + 1); !f.unfiltered {
+				wantCounted(t, rows, opens, stderr.String())
+			} else if said := stderr.String(); rows == 0 || rows > opens || rows+lostAtMost(t, said) < opens {
+				t.Errorf("%d rows of %d opens; stderr %q", rows, opens, said)
+			} else {
+				t.Logf("%d rows of %d opens, and up to %d of all lost", rows, opens, lostAtMost(t, said))
+			}
 			if unread > 0 && !skipped {
 				t.Errorf("%s %s: %d names were not read", probe, columns, unread)
 			}

@@ -13,7 +13,7 @@ chosen=${2:-}
 export OPENSNOOP_E2E=require
 
 few='EveryDoorShows|VerboseNames|Modes|Doctor$'
-floods='EveryDoorShows|FloodsThatPreempt|LossIsCounted|ForksWhileAttaching'
+floods='EveryDoorShows|FloodsThatPreempt|FloodsWithoutFilter|LossIsCounted|ForksWhileAttaching'
 
 # mode NAME KERNEL TESTS [FLAG…]: the flags are guestrun's.
 mode() {
