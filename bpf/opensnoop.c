@@ -101,18 +101,18 @@ BPF_PROG_ARRAY(exec_walks, 1);
 
 // By the tgid in the kernel's first pid namespace: the processes that are followed, with how far they
 // are below the first; who made those that were made while user space looked; and the arguments of
-// programs. Those of the first two have their memory when they come.
-BPF_F_TABLE("hash", u32, u32, followed, 65536, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", u32, u32, forks, 65536, BPF_F_NO_PREALLOC);
+// programs.
+BPF_F_TABLE("hash", u32, u32, followed, 65536, AS_NEEDED);
+BPF_F_TABLE("hash", u32, u32, forks, 65536, AS_NEEDED);
 BPF_ARRAY(followed_by_kernel, u64, FOLLOWED_BUCKETS);
 BPF_ARRAY(followed_by_user, u64, FOLLOWED_BUCKETS);
 BPF_TABLE("lru_hash", u32, struct args, program_args, 16384);
 
 // What filters look up. The tgids are those of the tracer's pid namespace.
-BPF_F_TABLE("hash", u32, u8, pids, 8192, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u32, u8, pids, 8192, AS_NEEDED);
 BPF_TABLE("hash", u64, u64, cgroupset, 1024);
 BPF_TABLE("hash", u64, u32, mount_ns_set, 1024);
-BPF_F_TABLE("hash", u64, u8, cgroups_excluded, 65536, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, u8, cgroups_excluded, 65536, AS_NEEDED);
 
 BPF_PERF_OUTPUT(cgroups_made);
 BPF_PERCPU_ARRAY(scratch_cgroups, struct cgroup_made, 1);

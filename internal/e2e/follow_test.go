@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"opensnoop/internal/proc"
+
+	"golang.org/x/sys/unix"
 )
 
 // numbers counts how often each of the files /tree-N is in rows, and fails for other files
@@ -208,5 +211,22 @@ func TestEffectiveUser(t *testing.T) {
 	}
 	if got := strings.Join(real.rest(), "\n"); strings.Contains(got, "/effective") {
 		t.Errorf("the rows of the real user are %q", got)
+	}
+}
+
+// Maps that grow while programs run make some kernels warn in their log.
+func TestFollowsAllWithoutAWarning(t *testing.T) {
+	if os.Getenv("OPENSNOOP_GUEST") == "" {
+		t.Skip("NOT TESTED: the log of this machine may have warnings of others")
+	}
+	runToEnd(t, exec.Command(opensnoop, "--", "true"))
+	const readAll = 3 // SYSLOG_ACTION_READ_ALL of syslog(2)
+	log := make([]byte, 1<<20)
+	n, err := unix.Klogctl(readAll, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := bytes.Index(log[:n], []byte("run-time allocation")); at >= 0 {
+		t.Errorf("the kernel warns: %s", log[max(0, at-100):min(n, at+300)])
 	}
 }
