@@ -36,20 +36,22 @@ func (m *Module) AttachMulti(symbol, program string) error {
 	return m.attachMulti(program, link.KprobeMulti, link.KprobeMultiOptions{Symbols: []string{symbol}})
 }
 
+// AttachReturnMulti does so at the return of a kernel function. Since sessionsHaveStacks nothing limits how
+// many calls of it may be under way.
+func (m *Module) AttachReturnMulti(symbol, program string) error {
+	return m.attachMulti(program, link.KretprobeMulti, link.KprobeMultiOptions{Symbols: []string{symbol}})
+}
+
 // sessionsHaveStacks is since when nothing limits how many calls of functions with a session may be
 // under way. Before, there is room for two for each possible CPU and address, and an address may be
 // given again and again.
 var sessionsHaveStacks = kernel.NewVersion(6, 14, 0)
 
-// AttachSession runs a loaded program at the entry and the return of kernel functions, or only at their
-// returns. So many calls of them may be under way.
-func (m *Module) AttachSession(symbols []string, program string, calls int, returns bool) error {
-	attach := link.KprobeMulti
-	if returns {
-		attach = link.KretprobeMulti
-	}
+// AttachSession runs a loaded program at the entry and the return of kernel functions, of which so many
+// calls may be under way.
+func (m *Module) AttachSession(symbols []string, program string, calls int) error {
 	if m.options.Version >= sessionsHaveStacks {
-		return m.attachMulti(program, attach, link.KprobeMultiOptions{Symbols: symbols, Session: !returns})
+		return m.attachMulti(program, link.KprobeMulti, link.KprobeMultiOptions{Symbols: symbols, Session: true})
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -59,8 +61,8 @@ func (m *Module) AttachSession(symbols []string, program string, calls int, retu
 	if err != nil {
 		return &Error{Step: "finding " + strings.Join(symbols, ", "), Err: cause(err)}
 	}
-	return m.attachMulti(program, attach, link.KprobeMultiOptions{
-		Addresses: slices.Repeat(at, 1+calls/(2*cpus*len(at))), Session: !returns,
+	return m.attachMulti(program, link.KprobeMulti, link.KprobeMultiOptions{
+		Addresses: slices.Repeat(at, 1+calls/(2*cpus*len(at))), Session: true,
 	})
 }
 

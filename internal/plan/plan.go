@@ -197,9 +197,11 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 		Locks:      fields.Has(event.Path) && f.Version >= kernel.NewVersion(6, 2, 0), // before, that takes some ms
 	}
 	plan.addHooks(f)
-	// What filters leave out costs less if it is left out at the entry.
-	if p.BeginNamed != nil && f.Version >= kernel.NewVersion(7, 0, 0) && !fields.Has(event.Took) && !o.Gated && !o.Filter.Narrows() {
-		plan.Opens, plan.BeginsNamed = p.BeginNamed(plan.Opens), true
+	// With a filter the entry costs less: what it leaves out goes no further.
+	if p.BeginNamed != nil && !fields.Has(event.Took) && !o.Gated && !o.Filter.Narrows() {
+		if hooks := p.BeginNamed(f); hooks != nil {
+			plan.Opens, plan.BeginsNamed = hooks, true
+		}
 	}
 	plan.addTails()
 	plan.addMacros(f)

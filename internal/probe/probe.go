@@ -43,9 +43,9 @@ type Probe struct {
 	// the end of the system call.
 	Hooks func(f *kernel.Facts, results bool) []Hook
 
-	// BeginNamed returns hooks that cost less, by which calls begin where the kernel has its copy of their
-	// name; nil if there are none.
-	BeginNamed func(hooks []Hook) []Hook
+	// BeginNamed returns hooks by which calls begin where the kernel has its copy of their name. That
+	// costs less. It is nil, or returns nil, where that cannot be had.
+	BeginNamed func(f *kernel.Facts) []Hook
 
 	// Forks sees all processes that are made.
 	Forks *Hook

@@ -44,36 +44,45 @@ var session = Probe{
 		}
 		return nil
 	},
-	Macros: func(f *kernel.Facts) []string { return append(kprobe.Macros(f), "PROBE_SESSION") },
-	Forks:  &probedForks,
-	// The return is attached before what calls begin at.
-	BeginNamed: func(hooks []Hook) []Hook {
-		open := &hooks[len(hooks)-1]
-		open.Program, open.Kind = "open_end", KretprobeMulti
-		return append(hooks[1:], hooks[0])
-	},
+	Macros:    func(f *kernel.Facts) []string { return append(kprobe.Macros(f), "PROBE_SESSION") },
+	Forks:     &probedForks,
 	Unstacked: true,
-	Hooks: func(f *kernel.Facts, _ bool) []Hook {
-		// By ftrace it costs less, but between 6.14 and 7.0: there that, too, takes a stack of the thread's
-		// for returns. A trampoline costs least, but its program is skipped where it has been preempted.
-		kind := KprobeMulti
-		if f.Version >= kernel.NewVersion(6, 14, 0) && f.Version < kernel.NewVersion(7, 0, 0) {
-			kind = Kprobe
+	Hooks:     func(f *kernel.Facts, _ bool) []Hook { return sessionHooks(f) },
+	// The return is attached before the function where calls begin, without which there are none.
+	BeginNamed: func(f *kernel.Facts) []Hook {
+		if f.Version < kernel.NewVersion(7, 0, 0) {
+			return nil
 		}
-		hooks := []Hook{
-			{Program: openNamed, Kind: kind, At: named, Optional: true, SetsFlag: CopiedNames},
-		}
-		for _, h := range sigreturns(f.Arch) {
-			h.Program, h.Kind = "sigreturn_session", KprobeSession
-			hooks = append(hooks, h)
-		}
-		hooks = append(hooks, Hook{
-			Program: "openat2_session", Kind: KprobeSession, At: []string{"do_handle_open"}, Optional: true, Calls: true, Ends: true,
-		})
-		for _, h := range openat2(f.Arch) {
-			h.Program, h.Kind, h.Opens, h.Calls, h.Ends = "openat2_session", KprobeSession, false, true, true
-			hooks = append(hooks, h)
-		}
-		return append(hooks, Hook{Program: "open_session", Kind: KprobeSession, At: []string{doSysOpenat2}, Calls: true, Ends: true})
+		hooks := sessionHooks(f)
+		begin, open := hooks[0], &hooks[len(hooks)-1]
+		begin.Optional = false
+		open.Program, open.Kind = "open_end", KretprobeMulti
+		return append(hooks[1:], begin)
 	},
+}
+
+// sessionHooks are those of the probe: first that at the kernel's copy of a name, last that at the open
+// function.
+func sessionHooks(f *kernel.Facts) []Hook {
+	// By ftrace it costs less, but between 6.14 and 7.0: there that, too, takes a stack of the thread's
+	// for returns. A trampoline costs least, but its program is skipped where it has been preempted.
+	kind := KprobeMulti
+	if f.Version >= kernel.NewVersion(6, 14, 0) && f.Version < kernel.NewVersion(7, 0, 0) {
+		kind = Kprobe
+	}
+	hooks := []Hook{
+		{Program: openNamed, Kind: kind, At: named, Optional: true, SetsFlag: CopiedNames},
+	}
+	for _, h := range sigreturns(f.Arch) {
+		h.Program, h.Kind = "sigreturn_session", KprobeSession
+		hooks = append(hooks, h)
+	}
+	hooks = append(hooks, Hook{
+		Program: "openat2_session", Kind: KprobeSession, At: []string{"do_handle_open"}, Optional: true, Calls: true, Ends: true,
+	})
+	for _, h := range openat2(f.Arch) {
+		h.Program, h.Kind, h.Opens, h.Calls, h.Ends = "openat2_session", KprobeSession, false, true, true
+		hooks = append(hooks, h)
+	}
+	return append(hooks, Hook{Program: "open_session", Kind: KprobeSession, At: []string{doSysOpenat2}, Calls: true, Ends: true})
 }

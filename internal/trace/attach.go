@@ -57,7 +57,7 @@ func (s *Session) attachAlike(hooks []probe.Hook) {
 			alike, at = append(alike, h), append(at, h.At[0])
 		}
 	}
-	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program, pendingMax, false) == nil {
+	if len(alike) > 1 && s.module.AttachSession(at, hooks[0].Program, pendingMax) == nil {
 		s.hooks = append(s.hooks, alike...)
 	}
 }
@@ -104,10 +104,10 @@ func (s *Session) attachAt(h *probe.Hook, at string) (string, error) {
 		attach = s.module.AttachKretprobe
 	case probe.KprobeMulti:
 		attach = s.module.AttachMulti
-	case probe.KprobeSession, probe.KretprobeMulti:
-		attach = func(at, program string) error {
-			return s.module.AttachSession([]string{at}, program, pendingMax, h.Kind == probe.KretprobeMulti)
-		}
+	case probe.KretprobeMulti:
+		attach = s.module.AttachReturnMulti
+	case probe.KprobeSession:
+		attach = func(at, program string) error { return s.module.AttachSession([]string{at}, program, pendingMax) }
 	case probe.Fentry, probe.Fexit:
 		attach = s.module.AttachTrampoline
 	}

@@ -205,7 +205,7 @@ func (p *pending) take(id uint64, fields event.Fields) (pendingCall, error) {
 func (s *Session) expire() error {
 	var unseen []uint64
 	s.pending.cells.look(cellSlice, func(id uint64, _ pendingCall) {
-		if s.threadGone(id) { // how old they are, they do not tell
+		if s.threadGone(id) { // a call in a cell does not tell when it began
 			unseen = append(unseen, id)
 		}
 	})

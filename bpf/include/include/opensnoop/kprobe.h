@@ -41,8 +41,8 @@ static __always_inline void take_how(struct open_args *args, struct open_how *ho
 }
 
 // read_flags sets the flags and mode of the call of the kernel's open function.
-// What that is passed is not what the program passed: unknown flags and a mode
-// that has no use are gone, and O_LARGEFILE is added for 64-bit programs.
+// The kernel has changed what the program passed: unknown flags and a mode that has
+// no use are gone, and O_LARGEFILE is added for 64-bit programs.
 static __always_inline void read_flags(FUNCTION *ctx, struct open_args *args)
 {
 	struct pt_regs *regs = TASK_REGS && HOLDS(FIELD_FLAGS) ? current_regs(NULL) : NULL;
@@ -76,7 +76,7 @@ static __always_inline void read_base(FUNCTION *ctx, struct open_args *args)
 		args->in_root = member(PARM(3, ctx), OPEN_HOW_RESOLVE) & RESOLVE_IN_ROOT;
 }
 
-// seen_before reports whether the current call has shown at its own entry.
+// shown_at_syscall reports whether the current call has shown at the entry of its system call.
 static __always_inline bool shown_at_syscall(u32 nr)
 {
 	if (!may_be_openat2(nr))
@@ -283,8 +283,8 @@ static __always_inline bool is_unstacked(void)
 	return HAS(TASK_RET_STACK) && !LOAD((u64 *)(CURRENT_TASK + TASK_RET_STACK));
 }
 
-// begins_named reports whether a call of the thread begins here, what it has pending being kept. If that
-// has its name, its end was not seen.
+// begins_named reports whether a call of the thread begins here. kept is the call that it has pending: if
+// that has its name already, its end was not seen.
 static __always_inline bool begins_named(struct call *kept)
 {
 	if (BEGINS_NAMED)
@@ -292,8 +292,8 @@ static __always_inline bool begins_named(struct call *kept)
 	return !kept && is_unstacked();
 }
 
-// begin_named begins it, if the thread is in a system call that opens: at the end of one, whose result is
-// there then, the kernel may open files for io_uring.
+// begin_named begins the call, if the thread is inside a system call that opens. The kernel may also open
+// files for io_uring at the end of one: then the result is no longer -ENOSYS.
 static __always_inline struct call *begin_named(void *ctx, u64 id)
 {
 	struct pt_regs *regs = current_regs(NULL);
@@ -323,7 +323,7 @@ static __always_inline void named(void *ctx, struct call *kept, u64 id, struct f
 	if (kept->record.name_kind != NAME_UNSEEN &&
 	    (kept->record.name_kind != NAME_READ || names_later() || kept->nr & NR_COMPARED))
 		return;
-	if (!(begun && LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)) && !is_name_of(kept, filename))
+	if (!(BEGINS_NAMED && begun) && !is_name_of(kept, filename))
 		return;
 	copy = copy_of(filename);
 	if (!copy)

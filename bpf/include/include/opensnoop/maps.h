@@ -9,8 +9,8 @@
 #include <opensnoop/slots.h>
 #include <uapi/linux/limits.h>
 
-// The flag of a map whose memory comes as it is needed. Before Linux 6.1 the kernel warns in its log of such a
-// map in a program that traces (check_map_prog_compatibility of kernel/bpf/verifier.c).
+// The flag of a map that gets its memory as it is needed. Before Linux 6.1 the kernel warns in its log if a
+// program that traces has such a map (check_map_prog_compatibility of kernel/bpf/verifier.c).
 #define AS_NEEDED (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0) ? BPF_F_NO_PREALLOC : 0)
 
 // slot is where a value of enum slot stands. NO_SLOT asks whether it is NULL: for the verifier, of a

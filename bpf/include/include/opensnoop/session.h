@@ -24,8 +24,8 @@ static __always_inline int on_open_session(struct pt_regs *ctx)
 	return bpf_session_is_return(ctx) ? returned(ctx) : !enter(ctx, false);
 }
 
-// on_open_end is the return alone, of calls that begin in on_open_named: but those that fail before the kernel has
-// a copy of their name, and those at whose copy it has skipped the program.
+// on_open_end is at the return alone. Calls have begun in on_open_named. It records those that have not: they
+// failed before the kernel had a copy of their name, or the kernel skipped the program there.
 static __always_inline int on_open_end(struct pt_regs *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
