@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,13 +27,21 @@ var Hello string
 //go:embed open.c
 var Open string
 
-//go:embed include
+//go:embed include/arch include/include/bcc include/include/linux include/include/uapi
 var include embed.FS
 
-// Headers is laid out like a kernel source folder. It lacks linux/version.h,
-// which tells the version of the running kernel and so is made at run time.
-func Headers() fs.FS {
-	sub, err := fs.Sub(include, "include")
+// Headers are those that libbcc reads beside [Text], laid out like a kernel source folder. It lacks
+// linux/version.h, which tells the version of the running kernel and so is made at run time.
+func Headers() fs.FS { return below(include) }
+
+//go:embed include/include/opensnoop include/arch/*/include/asm/open.h
+var own embed.FS
+
+// OwnHeaders are those that [Text] puts into one text, laid out in the same way.
+func OwnHeaders() fs.FS { return below(own) }
+
+func below(files embed.FS) fs.FS {
+	sub, err := fs.Sub(files, "include")
 	if err != nil {
 		panic(err) // only for a malformed constant path
 	}
@@ -52,12 +61,13 @@ func (p Program) isIn(header []byte) bool { return bytes.Contains(header, []byte
 // Text returns [Source] with the program's own headers where it includes them, these macros, as NAME
 // or NAME=value, before all, and these programs behind all: one text, which libbcc compiles by itself.
 // It is for an architecture by libbcc's name, such as "x86". What Source includes for other programs is
-// left out: libbcc parses all of the text three times. Without programs all is there.
+// left out, and where the macros say that no folder is walked, so are walks: libbcc parses all of the text
+// three times. Without programs all is there.
 func Text(arch string, macros []string, programs []Program) (string, error) {
 	var text strings.Builder
 	text.Grow(textSize)
 	text.WriteString(Define(macros))
-	headers := Headers()
+	headers := OwnHeaders()
 	seen := make(map[string]bool)
 	var add func(code []byte, main bool) error
 	add = func(code []byte, main bool) error {
@@ -68,6 +78,9 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 				continue
 			}
 			name := string(bytes.TrimSuffix(included, []byte(">\n")))
+			if name == "opensnoop/walk.h" && unwalked(macros) {
+				name = "opensnoop/unwalked.h"
+			}
 			if seen[name] {
 				continue
 			}
@@ -95,6 +108,24 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 		fmt.Fprintf(&text, "int %s(%s *ctx) { return on_%[1]s(ctx); }\n", p.Name, p.Context)
 	}
 	return text.String(), err
+}
+
+// unwalked reports whether the macros say what records hold, and that it takes no walk.
+func unwalked(macros []string) bool {
+	fields, given := number(macros, "FIELDS")
+	path, _ := number(macros, "FIELD_PATH")
+	return given && fields&path == 0
+}
+
+// number is that of the macro of this name, if it is there.
+func number(macros []string, name string) (n uint64, ok bool) {
+	for _, macro := range macros {
+		if value, is := strings.CutPrefix(macro, name+"="); is {
+			n, err := strconv.ParseUint(value, 10, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
 }
 
 // Define defines macros, as NAME or NAME=value.

@@ -12,18 +12,20 @@ import (
 
 // Every header says by which licence it is had.
 func TestHeadersBeginWithTheirLicence(t *testing.T) {
-	err := fs.WalkDir(bpf.Headers(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	for _, headers := range []fs.FS{bpf.Headers(), bpf.OwnHeaders()} {
+		err := fs.WalkDir(headers, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := fs.ReadFile(headers, path)
+			if !strings.HasPrefix(string(text), "// SPDX-License-Identifier: GPL-2.0-only\n") {
+				t.Errorf("%s does not begin with its licence", path)
+			}
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		text, err := fs.ReadFile(bpf.Headers(), path)
-		if !strings.HasPrefix(string(text), "// SPDX-License-Identifier: GPL-2.0-only\n") {
-			t.Errorf("%s does not begin with its licence", path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -37,12 +39,15 @@ func TestText(t *testing.T) {
 		if !strings.HasPrefix(text, "#define A 1\n#define B 1 + 2\n") || strings.Contains(text, "#include <opensnoop/") || strings.Contains(text, "#include <asm/open.h>") {
 			t.Errorf("%s: the text lacks the macros or headers", arch)
 		}
-		paths, err := fs.Glob(bpf.Headers(), "include/opensnoop/*.h")
+		paths, err := fs.Glob(bpf.OwnHeaders(), "include/opensnoop/*.h")
 		if err != nil || len(paths) == 0 {
 			t.Fatal(paths, err)
 		}
 		for _, path := range append(paths, "arch/"+arch+"/include/asm/open.h") {
-			header, err := fs.ReadFile(bpf.Headers(), path)
+			if path == "include/opensnoop/unwalked.h" {
+				continue
+			}
+			header, err := fs.ReadFile(bpf.OwnHeaders(), path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,6 +74,19 @@ func TestTextOfPrograms(t *testing.T) {
 	for name, want := range map[string]bool{"on_syscall_exit": true, "trace_return": true, "on_handle_enter": false, "on_walk_enter": false, "on_uring_submit": false, "on_task_exec": false, "on_task_fork": false} {
 		if strings.Contains(text, name) != want {
 			t.Errorf("the text of one program: %s is there: %v", name, !want)
+		}
+	}
+}
+
+// Walks are in the text only if records hold what takes one.
+func TestTextOfWalks(t *testing.T) {
+	for fields, walked := range map[string]bool{"FIELDS=0": false, "FIELDS=63": false, "FIELDS=65": true} {
+		text, err := bpf.Text("x86", []string{"FIELD_PATH=64", fields}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text, "recheck_seqs(") != walked || strings.Contains(text, "#define needs_walk(call) false") == walked {
+			t.Errorf("%s: walks are there or not: %v", fields, !walked)
 		}
 	}
 }

@@ -51,36 +51,59 @@ func init() {
 // errNoSuchFile is what the dynamic linker says of a library that is not installed.
 const errNoSuchFile = "cannot open shared object file: No such file or directory"
 
-// serve reads a request and writes the reply. It writes none if libbcc could not compile
-// and has printed why.
-func serve() error {
-	failure := C.shim_open() // it takes a while, in which the request is made
-	var req request
-	if err := json.NewDecoder(os.Stdin).Decode(&req); err != nil {
-		return fmt.Errorf("reading what to compile: %w", err)
+// work is what there is to do, made ready.
+type work struct {
+	req     request
+	rep     *reply
+	overlay string // the path of what says where the headers are
+}
+
+// prepare reads a request, and makes ready what takes no libbcc.
+func prepare() (*work, error) {
+	w := &work{rep: new(reply)}
+	if err := json.NewDecoder(os.Stdin).Decode(&w.req); err != nil {
+		return nil, fmt.Errorf("reading what to compile: %w", err)
 	}
-	rep := new(reply)
 	var types []*os.File
 	for i := range 1 + len(kernel.Modules) {
 		types = append(types, os.NewFile(typesFD+uintptr(i), kernel.TypesFile))
 	}
-	macros, functions, unknown := kernel.AskTypes(types, req.Types, req.Functions)
-	rep.Functions = functions
-	overlay, err := overlayHeaders(req.Folder, req.Headers)
+	var err error
+	macros, functions, unknown := kernel.AskTypes(types, w.req.Types, w.req.Functions)
+	if unknown != nil {
+		w.rep.Unknown = unknown.Error()
+	}
+	w.rep.Functions = functions
+	w.req.Flags = append(w.req.Flags, defines(macros)...)
+	w.req.Code = Prune(w.req.Code, w.req.Flags)
+	w.overlay, err = overlayHeaders(w.req.Folder, w.req.Headers)
+	return w, err
+}
+
+// serve reads a request and writes the reply. It writes none if libbcc could not compile
+// and has printed why.
+func serve() error {
+	var w *work
+	prepared := make(chan error)
+	go func() {
+		var err error
+		w, err = prepare()
+		prepared <- err
+	}()
+	failure := C.shim_open() // it takes as long as all of prepare
+	if err := <-prepared; err != nil {
+		return err
+	}
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {
 		return errors.New("the compiler still has the right to make BPF maps")
 	}
+	rep := w.rep
 	switch {
 	case failure != nil:
 		rep.Failed = C.GoString(failure)
 		rep.NoLibrary = strings.Contains(rep.Failed, errNoSuchFile)
-	case unknown != nil:
-		rep.Unknown = unknown.Error()
-	case err != nil:
-		return err
-	case !req.LibrariesOnly:
-		req.Flags = append(req.Flags, defines(macros)...)
-		if err := compile(&req, overlay, rep); err != nil {
+	case rep.Unknown == "" && !w.req.LibrariesOnly:
+		if err := compile(&w.req, w.overlay, rep); err != nil {
 			return err
 		}
 	}
@@ -109,8 +132,8 @@ var ownFlags = []string{
 	"-Xclang", "-disable-llvm-passes",
 	// None of clang's own macros: there are hundreds, and it would read them three times.
 	"-undef",
-	// No account of what pointers of which types may point to.
-	"-fno-strict-aliasing",
+	// No account of what pointers of which types may point to, and of how functions may end.
+	"-fno-strict-aliasing", "-Wno-return-type",
 	// A call of what is not declared would be code that no kernel takes. libbcc lets clang tell
 	// of it while it rewrites the source, but of no warning any more when it compiles.
 	"-Werror=implicit-function-declaration",

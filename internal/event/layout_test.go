@@ -142,7 +142,7 @@ _Static_assert(FLAGS_UNREAD == FLAGS_UNREAD_GO, "FLAGS_UNREAD");
 // includes.
 func recordHeader(t *testing.T) string {
 	t.Helper()
-	text, err := fs.ReadFile(bpf.Headers(), "include/opensnoop/record.h")
+	text, err := fs.ReadFile(bpf.OwnHeaders(), "include/opensnoop/record.h")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ typedef _Bool bool;
 func TestPendingCallsAreThoseOfC(t *testing.T) {
 	source := pendingHead
 	for _, name := range []string{"record.h", "call.h"} {
-		text, err := fs.ReadFile(bpf.Headers(), "include/opensnoop/"+name)
+		text, err := fs.ReadFile(bpf.OwnHeaders(), "include/opensnoop/"+name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ func Source(opts plan.Options, f *kernel.Facts) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return bpf.Define(types) + program.Code, nil
+	return bpf.Define(types) + bcc.Prune(program.Code, nil), nil
 }
 
 // sourceOf is what a plan compiles.

@@ -46,7 +46,8 @@ static __always_inline void interrupt(void *ctx, struct call *c, u64 id, struct 
 	if (before && take_pending(before, id))
 		end_call(ctx, before, -EINTR);
 	c->sp = LOAD(&regs->sp);
-	make_pending(ctx, c, id);
+	if (!make_pending(c, id))
+		submit(ctx, &c->record);
 }
 
 // find_interrupted is the thread's interrupted call, and makes the id that by which it is pending; NULL if

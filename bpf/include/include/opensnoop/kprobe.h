@@ -236,10 +236,7 @@ static __always_inline void take_name(void *ctx, struct call *kept, u64 id, cons
 	set_deferred_name(&c->record, n, NAME_UNSEEN, c->address);
 	if (!record_wanted(&c->record))
 		return;
-	if (HOLDS(FIELD_RESULT))
-		make_pending(ctx, c, id);
-	else
-		entered(ctx, c);
+	entered(ctx, c);
 }
 
 // show_renamed shows a call that was dropped at its entry for its name, if the kernel's copy is

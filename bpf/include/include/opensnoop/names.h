@@ -53,13 +53,20 @@ static __always_inline bool is_same(const char *a, u32 len, u32 room, const char
 	}
 	last = len - BLOCK;
 	barrier_var(last);
-	if (last > room - BLOCK || !is_same_block(a + last, b + last))
+	if (last > room - BLOCK)
 		return false;
+
+	u64 at = last, next = 0;
+
 #pragma clang loop unroll(disable)
-	for (u64 at = 0; at < room - BLOCK && at < last; at += BLOCK)
+	for (;;) {
 		if (!is_same_block(a + at, b + at))
 			return false;
-	return true;
+		if (next >= last || next >= room - BLOCK)
+			return true;
+		at = next;
+		next += BLOCK;
+	}
 }
 
 // check_name compares the name of a call that ends with what is in the program's memory then, where

@@ -7,18 +7,7 @@
 #include <opensnoop/emit.h>
 #include <opensnoop/maps.h>
 #include <opensnoop/names.h>
-
-#if HOLDS(FIELD_PATH)
-#include <opensnoop/shared.h>
 #include <opensnoop/walk.h>
-#else // nothing is walked
-#define needs_walk(call) false
-#define walk(ctx, call, which)
-#define walk_file(ctx, call, which)
-#define keep_shared(call)
-#define check_shared(call, result)
-#define prove_descriptor(call, result)
-#endif
 
 // count_pending counts what is rare among the calls of the map, so that nobody has to look
 // for it who knows that there is none: any call, or with results and no cells an interrupted one.
@@ -177,9 +166,9 @@ static __always_inline bool put_in(struct call *c, u64 id)
 	return false;
 }
 
-// make_pending makes a call pending. If there is no room, its record is sent without what is
-// missing rather than not at all; unless it takes the result to say whether it is wanted.
-static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
+// make_pending makes a call pending. False if there is no room: its record is to be sent without what is
+// missing rather than not at all, unless it takes the result to say whether it is wanted.
+static __always_inline bool make_pending(struct call *c, u64 id)
 {
 	struct record *r = &c->record;
 	u32 len = strings_size(r);
@@ -190,15 +179,15 @@ static __always_inline void make_pending(void *ctx, struct call *c, u64 id)
 		set_began(r, -(s64)r->time);
 	named = !is_long || keep_name(c, id, len);
 	if (named && put_in(c, id))
-		return;
+		return true;
 	if (named && is_long)
 		drop_name(c, id, len);
 	if (result_wanted(RESULT_UNKNOWN)) {
 		add(named ? UNFINISHED_PENDING : UNFINISHED_NAME, 1);
-		submit(ctx, r);
-	} else {
-		add(named ? LOST_PENDING : LOST_NAME, 1);
+		return false;
 	}
+	add(named ? LOST_PENDING : LOST_NAME, 1);
+	return true;
 }
 
 // is_shared reports whether other threads may have changed what a name is relative to.
@@ -219,13 +208,14 @@ static __always_inline void entered(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-	if (known(r) && !is_shared(r)) {
-		submit(ctx, r);
-		return;
+	// Without results, the end of a request is not seen.
+	if (!known(r) || (is_shared(r) && !(c->id >> 63))) {
+		if (PROBE_KPROBE && !HOLDS(FIELD_RESULT) && is_shared(r))
+			note(RETURN_WANTED, 1);
+		if (make_pending(c, c->id))
+			return;
 	}
-	if (PROBE_KPROBE && !HOLDS(FIELD_RESULT) && is_shared(r))
-		note(RETURN_WANTED, 1);
-	make_pending(ctx, c, c->id);
+	submit(ctx, r);
 }
 
 // entered_unwalked is the same of a call of which nothing was walked.
@@ -233,10 +223,8 @@ static __always_inline void entered_unwalked(void *ctx, struct call *c)
 {
 	struct record *r = &c->record;
 
-	if (known(r))
+	if (known(r) || !make_pending(c, c->id))
 		submit_sized(ctx, r, r->name_len & (STRINGS_MAX - 1));
-	else
-		make_pending(ctx, c, c->id);
 }
 
 // end_call sends the record of a call that was taken out, if calls that end so are wanted.

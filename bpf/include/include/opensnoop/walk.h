@@ -14,6 +14,7 @@
 // A program of its own walks a few steps and runs itself again, by a tail call, until it is
 // at the end: the verifier looks at those few steps only, and looking is time of the start.
 
+#include <opensnoop/shared.h>
 #include <opensnoop/steps.h>
 
 #define TRIES 4
@@ -160,7 +161,7 @@ static __always_inline void walk_on(void *ctx, struct call *c, enum scratch whic
 		w->starts = STARTS_NOT;
 		start(r, w);
 	}
-	if (!w->ended && go_up(r, w, which))
+	if (!w->ended && go_up(r, w))
 		cross_boundary(r, w);
 	if (!w->changed && (!w->ended || recheck_seqs(w))) {
 		continue_walk(ctx, which);
