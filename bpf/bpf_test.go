@@ -76,11 +76,11 @@ var shapes = map[string]struct {
 	},
 	"kprobe with paths": {
 		slices.Concat([]string{"-DPROBE_KPROBE"}, holds(64), offsets),
-		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe, "walk_enter": ebpf.Kprobe, "walk_submit": ebpf.RawTracepoint},
+		map[string]ebpf.ProgramType{"open_enter": ebpf.Kprobe, "open_named": ebpf.Kprobe, "open_return": ebpf.Kprobe, "walk_enter": ebpf.Kprobe},
 	},
 	"tracepoint with paths and results": {
 		slices.Concat([]string{"-DPROBE_TRACEPOINT", "-DURING_COMPLETE_ARGUMENTS=3"}, holds(1023), offsets),
-		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_submit": ebpf.RawTracepoint, "walk_return": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
+		map[string]ebpf.ProgramType{"syscall_enter": ebpf.RawTracepoint, "syscall_exit": ebpf.RawTracepoint, "walk_enter": ebpf.RawTracepoint, "walk_return": ebpf.RawTracepoint, "uring_complete": ebpf.RawTracepoint},
 	},
 	"tracepoint that follows": {
 		append([]string{"-DPROBE_TRACEPOINT", "-DFOLLOW"}, offsets...),

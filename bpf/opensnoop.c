@@ -84,6 +84,7 @@ static __always_inline u64 *slot(int which)
 #endif
 BPF_PERF_OUTPUT(events);
 BPF_PERCPU_ARRAY(scratch, struct call, SCRATCHES); // too large for the stack
+BPF_PERCPU_ARRAY(uring_scratch, struct call, 1);
 
 BPF_HASH(pending, u64, struct pending_call, PENDING_MAX); // by pid_tgid, or REQUEST_ID
 BPF_HASH(long_names, u64, struct long_name, LONG_NAMES); // by the same
@@ -93,7 +94,8 @@ BPF_HASH(longest_names, u64, struct longest_name, LONGEST_NAMES);
 BPF_ARRAY(names_put_in, u64, 2 * HOLDERS);
 BPF_ARRAY(names_taken_out, u64, 2 * HOLDERS);
 
-// The programs that walk on, each of one type.
+// The programs that walk on, each of one type. That of uring_walks is that of walks, with the maps uring_scratch
+// and uring_walks in place of scratch and walks.
 BPF_PROG_ARRAY(walks, 1);
 BPF_PROG_ARRAY(uring_walks, 1);
 BPF_PROG_ARRAY(file_walks, 1);
@@ -119,6 +121,10 @@ BPF_PERCPU_ARRAY(scratch_cgroups, struct cgroup_made, 1);
 
 static __always_inline struct call *scratch_call(int which)
 {
+	if (which == SCRATCH_SUBMIT) {
+		which = 0;
+		return uring_scratch.lookup(&which);
+	}
 	return scratch.lookup(&which);
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -20,6 +21,7 @@ import (
 	"opensnoop/internal/kernel"
 	"opensnoop/internal/object"
 	"opensnoop/internal/perfbuf"
+	"opensnoop/internal/plan"
 )
 
 // FuzzRecords has the kernel run the programs themselves, attached to nothing, on tasks, folders,
@@ -64,7 +66,7 @@ var runShapes = []*runShape{
 	},
 	{
 		"PROBE_TRACEPOINT", event.Flags | event.Result | event.Path | event.Exe | event.File, (*runner).request,
-		[][2]string{{"uring_walks", "walk_submit"}}, []string{"uring_submit", "uring_complete"}, nil,
+		[][2]string{{"uring_walks", "uring_walk_enter"}}, []string{"uring_submit", "uring_complete"}, nil,
 	},
 	{
 		"PROBE_FENTRY", event.Path | event.Exe, (*runner).kernelCall,
@@ -119,7 +121,7 @@ int fake_begin(struct bpf_raw_tracepoint_args *ctx)
 	note(TOP_ROOT, ctx->args[3]);
 	note(RENAME_LOCK, ctx->args[4]);
 	note(MOUNT_LOCK, ctx->args[4]);
-	for (int i = 0; i < SCRATCHES; i++) {
+	for (int i = 0; i <= SCRATCH_SUBMIT; i++) {
 		struct call *c = scratch_call(i);
 
 		if (c)
@@ -135,7 +137,7 @@ int fake_end(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!w)
 		return 0;
-	for (int i = 0; i < SCRATCHES; i++) {
+	for (int i = 0; i <= SCRATCH_SUBMIT; i++) {
 		struct call *c = scratch_call(i);
 
 		if (FIELDS & FIELD_PATH && c && LAST(c) != UNTOUCHED)
@@ -265,11 +267,18 @@ func compileShape(t testing.TB, shape *runShape) *object.Object {
 		all[program] = ebpf.RawTracepoint
 	}
 	for _, tail := range shape.tails {
-		all[tail[1]] = ebpf.RawTracepoint
+		all[strings.TrimPrefix(tail[1], plan.URing)] = ebpf.RawTracepoint
 	}
 	made, err := c.Compile(t.Context(), bcc.Source{Code: text(t, here, flags, all) + fakeTask, Headers: headers, Flags: flags})
 	if err != nil {
 		t.Fatal(whole(err))
+	}
+	for _, tail := range shape.tails {
+		if copied, is := strings.CutPrefix(tail[1], plan.URing); is {
+			if err := made.Object.Copy(copied, plan.URing); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return made.Object
 }

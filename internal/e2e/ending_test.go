@@ -20,7 +20,7 @@ const interrupt = unix.SIGINT
 
 // ours are the names of our BPF programs and maps, cut as the kernel cuts them.
 var ours = []string{"open_enter", "open_return", "open_named", "syscall_enter", "syscall_exit", "uring_submit", "task_fork", "task_wake", "named_exit", "task_exit", "task_exec",
-	"exec_enter", "exec_open", "exec_loader", "cgroup_made", "walk_enter", "walk_submit", "walk_return", "walk_exec", "followed", "events", "scratch", "pending", "slots"}
+	"exec_enter", "exec_open", "exec_loader", "cgroup_made", "walk_enter", "uring_walk_ente", "walk_return", "walk_exec", "followed", "events", "scratch", "pending", "slots"}
 
 // inKernel returns the names of all BPF programs and maps in the kernel, by kind and number.
 func inKernel(t *testing.T) map[string]string {

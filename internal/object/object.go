@@ -9,6 +9,7 @@ package object
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -114,6 +115,24 @@ func MapReferences(instructions []byte, f func(uint32) (uint32, error)) error {
 		at += asm.InstructionSize
 	}
 	return nil
+}
+
+// Copy adds a copy of a program, with a prefix to its name. In place of a map it refers to that with the
+// prefix to its name, if there is one.
+func (o *Object) Copy(name, prefix string) error {
+	p := o.program(name)
+	if p == nil {
+		return fmt.Errorf("the BPF program has no %s to copy", name)
+	}
+	copied := Program{Name: prefix + name, Instructions: slices.Clone(p.Instructions)}
+	err := MapReferences(copied.Instructions, func(index uint32) (uint32, error) {
+		if other, ok := o.index(prefix + o.Maps[index].Name); ok {
+			return uint32(other), nil
+		}
+		return index, nil
+	})
+	o.Programs = append(o.Programs, copied)
+	return err
 }
 
 // used reports of each map whether a program refers to it.

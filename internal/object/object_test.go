@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,30 @@ func TestCheck(t *testing.T) {
 		if err := o.Check(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// A copy refers to the maps of its own that there are, and its original to what it did.
+func TestCopy(t *testing.T) {
+	o := counting(t)
+	o.Maps = append(o.Maps, Map{Name: "other_counters", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	if err := o.Copy("count", "other_"); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if used := o.used(); !slices.Equal(used, []bool{false, true, true}) {
+		t.Errorf("used maps: %v", used)
+	}
+	if copied := o.program("other_count"); copied == nil || len(copied.Instructions) != len(o.program("count").Instructions) {
+		t.Errorf("copied: %v", copied)
+	}
+	if err := o.Copy("count", "more_"); err != nil || !slices.Equal(o.program("more_count").Instructions, o.program("count").Instructions) {
+		t.Errorf("a copy without maps of its own differs: %v", err)
+	}
+	if err := o.Copy("none", "other_"); err == nil {
+		t.Error("a copy of what is not there")
 	}
 }
 

@@ -83,8 +83,13 @@ type Plan struct {
 type Tail struct {
 	Array, Program string
 	Kind           probe.Kind
-	Later          bool // it can be loaded when the session runs
+	CopyOf         string // the program that it is a copy of, with other maps; "" if it is none
+	Later          bool   // it can be loaded when the session runs
 }
+
+// URing begins the names of the program that walks for opens through io_uring, and of the maps that it has in
+// place of those of the program that it is a copy of: the kernel does not take one program for two kinds.
+const URing = "uring_"
 
 // Rejected is a probe that cannot be taken, with the reason.
 type Rejected struct{ Probe, Why string }
@@ -109,7 +114,9 @@ func (p *Plan) Programs() []bpf.Program {
 		add(h.Program, h.Kind)
 	}
 	for _, t := range p.Tails {
-		add(t.Program, t.Kind)
+		if t.CopyOf == "" {
+			add(t.Program, t.Kind)
+		}
 	}
 	return programs
 }
@@ -250,16 +257,16 @@ func (p *Plan) addTails() {
 	if !p.Fields.Has(event.Path) {
 		return
 	}
-	p.Tails = append(p.Tails, Tail{"walks", "walk_enter", p.Opens[len(p.Opens)-1].Kind, false})
+	p.Tails = append(p.Tails, Tail{Array: "walks", Program: "walk_enter", Kind: p.Opens[len(p.Opens)-1].Kind})
 	if p.Fields.Has(event.File) {
-		p.Tails = append(p.Tails, Tail{"file_walks", "walk_return", probe.RawTracepoint, false})
+		p.Tails = append(p.Tails, Tail{Array: "file_walks", Program: "walk_return", Kind: probe.RawTracepoint})
 	}
 	if p.Execs && p.Probe.Execs == nil {
-		p.Tails = append(p.Tails, Tail{"exec_walks", "walk_exec", probe.RawTracepoint, false})
+		p.Tails = append(p.Tails, Tail{Array: "exec_walks", Program: "walk_exec", Kind: probe.RawTracepoint})
 	}
 	if p.NoIOUring == nil {
 		// What is rare is not to hold up the start.
-		p.Tails = append(p.Tails, Tail{"uring_walks", "walk_submit", probe.RawTracepoint, true})
+		p.Tails = append(p.Tails, Tail{Array: "uring_walks", Program: URing + "walk_enter", Kind: probe.RawTracepoint, CopyOf: "walk_enter", Later: true})
 	}
 }
 

@@ -28,11 +28,14 @@ func (p *Plan) String() string {
 		line("io_uring", "none, as %v", p.NoIOUring)
 	}
 	for _, t := range p.Tails {
-		later := ""
-		if t.Later {
-			later = ", later"
+		text := fmt.Sprintf("%s by %s (%s)", t.Program, t.Array, t.Kind)
+		if t.CopyOf != "" {
+			text += ", a copy of " + t.CopyOf
 		}
-		line("tail call", "%s by %s (%s%s)", t.Program, t.Array, t.Kind, later)
+		if t.Later {
+			text += ", later"
+		}
+		line("tail call", "%s", text)
 	}
 	if p.Locks {
 		line("walks compare", "rename_lock and mount_lock, if the kernel tells where they are")

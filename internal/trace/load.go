@@ -12,6 +12,22 @@ import (
 	"opensnoop/internal/probe"
 )
 
+// create makes the maps of the compiled object, with those that are pinned at these paths, by the maps' names.
+func (s *Session) create(pinned map[string]string) (err error) {
+	for _, t := range s.plan.Tails {
+		if t.CopyOf == "" {
+			continue
+		}
+		if err := s.compiled.Object.Copy(t.CopyOf, plan.URing); err != nil {
+			return err
+		}
+	}
+	s.module, err = s.compiled.Object.Create(object.Options{
+		Version: s.compiler.Version, Pinned: pinned, SessionIsReturn: s.compiled.Functions[probe.SessionIsReturn],
+	})
+	return err
+}
+
 // load loads the programs of the plan's hooks, less those of opens through io_uring if the kernel does
 // not take them. It returns the probe's own hooks, less those that can be done without, and for whose
 // function the kernel takes no program.

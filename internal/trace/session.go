@@ -240,10 +240,7 @@ func open(ctx context.Context, p *plan.Plan, compiler *bcc.Compiler, opts *Optio
 	if err := proc.CheckMemory(ownMemory+s.compiled.Object.Memory(), "tracing this"); err != nil {
 		return nil, err
 	}
-	s.module, err = s.compiled.Object.Create(object.Options{
-		Version: compiler.Version, Pinned: p.Filter.Pinned(), SessionIsReturn: s.compiled.Functions[probe.SessionIsReturn],
-	})
-	if err != nil {
+	if err := s.create(p.Filter.Pinned()); err != nil {
 		return nil, err
 	}
 	if err := s.openMaps(); err != nil {

@@ -181,9 +181,7 @@ func loadShape(t *testing.T, opts plan.Options, facts kernel.Facts) error {
 	if s.compiled, err = s.compiler.Compile(t.Context(), source); err != nil {
 		return whole(err)
 	}
-	if s.module, err = s.compiled.Object.Create(object.Options{
-		Version: facts.Version, SessionIsReturn: s.compiled.Functions[probe.SessionIsReturn],
-	}); err != nil {
+	if err := s.create(nil); err != nil {
 		return whole(err)
 	}
 	if _, err := s.load(); err != nil {

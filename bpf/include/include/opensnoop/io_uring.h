@@ -83,7 +83,10 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	c->nr = NR_ANY;
 	c->id = REQUEST_ID(ctx->args[0]);
 	walk(ctx, c, SCRATCH_SUBMIT);
-	entered(ctx, c);
+	if (HOLDS(FIELD_RESULT))
+		entered(ctx, c);
+	else
+		submit(ctx, &c->record);
 	return 0;
 }
 

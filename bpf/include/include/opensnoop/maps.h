@@ -39,10 +39,10 @@ enum scratch {
 	SCRATCH_NAMED,
 	SCRATCH_RETURN,
 	SCRATCH_INTERRUPTED, // of the same program, for a second call
-	SCRATCH_SUBMIT,
 	SCRATCH_COMPLETE,
 	SCRATCH_EXEC,
 	SCRATCHES,
+	SCRATCH_SUBMIT, // in a map of its own
 };
 
 // scratch_call is a program's memory on this CPU; NULL only for the verifier.

@@ -20,17 +20,6 @@ static __always_inline int on_walk_enter(void *ctx)
 	return entered_walked(ctx, finish_walk(ctx, SCRATCH_ENTER));
 }
 
-static __always_inline int on_walk_submit(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct call *c = finish_walk(ctx, SCRATCH_SUBMIT);
-
-	if (HOLDS(FIELD_RESULT))
-		return entered_walked(ctx, c);
-	if (c)
-		submit(ctx, &c->record); // its end will not be seen
-	return 0;
-}
-
 static __always_inline int on_walk_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call *c = finish_walk(ctx, SCRATCH_EXEC);
