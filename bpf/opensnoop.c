@@ -58,8 +58,8 @@
 // name the kernel could not read is wanted.
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
-// bpf_task_pt_regs is there (5.15), URING_COMPLETE_ARGUMENTS=3 if the tracepoint io_uring_complete
-// has a struct io_uring_cqe (6.18). And numbers of its types, each of which is -1 where it is not
+// bpf_task_pt_regs is there (5.15), LOCKS if it tells where rename_lock and mount_lock are (6.2),
+// URING_COMPLETE_ARGUMENTS=3 if the tracepoint io_uring_complete has a struct io_uring_cqe (6.18). And numbers of its types, each of which is -1 where it is not
 // asked for or not there (internal/plan/offsets.go): RDONLY_CAST and VIEW_TYPE, if its memory can be
 // read by plain loads (6.2), and offsets in structures, in bytes, TASK_COMM, TASK_FS and so on.
 //

@@ -259,7 +259,7 @@ func compileShape(t testing.TB, shape *runShape) *object.Object {
 	// By this version slots are looked up, and the world is the one map that can be mapped.
 	c := &bcc.Compiler{ProbeReadUser: true, Version: kernel.NewVersion(5, 4, 0)}
 	flags := slices.Concat([]string{
-		noControlFlow, "-DTHREAD_STATUS=0", "-D" + shape.probe, fmt.Sprintf("-DWORLD=%d", worldSize),
+		noControlFlow, "-DTHREAD_STATUS=0", "-DLOCKS", "-D" + shape.probe, fmt.Sprintf("-DWORLD=%d", worldSize),
 		"-include", "opensnoop/fake.h", "-Dbpf_get_current_task()=fake_task()",
 	}, holds(shape.fields), shape.flags, offsets)
 	all := make(map[string]ebpf.ProgramType)

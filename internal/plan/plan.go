@@ -67,9 +67,8 @@ type Plan struct {
 	Tails    []Tail
 	NotShown []string // opens that do not show, with the reason
 
-	// Locks is whether walks compare the counts of rename_lock and mount_lock, if the kernel tells where
-	// these are.
-	Locks bool
+	// Locks is where rename_lock and mount_lock are, whose counts walks compare; nil if the kernel does not tell.
+	Locks []uint64
 
 	// BeginsNamed is whether calls begin where the kernel has its copy of their name.
 	BeginsNamed bool
@@ -161,7 +160,7 @@ func fieldsFor(o *Options, f *kernel.Facts) event.Fields {
 
 // unset are the macros that choose what is in the BPF program, as they are where a plan does not set them.
 var unset = []string{
-	"TYPED_PARMS=0", "DO_SYS_OPEN=0", "PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "NUMBERS=0", "FILL_NUMBERS=", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "BEGINS_NAMED=0", "URING_COMPLETE_ARGUMENTS=4",
+	"TYPED_PARMS=0", "DO_SYS_OPEN=0", "PIDNS_DEV=0", "PIDNS_INO=0", "FIELDS=0", "NUMBERS=0", "FILL_NUMBERS=", "TASK_REGS=0", "EXECS=0", "LOOKUPS=0", "GATED=0", "BEGINS_NAMED=0", "LOCKS=0", "URING_COMPLETE_ARGUMENTS=4",
 }
 
 // Defines are all macros of the BPF program but those of Types: it needs no #ifdef.
@@ -201,7 +200,9 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 	plan := &Plan{
 		Probe: p, Filter: o.Filter, Fields: fields, Execs: o.Execs, Arch: f.Arch,
 		ForeignIDs: f.Namespace != kernel.PIDNamespace{},
-		Locks:      fields.Has(event.Path) && f.Version >= kernel.NewVersion(6, 2, 0), // before, that takes some ms
+	}
+	if fields.Has(event.Path) && f.Version >= kernel.NewVersion(6, 2, 0) { // before, that takes some ms
+		plan.Locks = f.Locks()
 	}
 	plan.addHooks(f)
 	// With a filter the entry costs less: what it leaves out goes no further.
@@ -217,6 +218,9 @@ func planFor(p *probe.Probe, o *Options, fields event.Fields, f *kernel.Facts) *
 	}
 	if plan.BeginsNamed {
 		plan.Macros = append(plan.Macros, "BEGINS_NAMED")
+	}
+	if plan.Locks != nil {
+		plan.Macros = append(plan.Macros, "LOCKS")
 	}
 	if o.Gated {
 		plan.Macros = append(plan.Macros, "GATED")

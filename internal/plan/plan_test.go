@@ -24,7 +24,7 @@ var errMissing = errors.New("it is not there")
 func linux(major, minor uint, changes ...func(*kernel.Facts)) *kernel.Facts {
 	f := &kernel.Facts{
 		Version: kernel.NewVersion(major, minor, 0), Arch: "amd64", ProbeReadUser: true,
-		TaskRegs: true, Preemption: kernel.PreemptVoluntary,
+		TaskRegs: true, Preemption: kernel.PreemptVoluntary, Locks: func() []uint64 { return []uint64{1, 2} },
 	}
 	for _, change := range changes {
 		change(f)
@@ -37,6 +37,7 @@ func noKprobes(f *kernel.Facts)      { f.Kprobes = errMissing }
 func noTrampolines(f *kernel.Facts)  { f.Trampolines = errMissing }
 func preemptible(f *kernel.Facts)    { f.Preemption = kernel.PreemptFull }
 func preemptUnknown(f *kernel.Facts) { f.PreemptionErr = errMissing }
+func noLocks(f *kernel.Facts)        { f.Locks = func() []uint64 { return nil } }
 func inContainer(f *kernel.Facts)    { f.Namespace = kernel.PIDNamespace{Dev: 4, Ino: 7} }
 
 func globs(t *testing.T, texts ...string) (globs filter.Globs) {
@@ -98,6 +99,30 @@ func TestProbes(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); got != c.want || err != nil || len(plans)+len(rejected) != len(probe.Choose(c.options.Probe)) {
 			t.Errorf("%+v on %v: %q, want %q; rejected %q, error %v", c.options, c.facts.Version, got, c.want, rejected, err)
+		}
+	}
+}
+
+// Walks compare the kernel's locks where it tells of them at once, and nothing else asks.
+func TestLocks(t *testing.T) {
+	for _, c := range []struct {
+		fields event.Fields
+		facts  *kernel.Facts
+		want   bool
+	}{
+		{event.Path, linux(6, 2), true},
+		{event.Exe, linux(7, 0), true},
+		{event.Path, linux(6, 1), false},
+		{event.Path, linux(6, 12, noLocks), false},
+		{event.Result, linux(6, 12), false},
+		{0, linux(6, 12, func(f *kernel.Facts) { f.Locks = nil }), false},
+	} {
+		plans, _, err := New(Options{Probe: "kprobe", Fields: c.fields}, c.facts)
+		if err != nil || len(plans) != 1 {
+			t.Fatal(plans, err)
+		}
+		if p := plans[0]; (p.Locks != nil) != c.want || slices.Contains(p.Macros, "LOCKS") != c.want {
+			t.Errorf("%s on %v: locks %v, macros %v", c.fields.Names(), c.facts.Version, p.Locks, p.Macros)
 		}
 	}
 }

@@ -37,8 +37,8 @@ func (p *Plan) String() string {
 		}
 		line("tail call", "%s", text)
 	}
-	if p.Locks {
-		line("walks compare", "rename_lock and mount_lock, if the kernel tells where they are")
+	if p.Locks != nil {
+		line("walks compare", "rename_lock and mount_lock")
 	}
 	for _, macro := range p.Macros {
 		line("macro", "%s", macro)

@@ -292,10 +292,7 @@ func NewCompiler(f *kernel.Facts, folder *cache.Folder) *bcc.Compiler {
 // configure writes into the slots what the program has to know of this run.
 func (s *Session) configure() error {
 	err := errors.Join(s.slots.set(slotSelf, uint64(os.Getpid())), s.slots.set(slotPID, noPID))
-	if !s.plan.Locks {
-		return err
-	}
-	locks := kernel.Addresses("rename_lock", "mount_lock")
+	locks := s.plan.Locks
 	if locks == nil {
 		return err // walks compare the d_seq of each dentry
 	}

@@ -360,7 +360,7 @@ static __always_inline void start(struct record *r, struct walk *w)
 	w->ended = w->changed = false;
 	w->first = 0;
 	w->care = 0;
-	lock = w->tries ? 0 : slot_read(RENAME_LOCK);
+	lock = !LOCKS || w->tries ? 0 : slot_read(RENAME_LOCK);
 	if (lock)
 		w->changes = (count_at(lock) & ~1ULL) + (count_at(slot_read(MOUNT_LOCK)) & ~1ULL);
 	else

@@ -45,7 +45,7 @@ enum slot {
 	SELF,   // the tracer's own tgid, whose opens make no records
 	HOOKED, // a sum of HOOKED_…
 	PID,    // with PID_SLOT, the tgid of the one process to trace, or NO_PID once it has ended
-	// Where the kernel counts renames, and changes of mounts: rename_lock and mount_lock; or 0.
+	// With LOCKS, where the kernel counts renames, and changes of mounts: rename_lock and mount_lock.
 	RENAME_LOCK,
 	MOUNT_LOCK,
 	FOLLOW_PID, // the tgid of the process to follow, until it is among them; 0 for none

@@ -194,8 +194,8 @@ static __always_inline bool walk_up(struct record *r, struct walk *w)
 // go_up makes the steps of one run. It returns what walk_up does.
 static __always_inline bool go_up(struct record *r, struct walk *w)
 {
-	// Not where it takes calls to read.
-	if (BY_LOADS && !w->care && has_room(w, w->end, STEPS * INLINE_NAME)) {
+	// Not where it takes calls to read, or each folder is to be compared.
+	if (LOCKS && BY_LOADS && !w->care && has_room(w, w->end, STEPS * INLINE_NAME)) {
 		bool goes_on = climb(r, w);
 
 		if (w->at.dentry == w->on.root)

@@ -78,7 +78,7 @@ static __always_inline bool finish(struct record *r, struct walk *w)
 {
 	bool deleted = w->first && !member(w->first, DENTRY_PPREV); // it is in no list of the folder that it was in
 
-	if (!(w->care & BY_DENTRY) && count_at(slot_read(RENAME_LOCK)) + count_at(slot_read(MOUNT_LOCK)) != w->changes)
+	if (LOCKS && !(w->care & BY_DENTRY) && count_at(slot_read(RENAME_LOCK)) + count_at(slot_read(MOUNT_LOCK)) != w->changes)
 		w->changed = true;
 	if (w->changed) {
 		w->starts = STARTS;
