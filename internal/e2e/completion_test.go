@@ -69,8 +69,12 @@ func TestCompletion(t *testing.T) {
 	}
 	t.Run("fish", func(t *testing.T) {
 		script(t, dir, "fish")
+		run := []string{"-c", "source ./script; complete -C (string unescape $argv[1])"}
+		if exec.Command("fish", "--no-config", "-c", "true").Run() == nil { // since fish 3.2
+			run = append([]string{"--no-config"}, run...)
+		}
 		for line, want := range typed(t) {
-			cmd := exec.Command("fish", "--no-config", "-c", "source ./script; complete -C (string unescape $argv[1])", "opensnoop "+strings.TrimSuffix(line, "\t"))
+			cmd := exec.Command("fish", append(run, "opensnoop "+strings.TrimSuffix(line, "\t"))...)
 			cmd.Dir, cmd.Env = dir, shellEnvironment(dir)
 			r := runToEnd(t, cmd)
 			last := want[strings.LastIndexByte(want, ' ')+1:]

@@ -56,6 +56,9 @@ func seenBy(t *testing.T, log string) (opens, read map[string]bool) {
 // what it sees it read.
 func TestPathsAreStraces(t *testing.T) {
 	notInGuests(t)
+	if out, err := exec.Command("strace", "-y", "-e", "trace=openat", "cat", "/dev/null").CombinedOutput(); !strings.Contains(string(out), "AT_FDCWD<") {
+		t.Skipf("NOT TESTED: this strace does not tell of the working folder, as it does since 5.15 (%v)", err)
+	}
 	dir := replayDir(t)
 	for i, command := range [][]string{
 		{"/bin/sh", "-c", "cat a.txt missing sub/b.conf; ls sub /etc/none; true"}, {"/usr/bin/awk", "{ print }", "a.txt"}, {"/usr/bin/git", "--version"},
@@ -113,7 +116,7 @@ func TestMissingIsInOrder(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"libs/none": "", "bin/none": ""})
 	environment := []string{"env", "LD_LIBRARY_PATH=" + dir + "/libs:" + dir + "/absent", "LD_DEBUG=libs", "LD_DEBUG_OUTPUT=" + dir + "/ld"}
-	things := missingOf(t, dir, slices.Concat(environment, []string{"/usr/bin/ls", "/dev/null"}))
+	things := missingOf(t, dir, slices.Concat(environment, []string{"ls", "/dev/null"}))
 	logs, _ := filepath.Glob(dir + "/ld.*")
 	if len(logs) != 1 {
 		t.Fatalf("the loader's logs: %v", logs)
@@ -138,8 +141,12 @@ func TestMissingIsInOrder(t *testing.T) {
 			t.Errorf("%s: got %v\nwant %v", name, got, want)
 		}
 	}
-	things = missingOf(t, dir, []string{"/usr/bin/env", "PATH=" + dir + "/bin:" + dir + "/absent:/usr/bin", "true"})
-	if want := []string{dir + "/bin/true", dir + "/absent/true", "/usr/bin/true"}; !slices.Equal(things["true"], want) {
+	there, err := exec.LookPath("true") // /bin is not /usr/bin everywhere
+	if err != nil {
+		t.Fatal(err)
+	}
+	things = missingOf(t, dir, []string{"/usr/bin/env", "PATH=" + dir + "/bin:" + dir + "/absent:" + filepath.Dir(there), "true"})
+	if want := []string{dir + "/bin/true", dir + "/absent/true", there}; !slices.Equal(things["true"], want) {
 		t.Errorf("PATH: got %v\nwant %v", things["true"], want)
 	}
 }
@@ -191,7 +198,7 @@ func TestMissingIsAsStraceSees(t *testing.T) {
 		{[]string{".gitconfig", "config", "gitconfig", "HEAD", ".git"}, []string{"env", "HOME=" + dir + "/home", "XDG_CONFIG_HOME=", "git", "-C", dir + "/repository", "config", "--list"}},
 		{[]string{"thing.py"}, []string{"env", "PYTHONPATH=" + dir + "/a:" + dir + "/b", "/usr/bin/python3", "-B", "-c", "import thing"}},
 		{[]string{"nosuchmodule.py", "pyvenv.cfg"}, []string{"/usr/bin/python3", "-B", "-c", "import nosuchmodule"}},
-		{[]string{"tool"}, []string{"env", "PATH=" + dir + "/a:" + dir + "/none:" + dir + "/b:/usr/bin", "bash", "-c", "tool; true"}},
+		{[]string{"tool"}, []string{"env", "PATH=" + dir + "/a:" + dir + "/none:" + dir + "/b:/usr/bin:/bin", "bash", "-c", "tool; true"}},
 		{[]string{"nosuchcommand"}, []string{"env", "PATH=" + dir + "/a:" + dir + "/b:/usr/bin:/bin", "bash", "-c", "nosuchcommand; true"}},
 		{[]string{"thing.h"}, []string{"gcc", "-I", dir + "/inc/one", "-I", dir + "/inc/absent", "-I", dir + "/inc/two", "-c", "-o", "/dev/null", dir + "/src/main.c"}},
 	} {
