@@ -84,7 +84,6 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 			if seen[name] {
 				continue
 			}
-			seen[name] = true
 			path := "include/" + name
 			if strings.HasPrefix(name, "asm/") {
 				path = "arch/" + arch + "/include/" + name
@@ -97,6 +96,7 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 			if main && programs != nil && bytes.Contains(header, []byte(" on_")) && !slices.ContainsFunc(programs, isIn) {
 				continue
 			}
+			seen[name] = true
 			if err := add(header, false); err != nil {
 				return err
 			}

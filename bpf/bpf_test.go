@@ -131,9 +131,17 @@ var offsets = []string{
 
 var everything = slices.Concat(holds(63), []string{
 	"-DPID_SLOT", "-DCGROUPS", "-DMNTNSES", "-DPIDNS_DEV=4", "-DPIDNS_INO=4026531837",
-	"-DPIDS", "-DLISTED=ONE_OF((u32)local, case 1: case 9:) && !ONE_OF(local >> 32, case 7:) && ONE_OF((u32)member(task_member(TASK_CRED), CRED_EUID), case 0:)", `-DCOMMS=comm_contains(comm, 0x61, 0, 1)`,
+	"-DPIDS", "-DLISTED=ONE_OF((u32)local, case 1: case 9:) && !ONE_OF(local >> 32, case 7:)" + ofNumbers(), `-DCOMMS=comm_contains(comm, 0x61, 0, 1)`,
 	"-DFLAGS_WANTED=(flags & 3) == 1", `-DNAMES=has_prefix(name, "/etc", 4)`, `-DNAMES_EXCLUDED=has_prefix(name, "/etc/x", 6)`, "-DRESULT_WANTED=result != RESULT_UNKNOWN && result < 0", `-DCOMMS_EXCLUDED=comm_contains(comm, 0x62, 0, 1)`,
 }, offsets)
+
+// ofNumbers compares each number of the task, as a filter would.
+func ofNumbers() (c string) {
+	for _, n := range event.Numbers {
+		c += " && ONE_OF(" + n.C() + ", case 0:)"
+	}
+	return c
+}
 
 // noControlFlow keeps some libbcc's -fcf-protection=return, which is for x86, from
 // being refused where another architecture is compiled for.

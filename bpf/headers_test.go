@@ -78,6 +78,14 @@ func TestTextOfPrograms(t *testing.T) {
 	}
 }
 
+// A header that no program of the plan is in is there if another one includes it.
+func TestTextOfHeadersOfOthers(t *testing.T) {
+	text, err := bpf.Text("x86", nil, []bpf.Program{{Name: "sigreturn_session", Context: "struct pt_regs"}})
+	if err != nil || strings.Count(text, " on_openat2_enter(FUNCTION") != 1 {
+		t.Errorf("session.h is there without kprobe.h, error %v", err)
+	}
+}
+
 // Walks are in the text only if records hold what takes one.
 func TestTextOfWalks(t *testing.T) {
 	for fields, walked := range map[string]bool{"FIELDS=0": false, "FIELDS=63": false, "FIELDS=65": true} {

@@ -69,7 +69,7 @@ func TestCompletion(t *testing.T) {
 	}
 	t.Run("fish", func(t *testing.T) {
 		script(t, dir, "fish")
-		run := []string{"-c", "source ./script; complete -C (string unescape $argv[1])"}
+		run := []string{"-c", "source ./script; complete -C(string unescape $argv[1])"}
 		if exec.Command("fish", "--no-config", "-c", "true").Run() == nil { // since fish 3.2
 			run = append([]string{"--no-config"}, run...)
 		}

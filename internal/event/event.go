@@ -154,7 +154,8 @@ type Number struct {
 	// Type is the last member's in C, if it is not u32; s32 and the like are signed, and have no Unread.
 	Type string
 
-	// Value is it in C, if it takes more than to read the members one after the other.
+	// Value is it in C, if it takes more than to read the members one after the other. Filters compare it, too:
+	// it can name no variable.
 	Value string
 
 	// Unread is a bit if it may not be known: the kernel may not have the last member, or Value is less
@@ -166,7 +167,7 @@ type Number struct {
 var Numbers = []*Number{
 	{
 		Field: PPID, Name: "ppid", What: "the parent's process id", Of: func(e *Event) *uint32 { return &e.PPID },
-		Members: []string{"task_struct.real_parent", "task_struct.tgid"}, Value: "(u32)member(parent, TASK_TGID)",
+		Members: []string{"task_struct.real_parent", "task_struct.tgid"},
 	},
 	{Field: UID, Name: "uid", Of: func(e *Event) *uint32 { return &e.UID }, Value: "(u32)bpf_get_current_uid_gid()"},
 	{

@@ -160,6 +160,12 @@ func TestLayout(t *testing.T) {
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for field := Fields(1); field <= AllFields; field <<= 1 {
+		with, without := layoutEvent(AllFields, NameRead), layoutEvent(AllFields&^field, NameRead)
+		if with.Fields = without.Fields; reflect.DeepEqual(with, without) {
+			t.Errorf("%s has no value in layoutEvent: give it one there, and in layoutMain", field.Names())
+		}
+	}
 	for _, fields := range someFields() {
 		for _, kind := range []struct {
 			name  string

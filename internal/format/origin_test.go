@@ -10,7 +10,7 @@ import (
 // A row never has what is the row before's: JSON keeps the text of what is the same.
 func TestRowsOfOthers(t *testing.T) {
 	base := testEvents[11]
-	for name, change := range map[string]func(e *event.Event){
+	changes := map[string]func(e *event.Event){
 		"pid": func(e *event.Event) { e.TGID++ }, "tid": func(e *event.Event) { e.TID++ }, "ppid": func(e *event.Event) { e.PPID++ },
 		"uid": func(e *event.Event) { e.UID++ }, "euid": func(e *event.Event) { e.EUID++ }, "gid": func(e *event.Event) { e.GID++ },
 		"login": func(e *event.Event) { e.Login = event.NoLogin }, "depth": func(e *event.Event) { e.Depth++ },
@@ -22,7 +22,13 @@ func TestRowsOfOthers(t *testing.T) {
 		"exe": func(e *event.Event) { e.Exe.Known = []byte("/usr/bin/gmake") }, "no exe": func(e *event.Event) { e.Exe = event.Place{Problem: event.PathNone} },
 		"kind": func(e *event.Event) { e.Exe.Problem, e.Exe.Kind = event.PathSpecial, []byte("x") }, "unread": func(e *event.Event) { e.Fields &^= event.Args | event.GID },
 		"container": func(e *event.Event) { e.Container = event.Host }, "unit": func(e *event.Event) { e.Unit = event.NoUnit }, "file": func(e *event.Event) { e.Name = []byte("z") },
-	} {
+	}
+	for _, c := range Columns {
+		if c.origin && changes[c.Name] == nil {
+			t.Errorf("%s follows from the origin: change it here", c.Name)
+		}
+	}
+	for name, change := range changes {
 		changed := base
 		change(&changed)
 		var one, other, both bytes.Buffer

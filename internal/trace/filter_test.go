@@ -239,14 +239,14 @@ func TestFiltersAgree(t *testing.T) {
 		if p.Name != os.Getenv("OPENSNOOP_PROBE") && os.Getenv("OPENSNOOP_PROBE") != "" {
 			continue
 		}
-		t.Run(p.Name, func(t *testing.T) { filtersAgree(t, p.Name, dir, rounds) })
+		t.Run(p.Name, func(t *testing.T) { filtersAgree(t, p, facts, dir, rounds) })
 	}
 }
 
-func filtersAgree(t *testing.T, name, dir string, rounds int) {
+func filtersAgree(t *testing.T, p *probe.Probe, facts *kernel.Facts, dir string, rounds int) {
 	recorded := "tracepoint" // by which all fields can be had
-	if name == "kprobe" {
-		recorded = name
+	if p.Name == "kprobe" {
+		recorded = p.Name
 	}
 	all, err := Open(t.Context(), Options{Options: plan.Options{
 		Probe: recorded, Fields: event.AllFields &^ event.Depth,
@@ -266,16 +266,17 @@ func filtersAgree(t *testing.T, name, dir string, rounds int) {
 		ended[e.TGID] = ended[e.TGID] || string(e.Name) == loadEnd
 	})
 	defer stop()
-	r := rand.New(rand.NewPCG(7, uint64(len(name))))
+	r := rand.New(rand.NewPCG(7, uint64(len(p.Name))))
 	tried, chosen := 0, 0
 	for round := 0; round < rounds; round++ {
 		pid, begin := startLoad(t, dir)
 		f := randomFilter(t, r, pid, dir)
-		s, err := Open(t.Context(), Options{Options: plan.Options{Probe: name, Filter: f}})
-		if err != nil && name == "fentry" {
+		opts := plan.Options{Probe: p.Name, Filter: f}
+		if !isFor(p, &opts, facts) {
 			begin()
-			continue // not with this filter
+			continue
 		}
+		s, err := Open(t.Context(), Options{Options: opts})
 		if err != nil {
 			t.Fatalf("%+v: %v", f, err)
 		}

@@ -85,12 +85,10 @@ static __always_inline void set_number(struct record *r, int which, s64 value, u
 // fill_task sets what is told of the task, of its process and of its parent.
 static __always_inline void fill_task(struct record *r)
 {
-	u64 parent = HOLDS(FIELD_PPID | FIELD_PCOMM) ? task_member(TASK_REAL_PARENT) : 0;
-
 	FILL_NUMBERS
 	if (HOLDS(FIELD_PCOMM))
 		bpf_probe_read_kernel(r->pcomm, TASK_COMM_LEN,
-				      (void *)member(parent, TASK_GROUP_LEADER) + TASK_COMM);
+				      (void *)member(task_member(TASK_REAL_PARENT), TASK_GROUP_LEADER) + TASK_COMM);
 	if (HOLDS(FIELD_PROCESS))
 		bpf_probe_read_kernel(r->process, TASK_COMM_LEN,
 				      (void *)task_member(TASK_GROUP_LEADER) + TASK_COMM);
