@@ -134,6 +134,16 @@ int shim_make_map(void)
 	return syscall(SYS_bpf, 0 /* BPF_MAP_CREATE */, attributes, sizeof(attributes));
 }
 
+// load_error is what the dynamic linker says of a failure. Its own text is the thread's, and may be gone when
+// another thread reads it.
+static const char *load_error(void)
+{
+	static char text[1024];
+
+	snprintf(text, sizeof(text), "%s", dlerror());
+	return text;
+}
+
 const char *shim_open(void)
 {
 	void *libbcc;
@@ -141,13 +151,13 @@ const char *shim_open(void)
 	set_signals();
 	libbcc = dlopen("libbcc.so.0", RTLD_LAZY | RTLD_LOCAL);
 	if (!libbcc)
-		return dlerror();
+		return load_error();
 #define RESOLVE(result, name, parameters, arguments) \
 	if (!(real_##name = dlsym(libbcc, #name))) \
-		return dlerror();
+		return load_error();
 	FORWARDED(RESOLVE)
 	if (!(real_create = dlsym(libbcc, "bpf_module_create_c_from_string")))
-		return dlerror();
+		return load_error();
 	return NULL;
 }
 
