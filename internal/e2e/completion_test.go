@@ -69,10 +69,10 @@ func TestCompletion(t *testing.T) {
 	}
 	t.Run("fish", func(t *testing.T) {
 		script(t, dir, "fish")
-		run := []string{"-c", "source ./script; complete -C(string unescape $argv[1])"}
-		if exec.Command("fish", "--no-config", "-c", "true").Run() == nil { // since fish 3.2
-			run = append([]string{"--no-config"}, run...)
+		if err := exec.Command("fish", "--no-config", "-c", "true").Run(); err != nil {
+			t.Skipf("NOT TESTED: before fish 3.2, fish -c gets no arguments, and knows no --no-config (%v)", err)
 		}
+		run := []string{"--no-config", "-c", "source ./script; complete -C(string unescape $argv[1])"}
 		for line, want := range typed(t) {
 			cmd := exec.Command("fish", append(run, "opensnoop "+strings.TrimSuffix(line, "\t"))...)
 			cmd.Dir, cmd.Env = dir, shellEnvironment(dir)
