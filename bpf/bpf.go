@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -61,13 +60,21 @@ func (p Program) isIn(header []byte) bool { return bytes.Contains(header, []byte
 // Text returns [Source] with the program's own headers where it includes them, these macros, as NAME
 // or NAME=value, before all, and these programs behind all: one text, which libbcc compiles by itself.
 // It is for an architecture by libbcc's name, such as "x86". What Source includes for other programs is
-// left out, and where the macros say that no folder is walked, so are walks: libbcc parses all of the text
-// three times. Without programs all is there.
+// left out, and so are walks if none of the programs walks: libbcc parses all of the text three times. Without
+// programs all is there.
 func Text(arch string, macros []string, programs []Program) (string, error) {
 	var text strings.Builder
 	text.Grow(textSize)
 	text.WriteString(Define(macros))
 	headers := OwnHeaders()
+	// none reports whether no program is in a header that is there for programs.
+	none := func(header []byte) bool {
+		return programs != nil && bytes.Contains(header, []byte(" on_")) && !slices.ContainsFunc(programs, func(p Program) bool { return p.isIn(header) })
+	}
+	walks, err := fs.ReadFile(headers, "include/opensnoop/walks.h")
+	if err != nil {
+		return "", err
+	}
 	seen := make(map[string]bool)
 	var add func(code []byte, main bool) error
 	add = func(code []byte, main bool) error {
@@ -78,7 +85,7 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 				continue
 			}
 			name := string(bytes.TrimSuffix(included, []byte(">\n")))
-			if name == "opensnoop/walk.h" && unwalked(macros) {
+			if name == "opensnoop/walk.h" && none(walks) {
 				name = "opensnoop/unwalked.h"
 			}
 			if seen[name] {
@@ -92,8 +99,7 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 			if err != nil {
 				return fmt.Errorf("finding a header of the BPF program: %w", err)
 			}
-			isIn := func(p Program) bool { return p.isIn(header) }
-			if main && programs != nil && bytes.Contains(header, []byte(" on_")) && !slices.ContainsFunc(programs, isIn) {
+			if main && none(header) {
 				continue
 			}
 			seen[name] = true
@@ -103,29 +109,11 @@ func Text(arch string, macros []string, programs []Program) (string, error) {
 		}
 		return nil
 	}
-	err := add([]byte(Source), true)
+	err = add([]byte(Source), true)
 	for _, p := range programs {
 		fmt.Fprintf(&text, "int %s(%s *ctx) { return on_%[1]s(ctx); }\n", p.Name, p.Context)
 	}
 	return text.String(), err
-}
-
-// unwalked reports whether the macros say what records hold, and that it takes no walk.
-func unwalked(macros []string) bool {
-	fields, given := number(macros, "FIELDS")
-	path, _ := number(macros, "FIELD_PATH")
-	return given && fields&path == 0
-}
-
-// number is that of the macro of this name, if it is there.
-func number(macros []string, name string) (n uint64, ok bool) {
-	for _, macro := range macros {
-		if value, is := strings.CutPrefix(macro, name+"="); is {
-			n, err := strconv.ParseUint(value, 10, 64)
-			return n, err == nil
-		}
-	}
-	return 0, false
 }
 
 // Define defines macros, as NAME or NAME=value.

@@ -92,7 +92,7 @@ var shapes = map[string]struct {
 	},
 	"kprobe that sees programs executed": {
 		slices.Concat([]string{"-DPROBE_KPROBE", "-DEXECS", "-DFOLLOW", "-DCGROUPS_EXCLUDED"}, holds(8191), offsets),
-		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_wake": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
+		map[string]ebpf.ProgramType{"exec_enter": ebpf.Kprobe, "exec_open": ebpf.Kprobe, "exec_loader": ebpf.Kprobe, "task_exec": ebpf.RawTracepoint, "task_wake": ebpf.Kprobe, "walk_enter": ebpf.Kprobe, "cgroup_made": ebpf.RawTracepoint, "open_enter": ebpf.Kprobe},
 	},
 	"tracepoint that sees programs executed": {
 		slices.Concat([]string{"-DPROBE_TRACEPOINT", "-DEXECS"}, holds(2116), offsets),

@@ -49,7 +49,7 @@
 //	NAMES             "has_prefix(name, "/etc", 4) || …"
 //	NAMES_EXCLUDED    the same, for names not to show
 //	PATHS, PATHS_EXCLUDED
-//	                  the same for names of files from the tracer's root, with may_start;
+//	                  the same for names of files from the tracer's root, with may_have_prefix;
 //	                  need FIELD_PATH
 //	TOPS              the same for the topmost folders of paths, "has_prefix(top, "etc\0", 4)"
 //	RESULT_WANTED     of `result`; needs FIELD_RESULT
@@ -59,9 +59,10 @@
 //
 // Of this kernel: THREAD_STATUS (x86-64), DO_SYS_OPEN before 5.6, TASK_REGS if the helper
 // bpf_task_pt_regs is there (5.15), LOCKS if it tells where rename_lock and mount_lock are (6.2),
-// URING_COMPLETE_ARGUMENTS=3 if the tracepoint io_uring_complete has a struct io_uring_cqe (6.18). And numbers of its types, each of which is -1 where it is not
-// asked for or not there (internal/plan/offsets.go): RDONLY_CAST and VIEW_TYPE, if its memory can be
-// read by plain loads (6.2), and offsets in structures, in bytes, TASK_COMM, TASK_FS and so on.
+// URING_COMPLETE_ARGUMENTS=3 if the tracepoint io_uring_complete has a struct io_uring_cqe (6.18). And
+// numbers of its types, each of which is -1 where it is not asked for or not there
+// (internal/plan/offsets.go): RDONLY_CAST and VIEW_TYPE, if its memory can be read by plain loads (6.2),
+// and offsets in structures, in bytes, TASK_COMM, TASK_FS and so on.
 //
 // Without FIELD_RESULT a record leaves at entry, so that a call that blocks shows
 // at once. Only a name whose page is not in memory has to wait until the kernel

@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -68,7 +69,6 @@ func prepare() (*work, error) {
 	for i := range 1 + len(kernel.Modules) {
 		types = append(types, os.NewFile(typesFD+uintptr(i), kernel.TypesFile))
 	}
-	var err error
 	macros, functions, unknown := kernel.AskTypes(types, w.req.Types, w.req.Functions)
 	if unknown != nil {
 		w.rep.Unknown = unknown.Error()
@@ -76,6 +76,7 @@ func prepare() (*work, error) {
 	w.rep.Functions = functions
 	w.req.Flags = append(w.req.Flags, defines(macros)...)
 	w.req.Code = Prune(w.req.Code, w.req.Flags)
+	var err error
 	w.overlay, err = overlayHeaders(w.req.Folder, w.req.Headers)
 	return w, err
 }
@@ -84,14 +85,12 @@ func prepare() (*work, error) {
 // and has printed why.
 func serve() error {
 	var w *work
-	prepared := make(chan error)
-	go func() {
-		var err error
-		w, err = prepare()
-		prepared <- err
-	}()
-	failure := C.shim_open() // it takes as long as all of prepare
-	if err := <-prepared; err != nil {
+	var err error
+	var preparing sync.WaitGroup
+	preparing.Go(func() { w, err = prepare() })
+	failure := C.shim_open() // it takes longer
+	preparing.Wait()
+	if err != nil {
 		return err
 	}
 	if fd := C.shim_make_map(); fd >= 0 && fd < C.SHIM_FIRST_TRAPPED {

@@ -20,7 +20,9 @@ func Prune(code string, flags []string) string {
 	var use func(text string)
 	use = func(text string) {
 		for line := range strings.Lines(text) {
-			line, _, _ = strings.Cut(line, "//")
+			if !strings.Contains(line, `"`) { // where // may be no comment
+				line, _, _ = strings.Cut(line, "//")
+			}
 			for word := range strings.FieldsFuncSeq(line, inNoWord) {
 				for _, i := range functions[word] {
 					if !used[i] {

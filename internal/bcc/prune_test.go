@@ -15,6 +15,7 @@ func TestPrune(t *testing.T) {
 		"one is not":               {head + inner + "\n" + unused + outer + program, head + inner + "\n" + outer + program},
 		"without a program":        {head + inner + unused + outer, head},
 		"by a macro":               {"#define CALL inner(c, 1)\n" + inner, "#define CALL inner(c, 1)\n" + inner},
+		"behind a literal":         {"#define NAMES is(name, \"a//b\") || inner(c, 1)\n" + inner, "#define NAMES is(name, \"a//b\") || inner(c, 1)\n" + inner},
 		"by a comment":             {"// CALL inner(c, 1)\n\n" + inner, "// CALL inner(c, 1)\n\n"},
 		"by itself":                {"static int again(int n)\n{\n\treturn again(n);\n}\n", ""},
 		"one of two of a name":     {"#if A\n" + inner + "#else\n" + inner + "#endif\n" + outer + program, "#if A\n" + inner + "#else\n" + inner + "#endif\n" + outer + program},

@@ -134,8 +134,8 @@ int shim_make_map(void)
 	return syscall(SYS_bpf, 0 /* BPF_MAP_CREATE */, attributes, sizeof(attributes));
 }
 
-// load_error is what the dynamic linker says of a failure. Its own text is the thread's, and may be gone when
-// another thread reads it.
+// load_error is what the dynamic linker says of a failure. Its own text goes with the thread's next call of it,
+// and the C library makes such calls by itself.
 static const char *load_error(void)
 {
 	static char text[1024];

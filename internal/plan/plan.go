@@ -1,7 +1,8 @@
 // Package plan decides what the BPF program of a session is, and where it attaches.
 //
 // It is pure: what was asked for and facts about the kernel go in, and a [Plan] comes out, which
-// internal/trace runs. Nothing else decides.
+// internal/trace runs. Nothing else decides. One fact is asked for only when it is needed:
+// [kernel.Facts.Locks].
 package plan
 
 import (
@@ -82,12 +83,15 @@ type Plan struct {
 type Tail struct {
 	Array, Program string
 	Kind           probe.Kind
-	CopyOf         string // the program that it is a copy of, with other maps; "" if it is none
+	Copy           string // not "": it is a copy, with this before its name and those of its own maps
 	Later          bool   // it can be loaded when the session runs
 }
 
-// URing begins the names of the program that walks for opens through io_uring, and of the maps that it has in
-// place of those of the program that it is a copy of: the kernel does not take one program for two kinds.
+// Name is that of the program, or of its copy.
+func (t *Tail) Name() string { return t.Copy + t.Program }
+
+// URing begins the names of what only opens through io_uring have: the kernel does not take one program for
+// two kinds.
 const URing = "uring_"
 
 // Rejected is a probe that cannot be taken, with the reason.
@@ -113,7 +117,7 @@ func (p *Plan) Programs() []bpf.Program {
 		add(h.Program, h.Kind)
 	}
 	for _, t := range p.Tails {
-		if t.CopyOf == "" {
+		if t.Copy == "" {
 			add(t.Program, t.Kind)
 		}
 	}
@@ -270,7 +274,7 @@ func (p *Plan) addTails() {
 	}
 	if p.NoIOUring == nil {
 		// What is rare is not to hold up the start.
-		p.Tails = append(p.Tails, Tail{Array: "uring_walks", Program: URing + "walk_enter", Kind: probe.RawTracepoint, CopyOf: "walk_enter", Later: true})
+		p.Tails = append(p.Tails, Tail{Array: URing + "walks", Program: "walk_enter", Kind: probe.RawTracepoint, Copy: URing, Later: true})
 	}
 }
 

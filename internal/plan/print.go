@@ -28,9 +28,9 @@ func (p *Plan) String() string {
 		line("io_uring", "none, as %v", p.NoIOUring)
 	}
 	for _, t := range p.Tails {
-		text := fmt.Sprintf("%s by %s (%s)", t.Program, t.Array, t.Kind)
-		if t.CopyOf != "" {
-			text += ", a copy of " + t.CopyOf
+		text := fmt.Sprintf("%s by %s (%s)", t.Name(), t.Array, t.Kind)
+		if t.Copy != "" {
+			text += ", a copy of " + t.Program
 		}
 		if t.Later {
 			text += ", later"

@@ -15,10 +15,10 @@ import (
 // create makes the maps of the compiled object, with those that are pinned at these paths, by the maps' names.
 func (s *Session) create(pinned map[string]string) (err error) {
 	for _, t := range s.plan.Tails {
-		if t.CopyOf == "" {
+		if t.Copy == "" {
 			continue
 		}
-		if err := s.compiled.Object.Copy(t.CopyOf, plan.URing); err != nil {
+		if err := s.compiled.Object.Copy(t.Program, t.Copy); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Session) load() ([]probe.Hook, error) {
 		if t.Later {
 			continue
 		}
-		if err := s.module.SetTail(t.Array, t.Program); err != nil {
+		if err := s.module.SetTail(t.Array, t.Name()); err != nil {
 			return nil, err
 		}
 	}
@@ -78,13 +78,13 @@ func (s *Session) load() ([]probe.Hook, error) {
 func (s *Session) loadLater() {
 	for _, t := range s.plan.Tails {
 		if t.Later && s.noIOUring == nil && s.module.LoadAll([]object.Loading{tailLoading(t)})[0] == nil {
-			s.module.SetTail(t.Array, t.Program)
+			s.module.SetTail(t.Array, t.Name())
 		}
 	}
 }
 
 func tailLoading(t plan.Tail) object.Loading {
-	return object.Loading{Program: t.Program, Kind: t.Kind.ProgramType(), Attach: t.Kind.AttachType()}
+	return object.Loading{Program: t.Name(), Kind: t.Kind.ProgramType(), Attach: t.Kind.AttachType()}
 }
 
 // loading is the program of a hook.

@@ -34,11 +34,11 @@ static __always_inline bool has_prefix(const char *text, const char *prefix, int
 	return true;
 }
 
-// may_start is the same for a path, which a name may write with more slashes and dots in it.
+// may_have_prefix is the same for a path, which a name may write with more slashes and dots in it.
 static __always_inline bool may_have_prefix(const char *text, const char *prefix, int size)
 {
 	if (size == 1)
-		return has_prefix(text, prefix, size);
+		return has_prefix(text, prefix, size); // which knows of LLVM 11
 #pragma unroll
 	for (int i = 0; i < size; i++) {
 		bool more = (i > 0 && prefix[i - 1] == '/' && (text[i] == '/' || text[i] == '.')) ||

@@ -86,7 +86,7 @@ static __always_inline int on_uring_submit(struct bpf_raw_tracepoint_args *ctx)
 	if (HOLDS(FIELD_RESULT))
 		entered(ctx, c);
 	else
-		submit(ctx, &c->record);
+		submit(ctx, &c->record); // its end is not seen
 	return 0;
 }
 
