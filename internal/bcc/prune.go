@@ -20,8 +20,8 @@ func Prune(code string, flags []string) string {
 	var use func(text string)
 	use = func(text string) {
 		for line := range strings.Lines(text) {
-			if !strings.Contains(line, `"`) { // where // may be no comment
-				line, _, _ = strings.Cut(line, "//")
+			if code, _, _ := strings.Cut(line, "//"); !strings.Contains(code, `"`) { // else // may be in a literal
+				line = code
 			}
 			for word := range strings.FieldsFuncSeq(line, inNoWord) {
 				for _, i := range functions[word] {
