@@ -25,7 +25,7 @@ const (
 
 	// againTime is how long anything is waited for after a second signal, and lastTime
 	// without one.
-	againTime = 200 * time.Millisecond
+	againTime = 400 * time.Millisecond
 	lastTime  = 10 * time.Second
 )
 

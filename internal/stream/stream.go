@@ -24,6 +24,10 @@ var ErrReaderLeft = errors.New("the reader has left")
 // of the run.
 const graceTime = time.Second
 
+// hurryTime is how long a reader is waited for in all once there is a hurry: one who takes rows as
+// they come need not have taken the last ones yet.
+const hurryTime = 250 * time.Millisecond
+
 // lookTime is how often it is looked after the end of the run whether there is a hurry.
 const lookTime = 50 * time.Millisecond
 
@@ -45,8 +49,8 @@ type Options struct {
 	// Left, if set, is called once when the reader leaves, from a goroutine.
 	Left func()
 
-	// Hurry, if set, is closed when a reader is not waited for any more. Rows that he does
-	// not take at once are dropped from then on.
+	// Hurry, if set, is closed when a reader is not waited for any longer than a quarter of a
+	// second in all. From then on, rows that he does not take at once are dropped.
 	Hurry <-chan struct{}
 }
 
@@ -67,6 +71,7 @@ type Stream struct {
 	end      func()        // ends ctx
 	watched  chan struct{} // closed when the watching has ended
 
+	late    time.Time // when a reader is not waited for any more; zero until there is a hurry
 	dropped uint64
 }
 
@@ -243,8 +248,8 @@ func (s *Stream) put(p []byte) (int, error) {
 	if s.dropped > 0 {
 		return 0, nil // one grace time is enough
 	}
-	wait := -1
 	for deadline := (time.Time{}); ; {
+		wait := -1
 		if s.ctx.Err() != nil {
 			now := time.Now()
 			if deadline.IsZero() {
@@ -254,9 +259,12 @@ func (s *Stream) put(p []byte) (int, error) {
 			if wait <= 0 {
 				return 0, nil
 			}
-		}
-		if s.hurries() {
-			wait = 0
+			if s.hurries() {
+				if s.late.IsZero() {
+					s.late = now.Add(hurryTime)
+				}
+				wait = min(wait, max(int(s.late.Sub(now).Milliseconds()), 0))
+			}
 		}
 		events, err := s.poll(unix.POLLOUT, wait)
 		switch {

@@ -143,6 +143,25 @@ func TestSlowReaderDoesNotHoldUpAHurry(t *testing.T) {
 	})
 }
 
+// A reader who takes rows as they come gets them all, also if the run ended long before they were
+// written.
+func TestReaderWhoKeepsUpGetsAllInAHurry(t *testing.T) {
+	forStdouts(t, func(t *testing.T, w, r *os.File) {
+		o, end, _ := start(t, w)
+		defer o.Close()
+		hurry := make(chan struct{})
+		close(hurry)
+		o.o.Hurry, o.late = hurry, time.Now().Add(time.Hour)
+		end()
+		done := begin(o, append(numbered(huge), "end\n"...))
+		got := readUntil(t, r, "end\n")
+		await(t, "the end of Write", done)
+		if n := strings.Count(got, "\n"); n != huge+1 || o.Dropped() != 0 {
+			t.Errorf("%d rows came out and %d were dropped, of %d", n, o.Dropped(), huge+1)
+		}
+	})
+}
+
 // A row that is longer than what is written at a time.
 func TestLongRowDoesNotHoldUpTheEnd(t *testing.T) {
 	forStdouts(t, func(t *testing.T, w, r *os.File) {
