@@ -37,7 +37,8 @@ const (
 	toleratedRise  = 1.03
 	toleratedNoise = 70
 
-	// instructionTime is by a clock that runs ahead whenever the guest waits for its files.
+	// instructionTime is by a clock that runs ahead whenever the guest waits for its files: on a busy
+	// machine a minute of it may pass before a tool's end is seen.
 	instructionTime = 10000 * time.Hour
 )
 

@@ -19,19 +19,20 @@ import (
 type process struct {
 	cmd     *exec.Cmd
 	started time.Time
-	stderr  string // path
+	stderr  string        // path
+	limit   time.Duration // for its end after Ctrl-C
 	ended   chan struct{}
 }
 
 // startProcess starts a command. It is called on the main thread, for the mounts.
-func startProcess(ctx context.Context, command []string, stdout *os.File, dir string) (*process, error) {
-	p := &process{stderr: filepath.Join(dir, "stderr"), ended: make(chan struct{})}
+func (b *bench) startProcess(command []string, stdout *os.File) (*process, error) {
+	p := &process{stderr: filepath.Join(b.dir, "stderr"), limit: b.patience, ended: make(chan struct{})}
 	stderr, err := os.Create(p.stderr)
 	if err != nil {
 		return nil, err
 	}
 	defer stderr.Close()
-	p.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
+	p.cmd = exec.CommandContext(b.ctx, command[0], command[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = stdout, stderr
 	p.started = time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -44,15 +45,12 @@ func startProcess(ctx context.Context, command []string, stdout *os.File, dir st
 	return p, nil
 }
 
-// endLimit is how long a tool may take to end after Ctrl-C.
-const endLimit = time.Minute
-
 // stop ends the tool as Ctrl-C does, and waits until it has ended. Python loses a
 // Ctrl-C that comes while one of bcc's callbacks runs: one follows each second.
 func (p *process) stop() error {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
-	for limit := time.After(endLimit); ; {
+	for limit := time.After(p.limit); ; {
 		p.cmd.Process.Signal(unix.SIGINT)
 		select {
 		case <-p.ended:
@@ -60,7 +58,7 @@ func (p *process) stop() error {
 		case <-again.C:
 		case <-limit:
 			p.kill()
-			return fmt.Errorf("it had not ended %v after Ctrl-C", endLimit)
+			return fmt.Errorf("it had not ended %v after Ctrl-C", p.limit)
 		}
 	}
 }

@@ -17,7 +17,7 @@ type plan struct {
 	rounds   int
 	starts   int           // of each kind in a round
 	load     time.Duration // of each load
-	patience time.Duration // for the first row of a tool, and for its work after a load
+	patience time.Duration // for the first row of a tool, its work after a load, and its end after Ctrl-C
 	pause    time.Duration // between two opens that are to be that row; part of its time
 	later    time.Duration // from a tool's start to the last look at its memory
 }
@@ -110,7 +110,7 @@ func (b *bench) start(t *tool, command []string, c *crew, kids *children) (*runn
 		return nil, err
 	}
 	defer stdout.Close()
-	r.process, err = startProcess(b.ctx, command, stdout, b.dir)
+	r.process, err = b.startProcess(command, stdout)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (b *bench) onTerminal(t *tool, more []string) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(b.ctx, append(c.command(t), more...), theirs, b.dir)
+	p, err := b.startProcess(append(c.command(t), more...), theirs)
 	theirs.Close()
 	if err != nil {
 		ours.Close()
