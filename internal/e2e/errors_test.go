@@ -130,28 +130,22 @@ func TestWaitingIsTold(t *testing.T) {
 		{"-n", there, ""},
 		{"--under", there, ""},
 	} {
-		said := &lockedBuffer{}
-		cmd := exec.Command("script", "-qec", strings.Join([]string{opensnoop, test.flag, test.name, "-d", "3"}, " "), "/dev/null")
-		if test.want != "" {
-			cmd.Args[2] += "00"
+		said := func() string {
+			command := strings.Join([]string{opensnoop, test.flag, test.name, "-d", "1"}, " ")
+			return runToEnd(t, exec.Command("script", "-qec", command, "/dev/null")).stdout
 		}
-		cmd.Stdout = said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 		if test.want == "" {
-			if wait(t, cmd); strings.Contains(said.String(), "waiting for one") {
-				t.Errorf("%s %s: %q", test.flag, test.name, said)
+			if got := said(); strings.Contains(got, "waiting for one") {
+				t.Errorf("%s %s: %q", test.flag, test.name, got)
 			}
 			continue
 		}
+		// It is not said while containers of others begin or end, or are not told in time.
 		eventually(t, test.want, func() bool {
-			unknown := strings.Contains(said.String(), "containers cannot be told") || strings.Contains(said.String(), "cannot be told: ") // by cgroups of version 1
-			return unknown || strings.Contains(said.String(), test.want)
+			got := said()
+			unknown := strings.Contains(got, "cannot be told") // by cgroups of version 1
+			return unknown || strings.Contains(got, test.want)
 		})
-		cmd.Process.Kill() // its terminal hangs up
-		cmd.Wait()
 	}
 	// Nobody reads this on a pipe, where a start is waited for.
 	if r := runToEnd(t, exec.Command(opensnoop, "-n", "no-such-comm", "-d", "1")); strings.Contains(r.stderr, "waiting") {

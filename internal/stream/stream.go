@@ -25,7 +25,7 @@ var ErrReaderLeft = errors.New("the reader has left")
 const graceTime = time.Second
 
 // hurryTime is how long a reader is waited for in all once there is a hurry: one who takes rows as
-// they come need not have taken the last ones yet.
+// they come need not have taken the last ones yet. One who took nothing for that long is given up.
 const hurryTime = 250 * time.Millisecond
 
 // lookTime is how often it is looked after the end of the run whether there is a hurry.
@@ -248,14 +248,14 @@ func (s *Stream) put(p []byte) (int, error) {
 	if s.dropped > 0 {
 		return 0, nil // one grace time is enough
 	}
-	for deadline := (time.Time{}); ; {
+	for began := (time.Time{}); ; {
 		wait := -1
 		if s.ctx.Err() != nil {
 			now := time.Now()
-			if deadline.IsZero() {
-				deadline = now.Add(graceTime)
+			if began.IsZero() {
+				began = now
 			}
-			wait = int(min(deadline.Sub(now), lookTime).Milliseconds())
+			wait = int(min(began.Add(graceTime).Sub(now), lookTime).Milliseconds())
 			if wait <= 0 {
 				return 0, nil
 			}
@@ -263,7 +263,8 @@ func (s *Stream) put(p []byte) (int, error) {
 				if s.late.IsZero() {
 					s.late = now.Add(hurryTime)
 				}
-				wait = min(wait, max(int(s.late.Sub(now).Milliseconds()), 0))
+				left := min(s.late.Sub(now), began.Add(hurryTime).Sub(now))
+				wait = max(min(wait, int(left.Milliseconds())), 0)
 			}
 		}
 		events, err := s.poll(unix.POLLOUT, wait)
