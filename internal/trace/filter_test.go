@@ -272,7 +272,7 @@ func filtersAgree(t *testing.T, p *probe.Probe, facts *kernel.Facts, dir string,
 		pid, begin := startLoad(t, dir)
 		f := randomFilter(t, r, pid, dir)
 		opts := plan.Options{Probe: p.Name, Filter: f}
-		if !isFor(p, &opts, facts) {
+		if !isFor(opts, facts) {
 			begin()
 			continue
 		}
