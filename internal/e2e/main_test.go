@@ -55,6 +55,7 @@ func publicProgram(t *testing.T, name string) string {
 
 func TestMain(m *testing.M) {
 	isolate()
+	unix.Umask(0o022) // other users run what is made here
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		panic(err)
