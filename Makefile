@@ -272,6 +272,7 @@ install: ## put what make has built below PREFIX (/usr/local), or DESTDIR and th
 	@for file in bin/opensnoop $(patsubst %,bin/share/%,$(notdir $(filter share/%,$(INSTALLED)))); do \
 		[ -e "$$file" ] || { echo "*** $$file is not there: type make first, without sudo" >&2; exit 1; }; \
 	done
+	@# Also with another umask, the new folders are open to all.
 	umask 022; install -D -m 755 bin/opensnoop "$(DESTDIR)$(PREFIX)/bin/opensnoop"
 	set -e; umask 022; for file in $(filter share/%,$(INSTALLED)); do \
 		install -D -m 644 "bin/share/$${file##*/}" "$(DESTDIR)$(PREFIX)/$$file"; \

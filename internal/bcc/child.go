@@ -129,7 +129,7 @@ var ownFlags = []string{
 	"-g0",
 	// No optimization by clang: libbcc does all of it again by itself.
 	"-Xclang", "-disable-llvm-passes",
-	// Nor marks of where the lives of variables begin and end, which would be copied with each function.
+	// No marks of variables' lifetimes: they would be copied with each function that is inlined.
 	"-Xclang", "-disable-lifetime-markers",
 	// None of clang's own macros: there are hundreds, and it would read them three times.
 	"-undef",

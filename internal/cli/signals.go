@@ -24,7 +24,7 @@ const (
 	stuckTime  = 250 * time.Millisecond
 
 	// againTime is how long anything is waited for after a second signal, and lastTime
-	// without one.
+	// without one. It leaves a stream the time that a reader has in a hurry.
 	againTime = 400 * time.Millisecond
 	lastTime  = 10 * time.Second
 )

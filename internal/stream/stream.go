@@ -24,9 +24,9 @@ var ErrReaderLeft = errors.New("the reader has left")
 // of the run.
 const graceTime = time.Second
 
-// hurryTime is how long a reader is waited for in all once there is a hurry: one who takes rows as
-// they come need not have taken the last ones yet. One who took nothing for that long is given up.
-const hurryTime = 250 * time.Millisecond
+// hurriedTime is how long a reader is waited for in all once there is a hurry. A reader who takes rows
+// as they come may not have taken the last ones yet. One who has taken none for as long is given up at once.
+const hurriedTime = 250 * time.Millisecond
 
 // lookTime is how often it is looked after the end of the run whether there is a hurry.
 const lookTime = 50 * time.Millisecond
@@ -49,8 +49,8 @@ type Options struct {
 	// Left, if set, is called once when the reader leaves, from a goroutine.
 	Left func()
 
-	// Hurry, if set, is closed when a reader is not waited for any longer than a quarter of a
-	// second in all. From then on, rows that he does not take at once are dropped.
+	// Hurry, if set, is closed when the stream has to end soon. A reader is then waited for a quarter
+	// of a second in all. After that, rows that he does not take at once are dropped.
 	Hurry <-chan struct{}
 }
 
@@ -255,17 +255,14 @@ func (s *Stream) put(p []byte) (int, error) {
 			if began.IsZero() {
 				began = now
 			}
-			wait = int(min(began.Add(graceTime).Sub(now), lookTime).Milliseconds())
-			if wait <= 0 {
-				return 0, nil
-			}
+			left := graceTime - now.Sub(began)
 			if s.hurries() {
 				if s.late.IsZero() {
-					s.late = now.Add(hurryTime)
+					s.late = now.Add(hurriedTime)
 				}
-				left := min(s.late.Sub(now), began.Add(hurryTime).Sub(now))
-				wait = max(min(wait, int(left.Milliseconds())), 0)
+				left = min(hurriedTime-now.Sub(began), s.late.Sub(now))
 			}
+			wait = int(min(max(left, 0), lookTime).Milliseconds())
 		}
 		events, err := s.poll(unix.POLLOUT, wait)
 		switch {

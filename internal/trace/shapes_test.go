@@ -80,7 +80,8 @@ func randomOptions(t *testing.T, r *rand.Rand) plan.Options {
 	return opts
 }
 
-// isFor reports whether the probe that options name can serve them. Also if nothing can: that shall fail.
+// isFor reports whether the probe that options name can serve them. If no probe can, it is true as well,
+// and the test fails when it uses them.
 func isFor(opts plan.Options, facts *kernel.Facts) bool {
 	plans, _, err := plan.New(opts, facts)
 	return err != nil || len(plans) > 0
